@@ -1,0 +1,307 @@
+"""The one audit hook of the process: while a recording is open it notes attempts to write and to bind.
+
+A hook can't be removed and runs for every audit event of the process, so it is installed once, with the first
+recording, and returns at once while none is open. It notes texts and numbers, never objects of the program; what the
+attempts came to is judged later.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.source import Place, Sources
+
+
+class State(NamedTuple):
+    """What the file system says of one path at one moment."""
+
+    device: int
+    inode: int
+    mode: int
+    user: int
+    group: int
+    size: int
+    modified: int
+    """Nanoseconds."""
+    changed: int
+    """Nanoseconds; the time of the last change of the inode, also of its attributes."""
+
+
+class Write(NamedTuple):
+    """An attempt to change the file system at one path."""
+
+    operation: str
+    path: str
+    """Absolute."""
+    other: str
+    """The other path of a rename or link; empty elsewhere."""
+    before: State | None
+    """The path as it was just before the attempt; None where nothing was there."""
+    place: Place | None
+
+
+class Bind(NamedTuple):
+    """A socket bound to an address."""
+
+    descriptor: int
+    address: str
+    port: int
+    place: Place | None
+
+
+class Attempt(NamedTuple):
+    """What the arguments of an audit event ask for."""
+
+    operation: str
+    path: object
+    directory: int = -1
+    """Descriptor of the directory that a relative path starts from; -1 for the working directory."""
+    other: object = ""
+    other_directory: int = -1
+    follow: bool = True
+    """Whether a symbolic link at the path is followed."""
+
+
+_WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class _Real:
+    """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
+
+    lstat = staticmethod(os.lstat)
+    readlink = staticmethod(os.readlink)
+    getcwd = staticmethod(os.getcwd)
+    getframe = staticmethod(sys._getframe)
+
+
+# ------------------------------------------------------------------------- decisions: event -> attempts, pure
+
+
+def _open(path: object, mode: object, flags: object) -> tuple[Attempt, ...]:
+    writes = type(flags) is int and flags & _WRITING
+    return (Attempt("open", path),) if writes or (type(mode) is str and set(mode) & set("wax+")) else ()
+
+
+def _one(operation: str, follow: bool = False) -> Callable[..., tuple[Attempt, ...]]:
+    def decide(path: object, *rest: object) -> tuple[Attempt, ...]:
+        directory = rest[-1] if rest and type(rest[-1]) is int else -1
+        return (Attempt(operation, path, directory, follow=follow),)
+
+    return decide
+
+
+def _follow_only(operation: str) -> Callable[..., tuple[Attempt, ...]]:
+    """Events whose last argument is no descriptor of a directory."""
+
+    def decide(path: object, *_: object) -> tuple[Attempt, ...]:
+        return (Attempt(operation, path),)
+
+    return decide
+
+
+def _rename(source: object, target: object, source_dir: int = -1, target_dir: int = -1) -> tuple[Attempt, ...]:
+    return (
+        Attempt("rename-from", source, source_dir, target, target_dir, follow=False),
+        Attempt("rename-to", target, target_dir, source, source_dir, follow=False),
+    )
+
+
+def _link(source: object, target: object, source_dir: int = -1, target_dir: int = -1) -> tuple[Attempt, ...]:
+    return (Attempt("link", target, target_dir, source, source_dir, follow=False),)
+
+
+def _symlink(source: object, target: object, directory: int = -1) -> tuple[Attempt, ...]:
+    return (Attempt("symlink", target, directory, source, follow=False),)
+
+
+def _sqlite(database: object, *_: object) -> tuple[Attempt, ...]:
+    if type(database) is bytes:
+        database = os.fsdecode(database)
+    if type(database) is not str or database in ("", ":memory:"):
+        return ()
+    if database.startswith("file:"):
+        path, _, query = database[len("file:") :].partition("?")
+        return () if "mode=memory" in query or path in ("", ":memory:") else (Attempt("open", path),)
+    return (Attempt("open", database),)
+
+
+DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
+    "open": _open,
+    "os.mkdir": _one("mkdir"),
+    "os.remove": _one("remove"),
+    "os.rmdir": _one("rmdir"),
+    "os.rename": _rename,
+    "os.link": _link,
+    "os.symlink": _symlink,
+    "os.truncate": _follow_only("truncate"),
+    "os.chmod": _one("chmod", follow=True),
+    "os.chown": _one("chown", follow=True),
+    "os.lchown": _follow_only("chown"),
+    "os.chflags": _follow_only("chmod"),
+    "os.lchmod": _follow_only("chmod"),
+    "os.lchflags": _follow_only("chmod"),
+    "os.utime": _one("utime", follow=True),
+    "os.setxattr": _follow_only("setxattr"),
+    "os.removexattr": _follow_only("setxattr"),
+    "sqlite3.connect": _sqlite,
+}
+"""What each audit event attempts. https://docs.python.org/3/library/audit_events.html"""
+
+
+# ------------------------------------------------------------------------------------------------ recording
+
+
+class Recording:
+    """What was attempted while it is the open one, in order."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.writes: list[Write] = []
+        self.binds: list[Bind] = []
+        self.broken: list[str] = []
+        """Attempts that could not be noted, which the hook must not raise about."""
+
+    def forget(self) -> None:
+        """Start anew: no window refers to what was noted."""
+        self.writes.clear()
+        self.binds.clear()
+
+    def note(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note what an audit event attempts, if anything. Runs inside the user's call."""
+        if event == "socket.bind":
+            self._note_bind(*args)
+            return
+        for attempt in DECISIONS[event](*args):
+            self.note_attempt(attempt, _Real.getframe(2))
+
+    def note_attempt(self, attempt: Attempt, frame: Any) -> None:
+        """Note one attempt with the state that it starts from."""
+        path = resolve(attempt.path, attempt.directory)
+        if path is None:
+            return
+        before = look(path)
+        if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
+            path = follow_links(path)
+            before = look(path)
+        other = resolve(attempt.other, attempt.other_directory) if attempt.other else ""
+        self.writes.append(Write(attempt.operation, path, other or "", before, self.sources.place(frame)))
+
+    def _note_bind(self, socket: Any, address: object) -> None:
+        place = self.sources.place(_Real.getframe(3))
+        if type(address) is tuple and len(address) >= 2:
+            host, port = address[0], address[1]
+            shown = host if type(host) is str else "", port if type(port) is int else 0
+        else:
+            shown = _text(address) or "", 0
+            if shown[0] and not shown[0].startswith("\0"):
+                self.note_attempt(Attempt("bind", shown[0], follow=False), _Real.getframe(3))
+        self.binds.append(Bind(_descriptor(socket), shown[0], shown[1], place))
+
+
+def _descriptor(socket: Any) -> int:
+    import _socket  # loaded: somebody binds one
+
+    return _socket.socket.fileno(socket)
+
+
+def _text(path: object) -> str | None:
+    if type(path) is str:
+        return path
+    if type(path) is bytes:
+        return os.fsdecode(path)
+    return None
+
+
+def resolve(path: object, directory: int) -> str | None:
+    """The absolute path that an argument means: text, bytes or a descriptor; None where it names no file."""
+    if type(path) is int:
+        return _descriptor_path(path)
+    text = _text(path)
+    if text is None:  # the events give what os.fspath gave, or an object that says nothing safe of itself
+        return None
+    if text.startswith(("/proc/self/fd/", "/dev/fd/")):
+        number = text.rpartition("/")[2]
+        return _descriptor_path(int(number)) if number.isdigit() else None
+    if not os.path.isabs(text):
+        start = _descriptor_path(directory) if directory >= 0 else _working_directory()
+        if start is None:
+            return None
+        text = os.path.join(start, text)
+    return os.path.normpath(text)
+
+
+def _descriptor_path(descriptor: int) -> str | None:
+    try:
+        target = _Real.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return None
+    return target if target.startswith("/") and not target.endswith(" (deleted)") else None
+
+
+def _working_directory() -> str | None:
+    try:
+        return _Real.getcwd()
+    except OSError:  # it was deleted
+        return None
+
+
+def follow_links(path: str) -> str:
+    """The path that a chain of symbolic links ends at, also where nothing is there yet."""
+    for _ in range(40):
+        try:
+            path = os.path.normpath(os.path.join(os.path.dirname(path), _Real.readlink(path)))
+        except OSError:
+            return path
+    return path
+
+
+def look(path: str) -> State | None:
+    """What is at ``path``, without following a symbolic link; None where nothing is or can be seen."""
+    try:
+        found = _Real.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return State(
+        *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size),
+        *(found.st_mtime_ns, found.st_ctime_ns),
+    )
+
+
+_open_recording: Recording | None = None
+_installed = False
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    recording = _open_recording
+    if recording is None or (event not in DECISIONS and event != "socket.bind"):
+        return
+    try:
+        recording.note(event, args)
+    except BaseException as error:  # anything raised here would abort the user's call
+        recording.broken.append(f"{event}: {type(error).__name__}: {error}")
+
+
+def start(recording: Recording) -> Recording | None:
+    """Make ``recording`` the open one and return the one that was, to be given back to ``stop``."""
+    global _open_recording, _installed
+    previous = _open_recording
+    if not _installed:
+        sys.addaudithook(_hook)
+        _installed = True
+    _open_recording = recording
+    return previous
+
+
+def stop(previous: Recording | None) -> None:
+    """Close the open recording and give the place back to the one before, if any."""
+    global _open_recording
+    _open_recording = previous
+
+
+def current() -> Recording | None:
+    """The open recording."""
+    return _open_recording

@@ -1,0 +1,220 @@
+"""The working plugin, registered only where a test is checked: a window around each, and its leaks on its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from pytest_stateless.detectors import DETECTORS
+from pytest_stateless.environment import make_context
+from pytest_stateless.expected import Allowance
+from pytest_stateless.leak import Leak
+from pytest_stateless.options import Settings
+from pytest_stateless.reports import junit, terminal
+from pytest_stateless.requests import RequestWindows
+from pytest_stateless.window import Findings, Windows
+
+CHECKED: Final = pytest.StashKey[tuple[Allowance, ...]]()
+"""On a test that is checked: the allowances of its markers."""
+
+PAYLOAD: Final = "stateless"
+"""The attribute of a test report that carries what was found, as plain values."""
+
+
+@dataclass
+class Run:
+    """One run of a checked test, from its setup to its teardown."""
+
+    allowances: tuple[Allowance, ...]
+    requests: RequestWindows
+    window: Any = None
+    findings: Findings = field(default_factory=Findings)
+    reports: dict[str, pytest.TestReport] = field(default_factory=dict)
+    """By phase."""
+    calls: dict[str, pytest.CallInfo[None]] = field(default_factory=dict)
+    out: list[pytest.TestReport] = field(default_factory=list)
+    """Reports that pytest has logged already: it is too late to change them."""
+
+
+_RUN: Final = pytest.StashKey[Run]()
+
+
+class Checks:
+    """Opens a window before the setup of a checked test, closes it after the teardown, and fails the test once."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._windows = Windows(make_context(config, settings), DETECTORS)
+        self._running: Run | None = None
+
+    # ------------------------------------------------------------------------------------ one failure, once
+
+    @pytest.hookimpl
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run as pytest does, but hold the reports back until the window is closed."""
+        if CHECKED not in item.stash:
+            return None
+        for elsewhere in self._protocols_after_ours():
+            arguments = {"item": item, "nextitem": nextitem}
+            if elsewhere.function(*(arguments[name] for name in elsewhere.argnames)) is not None:
+                return True
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in runtestprotocol(item, log=False, nextitem=nextitem):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _protocols_after_ours(self) -> list[Any]:
+        """Other plugins' ways to run a test (reruns, say) that pytest would ask after this one, but its own.
+
+        They go first: which plugin is asked first depends on the order in which their distributions were found.
+        """
+        found = []
+        for implementation in reversed(self._config.hook.pytest_runtest_protocol.get_hookimpls()):
+            if implementation.plugin is self:
+                found.clear()
+            elif not (implementation.hookwrapper or implementation.wrapper):
+                found.append(implementation)
+        own = self._config.pluginmanager.get_plugin("runner")
+        return [implementation for implementation in found if implementation.plugin is not own]
+
+    # ----------------------------------------------------------------------------------------- the window
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        if CHECKED in item.stash:
+            self._begin(item)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        finally:
+            if _RUN in item.stash:
+                self._end(item.stash[_RUN], is_last=nextitem is None or CHECKED not in nextitem.stash)
+
+    def _begin(self, item: pytest.Item) -> None:
+        self._windows.abandon()  # of a test that was interrupted
+        allowances = (*item.stash[CHECKED], *self._settings.allow)
+        run = item.stash[_RUN] = Run(allowances, RequestWindows(self._windows, self._request_closer(item)))
+        self._running = run
+        run.window = self._windows.open()
+
+    def _end(self, run: Run, is_last: bool) -> None:
+        if run.window is None:
+            return
+        window, run.window = run.window, None
+        run.requests.finish()
+        run.findings.add(self._windows.close(window, run.allowances))
+        if is_last:
+            self._windows.let_go()
+
+    def _request_closer(self, item: pytest.Item) -> Callable[..., None]:
+        def close(closing: Callable[..., Findings], window: Any, name: str) -> None:
+            run = item.stash[_RUN]
+            found = closing(window, run.allowances)
+            found.leaks = [leak if leak.request else leak.during(name) for leak in found.leaks]
+            run.findings.add(found)
+
+        return close
+
+    def requests_of(self, item: pytest.Item) -> RequestWindows | None:
+        """The request windows of a running test; None where it isn't checked."""
+        run = item.stash.get(_RUN, None)
+        return None if run is None else run.requests
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """What a wider-scoped fixture makes and unmakes is its own: windows of their own, absorbed."""
+        if fixturedef.scope == "function":
+            return (yield)
+        undoing = ExitStack()
+        fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
+        with self._windows.absorbing():
+            value = yield
+        fixturedef.addfinalizer(lambda: undoing.enter_context(self._windows.absorbing()))
+        return value
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self._windows.abandon()
+        self._windows.let_go()
+
+    # ---------------------------------------------------------------------------------------- the reports
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self._running is not None:
+            self._running.out.append(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        run = item.stash.get(_RUN, None)
+        if run is not None and call.when not in run.reports:
+            run.reports[call.when] = report
+            run.calls[call.when] = call
+            if call.when == "teardown":
+                self._publish(item, run)
+                run.calls.clear()  # they hold tracebacks, whose frames hold everything
+                self._running = None
+        return report
+
+    def _publish(self, item: pytest.Item, run: Run) -> None:
+        """Put what was found on the report that will tell it, and fail that one if it would pass."""
+        phase = self._telling_phase(run)
+        report, call = run.reports[phase], run.calls[phase]
+        found = run.findings
+        payload = {
+            "leaks": [leak.to_dict() for leak in found.leaks],
+            "errors": [error.to_dict() for error in found.errors],
+            "used": [[str(allowance), allowance.where] for allowance in found.used],
+            "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
+        }
+        if found.leaks and not self._settings.no_fail:
+            if call.excinfo is None and report.when is not None:
+                self._fail(item, report, call, found.leaks)
+            elif report.failed:
+                _append(report, terminal.plain(terminal.section(item.nodeid, found.leaks)))
+        setattr(report, PAYLOAD, payload)
+        run.reports["teardown"].user_properties += junit.properties(found.leaks)  # where JUnit XML looks for them
+
+    def _telling_phase(self, run: Run) -> str:
+        for phase in ("call", "setup"):
+            report = run.reports.get(phase)
+            if report is not None and not any(report is logged for logged in run.out):
+                return phase
+        return "teardown"
+
+    def _fail(
+        self, item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], leaks: list[Leak]
+    ) -> None:
+        """Make the report anew as if the phase had failed, so that xfail and its like have their say."""
+        text = terminal.plain(terminal.section(item.nodeid, leaks))
+        failed = pytest.CallInfo.from_call(lambda: pytest.fail(text, pytrace=False), when=call.when or "call")
+        failed.start, failed.stop, failed.duration = call.start, call.stop, call.duration
+        anew = item.ihook.pytest_runtest_makereport(item=item, call=failed)
+        report.__dict__.clear()
+        report.__dict__.update(anew.__dict__)
+
+
+def _append(report: pytest.TestReport, text: str) -> None:
+    """Show a text below the failure that a report tells already."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is not None:
+        add("stateless", text)
+    else:
+        report.longrepr = f"{report.longrepr}\n\n{text}"

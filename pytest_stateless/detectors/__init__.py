@@ -1,0 +1,48 @@
+"""The detectors: one file for each kind of leftover, and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from pytest_stateless.detectors import file_write, listening_socket, module_state
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.leak import Leak, Rule
+
+__all__ = ["DETECTORS", "RULES", "Context", "Detector"]
+
+
+class Detector(Protocol):
+    """Notices one kind of leftover. ``capture`` looks and doesn't judge, the rest judges and doesn't look."""
+
+    @property
+    def RULE(self) -> Rule:
+        """The rule whose leaks it finds."""
+        ...
+
+    @property
+    def PATIENT(self) -> bool:
+        """Whether a leftover may still go away by itself, so that it is looked at again before it counts."""
+        ...
+
+    def capture(self, context: Context) -> Any:
+        """What there is now, as a value that later looks don't change."""
+        ...
+
+    def compare(self, before: Any, after: Any) -> Iterator[Leak]:
+        """What is in ``after`` and was not in ``before``."""
+        ...
+
+    def absorb(self, before: Any, start: Any, end: Any) -> Any:
+        """What ``before`` would have been, had all that changed from ``start`` to ``end`` been there already."""
+        ...
+
+
+DETECTORS: Final[tuple[Detector, ...]] = (
+    module_state,
+    file_write,
+    listening_socket,
+)
+"""In the order in which their leaks are shown."""
+
+RULES: Final = tuple(detector.RULE for detector in DETECTORS)

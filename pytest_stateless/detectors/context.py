@@ -1,0 +1,39 @@
+"""What detectors are told when they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pytest_stateless.audit import Recording
+from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.source import Sources
+
+_CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
+
+
+@dataclass
+class Context:
+    """What detectors look through; one for all windows of a run."""
+
+    sources: Sources
+    recording: Recording
+    temp: tuple[str, ...]
+    """Absolute, resolved temporary directories: what is written there is no leak."""
+    make_heap: Callable[[], Heap]
+    """Discovers the watched memory."""
+    show_values: bool = False
+    heap: Heap | None = None
+    """The memory as discovered for the windows in a row that share it."""
+
+    def rest(self) -> None:
+        """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
+        self.recording.forget()
+        if self.heap is not None and self.heap.churn > self.heap.references // _CHURN:
+            self.heap = None
+
+    def let_go(self) -> None:
+        """Hold nothing of the program any more: the last window in a row has closed."""
+        self.heap = None
+        self.recording.forget()

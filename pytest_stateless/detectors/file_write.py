@@ -1,0 +1,190 @@
+"""``file-write``: files and directories outside the temporary directories are not what they were."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from pytest_stateless.audit import State, Write, look
+from pytest_stateless.detectors import descriptors
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.source import Sources
+
+RULE: Final = Rule("file-write", "A file or directory outside the temporary directories was changed.")
+PATIENT: Final = False
+
+_KERNEL: Final = ("/dev", "/proc", "/sys")
+_SHARED_MEMORY: Final = "/dev/shm"
+
+
+class Zones(NamedTuple):
+    """Which paths count: the longest of these directories that a path lies in decides."""
+
+    root: str
+    temp: tuple[str, ...]
+
+    def count(self, path: str) -> bool:
+        """Whether a write at ``path`` counts: it is neither temporary nor a face of the kernel's."""
+        ruling = max((zone for zone in (self.root, *self.temp) if within(path, zone)), key=len, default="")
+        if ruling:
+            return ruling == self.root and ruling not in self.temp
+        return within(path, _SHARED_MEMORY) or not any(within(path, zone) for zone in _KERNEL)
+
+
+def within(path: str, directory: str) -> bool:
+    """Whether ``path`` is ``directory`` or lies below it."""
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+class Held(NamedTuple):
+    """A regular file that is open for writing."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Writes(NamedTuple):
+    """The attempts up to one moment, and what there is at their paths and behind open descriptors."""
+
+    attempts: tuple[Write, ...]
+    now: dict[str, tuple[str, State | None]]
+    """By the path of an attempt: the path with its directory's links resolved, and what is there. Only what counts."""
+    held: dict[Held, tuple[int, int]]
+    """Size and time of modification of files that are open for writing."""
+    zones: Zones
+    sources: Sources
+    absorbed: frozenset[int] = frozenset()
+    """Positions of attempts that belong to another window."""
+
+
+def capture(context: Context) -> Writes:
+    """The attempts so far, with the state of each path that they name now."""
+    zones = Zones(context.sources.root, context.temp)
+    attempts = tuple(context.recording.writes)
+    now: dict[str, tuple[str, State | None]] = {}
+    directories: dict[str, str] = {}
+    for path in {write.path for write in attempts}:
+        directory, name = os.path.split(path)
+        if directory not in directories:
+            directories[directory] = os.path.realpath(directory)
+        resolved = os.path.join(directories[directory], name)
+        if zones.count(resolved):
+            now[path] = resolved, look(path)
+    return Writes(attempts, now, _held_files(), zones, context.sources)
+
+
+def _held_files() -> dict[Held, tuple[int, int]]:
+    held = {}
+    for descriptor in descriptors.numbers():
+        found = descriptors.writable_file(descriptor)
+        if found is not None:
+            path, state = found
+            held[Held(path, state.device, state.inode)] = (state.size, state.modified)
+    return held
+
+
+def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
+    """As the contract says."""
+    positions = range(len(start.attempts), len(end.attempts))
+    changed = {file: now for file, now in end.held.items() if start.held.get(file) != now}
+    return before._replace(absorbed=before.absorbed | set(positions), held={**before.held, **changed})
+
+
+def compare(before: Writes, after: Writes) -> Iterator[Leak]:
+    """One leak for each path that differs from what it was before the first attempt."""
+    attempts: dict[str, list[Write]] = {}
+    for position, write in enumerate(after.attempts):
+        if position >= len(before.attempts) and position not in before.absorbed:
+            attempts.setdefault(write.path, []).append(write)
+    told: dict[str, Leak] = {}
+    for path, writes in attempts.items():
+        resolved, now = after.now.get(path, ("", None))
+        what = describe(writes, now, after.sources) if resolved else ""
+        if what and resolved not in told:
+            told[resolved] = _leak(resolved, what, writes, after.sources)
+    for file, state in after.held.items():
+        was = before.held.get(file)
+        if was is not None and was != state and file.path not in told and after.zones.count(file.path):
+            told[file.path] = _leak(file.path, _grown(was, state), [], after.sources)
+    yield from (told[path] for path in sorted(told) if not _is_parent_of_told(path, told))
+
+
+def _is_parent_of_told(path: str, told: Iterable[str]) -> bool:
+    """Whether what was told of something below says it already: a directory made for a file."""
+    return any(other != path and within(other, path) for other in told)
+
+
+def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
+    place = next((write.place for write in writes if write.place is not None), None)
+    traits = set()
+    if place is not None and place.by_tool:
+        traits.add("by-tool")
+    if place is not None and place.importing:
+        traits.add("by-import")
+    owner = place.owner if place is not None else Owner.UNKNOWN
+    return RULE.leak(sources.relative(path), what, sources.origin(place), owner, traits)
+
+
+def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
+    size = f", {after[0] - before[0]:+d} bytes" if after[0] != before[0] else ""
+    return f"modified through a descriptor opened before{size}"
+
+
+def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
+    """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
+    before = writes[0].before
+    last = writes[-1]
+    if before is None:
+        return "" if now is None else _created(last, now, sources)
+    if now is None:
+        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else "deleted"
+    differences = list(_differences(before, now, {write.operation for write in writes}))
+    if differences and last.operation == "rename-to":
+        return f"replaced by {sources.relative(last.other)}"
+    return ", ".join(differences)
+
+
+def _created(last: Write, now: State, sources: Sources) -> str:
+    if last.operation == "rename-to":
+        return f"renamed from {sources.relative(last.other)}"
+    if last.operation == "link":
+        return f"created (hard link to {sources.relative(last.other)})"
+    for is_kind, kind in _KINDS:
+        if is_kind(now.mode):
+            return f"created ({kind})"
+    return "created"
+
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "directory"),
+    (stat.S_ISLNK, "symbolic link"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISFIFO, "fifo"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
+
+
+def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:
+    if stat.S_IFMT(before.mode) != stat.S_IFMT(now.mode):
+        yield "replaced"
+        return
+    contents = not stat.S_ISDIR(now.mode)  # a directory's own time tells of what lies in it
+    if contents and (before.device, before.inode) != (now.device, now.inode):
+        yield "replaced"
+    elif contents and now.size == 0 < before.size:
+        yield "truncated"
+    elif contents and before.size != now.size:
+        yield "modified"
+    elif before.modified != now.modified and (contents or "utime" in operations):
+        yield "modified" if operations - {"utime"} else "time of modification changed"
+    if stat.S_IMODE(before.mode) != stat.S_IMODE(now.mode):
+        yield f"mode changed to {stat.S_IMODE(now.mode):04o}, was {stat.S_IMODE(before.mode):04o}"
+    if (before.user, before.group) != (now.user, now.group):
+        yield f"owner changed to {now.user}:{now.group}, was {before.user}:{before.group}"
+    if "setxattr" in operations and before.changed != now.changed:
+        yield "extended attributes changed"

@@ -1,0 +1,71 @@
+"""Stands in for the few functions of ``os`` that write without an audit event, or with one that doesn't say where.
+
+``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
+tell nothing. The stand-ins are in place while windows are open, and note the attempt before they call the real one.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from pytest_stateless import audit
+
+
+def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt | None]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        recording = audit.current()
+        if recording is not None:
+            try:
+                attempt = decide(*args, **kwargs)
+                if attempt is not None:
+                    recording.note_attempt(attempt, sys._getframe(1))
+            except BaseException as error:  # the call goes on and says itself what is wrong with its arguments
+                recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
+        return real(*args, **kwargs)
+
+    door.__module__ = "os"
+    return door
+
+
+def _opened(path: object, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> audit.Attempt | None:
+    if dir_fd is None or not flags & audit._WRITING:  # the audit event says it all
+        return None
+    return audit.Attempt("open", _plain(path), dir_fd)
+
+
+def _made(path: object, *_: object, dir_fd: int | None = None, **__: object) -> audit.Attempt:
+    return audit.Attempt("mknod", _plain(path), -1 if dir_fd is None else dir_fd, follow=False)
+
+
+def _plain(path: object) -> object:
+    return path if type(path) in (str, bytes) else os.fspath(path)  # type: ignore[call-overload]
+
+
+_DECISIONS: Final = {"open": _opened, "mkfifo": _made, "mknod": _made}
+_DOORS: Final = {
+    name: (getattr(os, name), _standing_in(getattr(os, name), decide))
+    for name, decide in _DECISIONS.items()
+    if hasattr(os, name)
+}
+
+
+def install() -> None:
+    """Put the stand-ins into their places."""
+    for name, (real, door) in _DOORS.items():
+        if getattr(os, name) is real:  # else somebody else stands there, whose calls end at the real one
+            setattr(os, name, door)
+            if real in os.supports_dir_fd:
+                os.supports_dir_fd.add(door)
+
+
+def remove() -> None:
+    """Give the places back."""
+    for name, (real, door) in _DOORS.items():
+        if getattr(os, name) is door:
+            setattr(os, name, real)
+        os.supports_dir_fd.discard(door)

@@ -1,0 +1,48 @@
+"""Puts together what detectors look through, from the settings of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+
+import pytest
+
+from pytest_stateless.audit import Recording
+from pytest_stateless.detectors import Context
+from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.heap.graph import module_namespace
+from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.leak import Owner
+from pytest_stateless.options import Settings
+from pytest_stateless.source import Sources
+
+
+def make_context(config: pytest.Config, settings: Settings) -> Context:
+    """The context of all windows of a run."""
+    sources = Sources(settings.root, frozenset(settings.packages), frozenset(TOOL_PACKAGES))
+
+    def make_heap() -> Heap:
+        modules = application_modules(sources) if settings.scope == "application" else None
+        scope = Scope(modules, frozenset(TOOL_PACKAGES), frozenset(UNWATCHED_TYPES), unwatched_objects())
+        return Heap(sys.modules, scope)
+
+    temp = (*settings.temp, *_basetemp(config))
+    return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
+
+
+def application_modules(sources: Sources) -> frozenset[str]:
+    """Names of the loaded modules that are the application's."""
+    found = set()
+    for name, module in list(sys.modules.items()):
+        if type(module) is types.ModuleType:
+            file = module_namespace(module).get("__file__")
+            if sources.owner_of_module(name, file) is Owner.APPLICATION:
+                found.add(name)
+    return frozenset(found)
+
+
+def _basetemp(config: pytest.Config) -> list[str]:
+    """Where ``tmp_path`` lies, also where that is inside the project."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    return [] if factory is None else [os.path.realpath(factory.getbasetemp())]

@@ -1,0 +1,278 @@
+"""The one place that ignores: known leftovers as data with reasons, and the user's own allowances."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Final
+
+from pytest_stateless.heap.graph import Kind, class_namespace, identity, module_namespace, plan_of
+from pytest_stateless.leak import Leak
+
+# --------------------------------------------------------------------------------------- known leftovers
+
+TOOL_PACKAGES: Final[dict[str, str]] = {
+    "pytest_stateless": "this plugin",
+    "_pytest": "pytest keeps its own state between tests",
+    "pytest": "pytest keeps its own state between tests",
+    "pluggy": "pytest's plugin system",
+    "iniconfig": "pytest reads its settings with it",
+    "xdist": "distributes the tests",
+    "execnet": "xdist's channel to its workers",
+    "coverage": "collects what ran",
+    "hypothesis": "keeps its examples and its engine's state between examples",
+    "pytest_asyncio": "keeps its event loops between tests",
+    "pytest_randomly": "reseeds the random generators before each phase of a test",
+    "pytest_rerunfailures": "counts its reruns",
+    "pytest_cov": "drives coverage",
+    "pytest_mock": "undone by its own fixture",
+    "_hypothesis_pytestplugin": "hypothesis' plugin",
+    "_hypothesis_globals": "hypothesis' plugin",
+    "pdb": "a debugger somebody asked for",
+    "pydevd": "a debugger somebody asked for",
+    "_pydevd_bundle": "a debugger somebody asked for",
+}
+"""Packages of test tools, whose modules, functions, classes and instances aren't watched."""
+
+UNWATCHED_TYPES: Final[dict[str, str]] = {
+    "weakref.WeakKeyDictionary": "its entries go with the objects that they speak of",
+    "weakref.WeakValueDictionary": "its entries go with the objects that they speak of",
+    "_weakrefset.WeakSet": "its entries go with the objects that they speak of",
+    "_abc._abc_data": "the cache of isinstance checks against abstract classes",
+    "functools._lru_cache_wrapper": "a cache of results: looked at by its arguments, not by its links",
+    "_thread.lock": "held or not for a moment; who waits is seen elsewhere",
+    "_thread.RLock": "held or not for a moment; who waits is seen elsewhere",
+    "_thread._localdummy": "the place of a thread's own values",
+    "_thread._local": "the values of one thread",
+    "_contextvars.ContextVar": "caches the value it gave last",
+    "_contextvars.Context": "a copy of the context variables, never changed by a look at them",
+    "builtins.Context": "a copy of the context variables, never changed by a look at them",
+    "logging.PlaceHolder": "stands for a logger nobody made yet",
+    "_asyncio.Task": "work in progress, not state",
+    "_asyncio.Future": "work in progress, not state",
+    "_frozen_importlib._ModuleLock": "held while a module is imported",
+    "_frozen_importlib.ModuleSpec": "how a module was found; the import system completes it later",
+    "_frozen_importlib_external.FileFinder": "the import system's cache of directories",
+    "typing._GenericAlias": "a type; it fills in what it knows on first use",
+    "typing.ForwardRef": "a type; it fills in what it knows on first use",
+}
+"""Types whose instances aren't watched."""
+
+UNWATCHED_PATHS: Final[dict[str, str]] = {
+    "sys.path_importer_cache": "the import system's cache of directories",
+    "sys._current_exceptions": "what is being handled right now",
+    "linecache.cache": "lines of source, read for a traceback",
+    "re._cache": "compiled patterns",
+    "re._cache2": "compiled patterns",
+    "encodings._cache": "codecs that were looked up",
+    "encodings.aliases.aliases": "names of codecs",
+    "importlib.metadata.FastPath": "what is installed",
+    "zipimport._zip_directory_cache": "the import system's cache of archives",
+    "logging._levelToName": "filled by the first use of a level in some libraries",
+    "logging._handlers": "weak entries of handlers",
+    "logging._handlerList": "weak entries of handlers",
+    "typing._cleanups": "grows with imports",
+    "typing._caches": "generic types that were asked for",
+    "threading._active": "the threads that run; a thread left over is a leak of its own kind",
+    "threading._limbo": "the threads that start",
+    "threading._dangling": "weak entries of threads",
+    "threading._shutdown_locks": "one for each thread that runs",
+    "threading._shutdown_locks_lock": "guards the former",
+    "threading._counter": "numbers the threads",
+    "asyncio.tasks._scheduled_tasks": "weak entries of tasks",
+    "asyncio.tasks._eager_tasks": "weak entries of tasks",
+    "asyncio.tasks._current_tasks": "the task that runs",
+    "asyncio.tasks._all_tasks": "weak entries of tasks",
+    "abc.ABCMeta._abc_invalidation_counter": "counts registrations",
+    "copyreg._slotnames": "names of slots, found on first use",
+    "ctypes._pointer_type_cache": "pointer types that were asked for",
+    "struct._cache": "compiled formats",
+    "fnmatch._cache": "compiled patterns",
+    "mimetypes._db": "the system's table of types, read on first use",
+    "functools._singledispatch_cache": "dispatch by type, found on first use",
+    "tokenize._compile": "compiled patterns",
+    "inspect._filesbymodname": "where modules come from, found on first use",
+    "inspect.modulesbyfile": "where modules come from, found on first use",
+    "_strptime._regex_cache": "compiled formats of dates",
+    "_strptime._TimeRE_cache": "compiled formats of dates",
+    "glob._pattern_cache": "compiled patterns",
+    "sysconfig._CONFIG_VARS": "how Python was built, read on first use",
+    "platform._uname_cache": "what the machine is, asked on first use",
+    "platform._platform_cache": "what the machine is, asked on first use",
+    "warnings.onceregistry": "warnings that were shown once",
+    "atexit": "functions to run at exit",
+    "posixpath._varprog": "compiled pattern",
+    "posixpath._varprogb": "compiled pattern",
+    "tempfile.tempdir": "where the temporary directory is, asked on first use",
+    "tempfile._name_sequence": "random names of temporary files",
+    "uuid._node": "the address of the network card, asked on first use",
+    "email._header_value_parser": "no state but generated classes",
+    "decimal.DefaultContext": "its flags are raised by any inexact sum",
+    "unittest.signals._results": "weak entries of test results",
+    "doctest.master": "the last run",
+    "string._re": "loaded on first use",
+}
+"""Objects of the standard library, by the path that leads to them. They aren't watched, and may be replaced."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A kind of leftover that is known and fine."""
+
+    rule: str
+    reason: str
+    subject: str = "*"
+    traits: frozenset[str] = frozenset()
+    """All of them must be there; a trait with a leading ``!`` must not."""
+
+    def covers(self, leak: Leak) -> bool:
+        """Whether the leak is of this kind."""
+        if leak.rule != self.rule or not matches(self.subject, leak.subject):
+            return False
+        return all((trait[1:] not in leak.traits) if trait[0] == "!" else (trait in leak.traits) for trait in self.traits)
+
+
+def _expect(rule: str, reason: str, *traits: str, subject: str = "*") -> Expected:
+    return Expected(rule, reason, subject, frozenset(traits))
+
+
+EXPECTED: Final[tuple[Expected, ...]] = (
+    _expect("module-state", "a module was imported", "added", subject="sys.modules[*]"),
+    _expect("module-state", "an import sets the module on its package", "value:builtins.module", "added"),
+    _expect("module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"),
+    _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
+    _expect("module-state", "an entry of a weak container", "weak"),
+    _expect("module-state", "a cached property, computed on first use", "lazy", "added"),
+    _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
+    _expect("module-state", "a class fills in what it knows of itself on first use", "class-detail"),
+    _expect("module-state", "pytest keeps the last exception for a debugger", subject="sys.last_*"),
+    _expect("module-state", "a logger was made", "added", "value:logging.Logger"),
+    _expect("module-state", "a place for a logger was made", "value:logging.PlaceHolder"),
+    _expect("module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"),
+    _expect("module-state", "a logger remembers what its level lets through", "logger-cache"),
+    _expect("file-write", "pytest's own cache", subject="*.pytest_cache*"),
+    _expect("file-write", "compiled modules", subject="*__pycache__*"),
+    _expect("file-write", "compiled modules", "by-import"),
+    _expect("file-write", "hypothesis' examples", subject=".hypothesis*"),
+    _expect("file-write", "coverage's data", subject=".coverage*"),
+    _expect("file-write", "coverage's data", subject="*/.coverage*"),
+    _expect("file-write", "written by a test tool", "by-tool"),
+    _expect("listening-socket", "opened by a test tool", "by-tool"),
+    *(
+        _expect("module-state", reason, subject=f"{path}{more}")
+        for path, reason in UNWATCHED_PATHS.items()
+        for more in ("", "[*", ".*")
+    ),
+)
+
+
+def unwatched_objects() -> frozenset[int]:
+    """Identities of what ``UNWATCHED_PATHS`` leads to in the modules that are loaded."""
+    return frozenset(identity(found) for path in UNWATCHED_PATHS if (found := _at(path)) is not None)
+
+
+def _at(path: str) -> object:
+    """The object at a dotted path, without an import and without code of the program."""
+    module_name, _, rest = path.rpartition(".")
+    names = [rest]
+    while module_name and module_name not in sys.modules:
+        module_name, _, name = module_name.rpartition(".")
+        names.insert(0, name)
+    found: object = sys.modules.get(module_name)
+    for name in names:
+        kind = plan_of(type(found)).kind
+        if kind is Kind.MODULE:
+            found = module_namespace(found).get(name)  # type: ignore[arg-type]
+        elif kind is Kind.CLASS:
+            found = class_namespace(found).get(name)  # type: ignore[arg-type]
+        else:
+            return None
+    return found if found is not None and type(found) is not types.ModuleType else None
+
+
+def is_expected(leak: Leak) -> bool:
+    """Whether a known leftover covers the leak."""
+    return any(known.covers(leak) for known in EXPECTED)
+
+
+# ------------------------------------------------------------------------------------------- allowances
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    wild = {"*": ".*", "?": "."}
+    return re.compile("".join(wild.get(character) or re.escape(character) for character in text), re.DOTALL)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a pattern covers a subject: ``*`` and ``?`` are wildcards, all else is meant literally."""
+    return _pattern(pattern).fullmatch(subject) is not None
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A leftover that the user says is fine."""
+
+    rule: str
+    pattern: str
+    reason: str = field(default="", compare=False)
+    where: str = ""
+    """The setting or the test that it is written at."""
+
+    def covers(self, leak: Leak) -> bool:
+        """Whether it speaks of the leak."""
+        return leak.rule == self.rule and matches(self.pattern, leak.subject)
+
+    def __str__(self) -> str:
+        return f"{self.rule}:{self.pattern}"
+
+
+class BadAllowance(ValueError):
+    """An allowance that can't be read, with the place and the mend."""
+
+
+def parse_allowance(text: object, where: str, rules: Sequence[str]) -> Allowance:
+    """Read ``rule:subject-pattern -- reason``. Raises BadAllowance."""
+    if not isinstance(text, str):
+        raise BadAllowance(f"{where}: an allowance is text like 'module-state:shop.cart.*', not {text!r}")
+    body, _, reason = text.partition(" -- ")
+    rule, colon, pattern = (part.strip() for part in body.partition(":"))
+    if rule not in rules:
+        raise BadAllowance(f"{where}: unknown rule {rule!r} in allowance {text!r}{_nearest(rule, rules)}")
+    if not colon or not pattern:
+        raise BadAllowance(f"{where}: allowance {text!r} has no subject; write '{rule}:*' to allow all of the rule")
+    return Allowance(rule, pattern, reason.strip(), where)
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    return suggestion(word, words) or f"; the rules are {', '.join(words)}"
+
+
+def suggestion(word: str, words: Sequence[str]) -> str:
+    """`` (did you mean 'x'?)``, or nothing where no word is near."""
+    near = get_close_matches(word, words, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def judge(leaks: Iterable[Leak], allowances: Sequence[Allowance]) -> tuple[list[Leak], list[Allowance]]:
+    """The leaks that neither expectation nor allowance covers, and the allowances that covered one."""
+    left, used = [], []
+    for leak in leaks:
+        if is_expected(leak):
+            continue
+        covering = [allowance for allowance in allowances if allowance.covers(leak)]
+        used += covering
+        if not covering:
+            left.append(leak)
+    return left, used
+
+
+def describe_expected() -> Iterator[tuple[str, str]]:
+    """What is expected and why, for the documentation."""
+    yield from UNWATCHED_PATHS.items()
+    yield from UNWATCHED_TYPES.items()

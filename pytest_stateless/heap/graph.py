@@ -1,0 +1,259 @@
+"""What kinds of objects the memory of the interpreter is made of, and what each of them holds.
+
+Nothing here runs code of the program: no ``==``, ``hash``, ``repr``, ``len``, ``getattr`` or ``isinstance`` on an
+object that isn't known to be a built-in one. Types are asked through ``type``'s own descriptors.
+"""
+
+from __future__ import annotations
+
+import enum
+import gc
+import types
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from operator import is_
+from typing import Any, Final, NamedTuple
+
+get_referents = gc.get_referents
+
+identity: Final[Callable[[object], int]] = object.__hash__
+"""A number for the identity of an object, unique while it lives.
+
+``id`` would do, but raises an audit event on 3.12 and later, which costs more than all the rest of a look at the heap
+once an audit hook is installed. The default hash is the rotated address, and no class can override this spelling.
+"""
+
+_type_dict: Final = type.__dict__["__dict__"].__get__
+_type_mro: Final = type.__dict__["__mro__"].__get__
+_type_flags: Final = type.__dict__["__flags__"].__get__
+_type_name: Final = type.__dict__["__name__"].__get__
+_type_qualname: Final = type.__dict__["__qualname__"].__get__
+
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, or by a C module that asked for it
+_IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE, 3.10 and later
+
+
+class Kind(enum.IntEnum):
+    """How an object is read. The watched kinds can change; the others are at most walked through."""
+
+    ATOM = 0  # holds nothing that could change
+    WALK = 1  # can't change itself, but what it holds can
+    FUNCTION = 2
+    CLASS = 3
+    MODULE = 4
+    DICT = 5
+    MAPPING = 6  # an instance of a subclass of dict
+    LIST = 7
+    SEQUENCE = 8  # deque, and instances of subclasses of list and deque
+    SET = 9
+    SET_SUBCLASS = 10
+    OBJECT = 11  # an instance of a Python class
+    OPAQUE = 12  # anything else that the garbage collector knows: cells, C objects
+    EMPTY_DICT = 13  # a function's own dictionary, empty in all healthy programs
+
+
+class _Probe:
+    def __init__(self) -> None:
+        self.value = object()
+
+
+_probe: Final = _Probe()
+EMBEDDED: Final = not get_referents(_probe.__dict__)
+"""Whether the dictionary of an instance doesn't show its values to the garbage collector, as on 3.13."""
+
+WATCHED: Final = tuple(kind for kind in Kind if kind >= Kind.DICT)
+KEYED: Final = frozenset({Kind.DICT, Kind.MAPPING})
+
+
+class Plan(NamedTuple):
+    """How instances of one type are read."""
+
+    kind: Kind
+    namespace: Callable[[Any], dict[str, object]] | None = None
+    """Gives the ``__dict__`` of an instance through the getter that CPython made, past any override."""
+    slots: tuple[tuple[str, Callable[[Any], object]], ...] = ()
+    """Name and getter of every slot, in the order in which the garbage collector visits them."""
+
+
+_ATOMS: Final = (
+    *(str, bytes, int, float, complex, bool, type(None), type(...), type(NotImplemented)),
+    *(types.CodeType, types.FrameType, types.TracebackType, types.GetSetDescriptorType),
+    *(types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType),
+    *(types.ClassMethodDescriptorType, range, slice, weakref.ref, weakref.ReferenceType),
+    *(weakref.ProxyType, weakref.CallableProxyType),
+)
+_WALKED: Final = (
+    *(tuple, frozenset, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, property),
+    *(classmethod, staticmethod, types.MappingProxyType, partial, types.GeneratorType, types.CoroutineType),
+    types.AsyncGeneratorType,
+)
+_EXACT: Final = {
+    types.FunctionType: Kind.FUNCTION,
+    type: Kind.CLASS,
+    types.ModuleType: Kind.MODULE,
+    dict: Kind.DICT,
+    defaultdict: Kind.MAPPING,
+    OrderedDict: Kind.MAPPING,
+    list: Kind.LIST,
+    deque: Kind.SEQUENCE,
+    set: Kind.SET,
+    types.CellType: Kind.OPAQUE,
+}
+_BASES: Final = (
+    (types.ModuleType, Kind.MODULE),
+    (type, Kind.CLASS),
+    (dict, Kind.MAPPING),
+    (list, Kind.SEQUENCE),
+    (deque, Kind.SEQUENCE),
+    (set, Kind.SET_SUBCLASS),
+)
+
+
+def mro_of(cls: type) -> tuple[type, ...]:
+    """The classes that ``cls`` inherits from, itself first, whatever its metaclass says."""
+    return tuple(_type_mro(cls))
+
+
+def name_of(cls: type) -> str:
+    """The qualified name of a class, as it was defined."""
+    return str(_type_qualname(cls))
+
+
+def class_namespace(cls: type) -> dict[str, object]:
+    """The dictionary of a class itself, not the proxy that ``__dict__`` gives."""
+    (namespace,) = get_referents(_type_dict(cls))
+    return namespace  # type: ignore[no-any-return]
+
+
+def module_namespace(module: types.ModuleType) -> dict[str, object]:
+    """The dictionary of a module, without asking a ``__getattribute__`` of its class."""
+    namespace: dict[str, object] = types.ModuleType.__dict__["__dict__"].__get__(module)
+    return namespace
+
+
+def module_name_of(cls: type) -> str:
+    """The module that a class says it was defined in; empty where it says something else than text."""
+    found = dict.get(class_namespace(cls), "__module__") if is_heap_type(cls) else "builtins"
+    return found if type(found) is str else ""
+
+
+def is_heap_type(cls: type) -> bool:
+    """Whether the class has a dictionary of its own that Python code could change."""
+    flags = _type_flags(cls)
+    return bool(flags & _HEAP_TYPE) and not flags & _IMMUTABLE_TYPE
+
+
+def plan_of(cls: type) -> Plan:
+    """Find out how instances of ``cls`` are read. Called once for a type and then remembered."""
+    if any(map(is_, _ATOMS, [cls] * len(_ATOMS))):
+        return Plan(Kind.ATOM)
+    if any(map(is_, _WALKED, [cls] * len(_WALKED))):
+        return Plan(Kind.WALK)
+    for exact, kind in _EXACT.items():
+        if cls is exact:
+            return Plan(kind)
+    mro = mro_of(cls)
+    kind = next((kind for base, kind in _BASES if any(entry is base for entry in mro)), Kind.OBJECT)
+    if any(entry is atom for entry in mro for atom in (weakref.ref, types.CodeType)):
+        kind = Kind.WALK  # a subclass of a weak reference may carry attributes
+    elif any(entry is walked for entry in mro for walked in (tuple, frozenset, property, partial)):
+        kind = Kind.WALK
+    if kind in (Kind.CLASS, Kind.MODULE):
+        return Plan(kind)
+    namespace, slots = _instance_getters(mro)
+    if kind is Kind.OBJECT and namespace is None and not slots and not is_heap_type(cls):
+        kind = Kind.OPAQUE
+    if kind is Kind.WALK and slots:
+        kind = Kind.OBJECT
+    return Plan(kind, namespace, slots)
+
+
+def _instance_getters(
+    mro: tuple[type, ...],
+) -> tuple[Callable[[Any], dict[str, object]] | None, tuple[tuple[str, Callable[[Any], object]], ...]]:
+    namespace = None
+    slots: list[tuple[str, Callable[[Any], object]]] = []
+    for base in mro:
+        own = _type_dict(base)
+        getter = own.get("__dict__")
+        if namespace is None and type(getter) is types.GetSetDescriptorType:
+            namespace = getter.__get__
+        if _type_flags(base) & _HEAP_TYPE:
+            slots += [(name, value.__get__) for name, value in own.items() if _is_slot(value)]
+    return namespace, tuple(slots)
+
+
+def _is_slot(value: object) -> bool:
+    return type(value) is types.MemberDescriptorType and value.__name__ not in ("__weakref__", "__dict__")
+
+
+# ------------------------------------------------------------------------------------------------ reading in bulk
+
+Reading = tuple[list[object], list[object]]
+"""Referents, keys: of many containers of one kind, in one list each."""
+
+
+def read(kind: Kind, containers: Iterable[Any]) -> Reading:
+    """Read what containers of one kind hold, with a few calls in C for all of them.
+
+    A dictionary whose keys are all text doesn't show them as referents: they are read beside. Raises RuntimeError
+    where another thread changes the size of a dictionary meanwhile.
+    """
+    if kind is Kind.DICT:
+        return get_referents(*containers), list(chain.from_iterable(containers))
+    if kind is Kind.MAPPING:
+        values = list(chain.from_iterable(map(dict.values, containers)))
+        return values, list(chain.from_iterable(map(dict.__iter__, containers)))
+    if kind is Kind.SEQUENCE:
+        return list(chain.from_iterable(map(_iterate_sequence, containers))), []
+    if kind is Kind.SET_SUBCLASS:
+        return list(chain.from_iterable(map(set.__iter__, containers))), []
+    return get_referents(*containers), []
+
+
+def _iterate_sequence(sequence: Any) -> Iterator[object]:
+    return list.__iter__(sequence) if any(map(is_, mro_of(type(sequence)), _LISTS)) else deque.__iter__(sequence)
+
+
+_LISTS: Final = [list] * 64
+
+
+# ------------------------------------------------------------------------------------------------ one at a time
+
+
+def function_state(function: types.FunctionType) -> Iterator[tuple[str, str, object]]:
+    """The ways of a function to state, as (what, name, object): defaults, closure cells, its dictionary.
+
+    Never its globals: they are a module's.
+    """
+    code = function.__code__
+    defaults = function.__defaults__
+    if defaults:
+        names = code.co_varnames[: code.co_argcount][-len(defaults) :]
+        for name, value in zip(names, defaults, strict=False):
+            yield "<defaults>", name, value
+    if function.__kwdefaults__:
+        yield "<defaults>", "", function.__kwdefaults__
+    if function.__closure__:
+        for name, cell in zip(code.co_freevars, function.__closure__, strict=False):
+            yield "<closure>", name, cell
+    yield "", "", function.__dict__
+
+
+def children(kind: Kind, plan: Plan, thing: Any) -> Iterable[object]:
+    """Everything that ``thing`` holds and that could change or lead to something that can."""
+    if kind is Kind.FUNCTION:
+        return [value for _, _, value in function_state(thing)]
+    if kind is Kind.CLASS:
+        return [class_namespace(thing), *get_bases(thing)] if is_heap_type(thing) else ()
+    if kind is Kind.MODULE:
+        return (module_namespace(thing),)
+    if plan.namespace is not None:
+        return [plan.namespace(thing), *get_referents(thing)]
+    return get_referents(thing)
+
+
+get_bases: Final = type.__dict__["__bases__"].__get__

@@ -1,0 +1,370 @@
+"""What the containers reachable from the modules held at one moment, as a value that is cheap to take again.
+
+A snapshot is a row of chunks, each the referents of some hundred containers of one kind. Looking again fetches the
+referents of each chunk with one call in C and compares identities; a chunk that holds the very same objects is shared
+with the snapshot before. While a snapshot holds the old referents no identity can be used again, so that a mutation
+can't hide.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.compare import same
+from pytest_stateless.heap.graph import (
+    EMBEDDED,
+    KEYED,
+    WATCHED,
+    Kind,
+    Plan,
+    children,
+    class_namespace,
+    identity,
+    is_heap_type,
+    module_name_of,
+    module_namespace,
+    plan_of,
+    read,
+)
+
+CHUNK: Final = 256  # containers; larger ones make a look cheaper and a change in them dearer
+RETRIES: Final = 5  # of a reading during which another thread changed the size of a dictionary
+
+
+class Content(NamedTuple):
+    """What one container held: its referents as ``read`` gives them, and its keys."""
+
+    referents: list[object]
+    keys: list[object]
+
+
+class Chunk(NamedTuple):
+    """Containers of one kind with what they held."""
+
+    kind: Kind
+    containers: tuple[Any, ...]
+    referents: list[object]
+    keys: list[object]
+    referent_counts: list[int]
+    key_counts: list[int]
+
+    def contents(self) -> Iterator[Content]:
+        """What each container held, in their order."""
+        referent, key = 0, 0
+        key_counts = self.key_counts or [0] * len(self.containers)
+        for referents, keys in zip(self.referent_counts, key_counts, strict=True):
+            yield Content(self.referents[referent : referent + referents], self.keys[key : key + keys])
+            referent, key = referent + referents, key + keys
+
+
+Snapshot = tuple[Chunk | None, ...]
+"""Chunks in the order in which they were found; None where a window has no part in what a chunk holds."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of the memory is watched: where to begin, and what to leave out, as data."""
+
+    modules: frozenset[str] | None = None
+    """Names of the modules to begin with and whose classes and functions are entered; None for every module."""
+    without_packages: frozenset[str] = frozenset()
+    """Top-level packages whose modules, functions, classes and instances are left out."""
+    without_types: frozenset[str] = frozenset()
+    """Types, spelled ``module.Name``, whose instances (and those of subclasses) are left out."""
+    without_objects: frozenset[int] = frozenset()
+    """Identities of objects that are left out."""
+
+    def enters_module(self, name: str) -> bool:
+        """Whether the state of the module called ``name`` is watched."""
+        if name.partition(".")[0] in self.without_packages:
+            return False
+        return self.modules is None or name in self.modules
+
+    def plan(self, cls: type) -> Plan:
+        """How instances of ``cls`` are read, ``ATOM`` where they are left out."""
+        plan = plan_of(cls)
+        if plan.kind is Kind.ATOM:
+            return plan
+        if is_heap_type(cls) and module_name_of(cls).partition(".")[0] in self.without_packages:
+            return Plan(Kind.ATOM)
+        if self.without_types & set(spelled_bases(cls)):
+            return Plan(Kind.ATOM)
+        return plan
+
+
+def spelled_bases(cls: type) -> Iterator[str]:
+    """``module.Name`` of a class and of all that it inherits from."""
+    for base in type.__dict__["__mro__"].__get__(cls):
+        module = type.__dict__["__module__"].__get__(base) if not is_heap_type(base) else module_name_of(base)
+        if type(module) is str:
+            yield f"{module}.{type.__dict__['__qualname__'].__get__(base)}"
+
+
+class Heap:
+    """Discovers the containers reachable from modules, and looks at them again and again.
+
+    It holds live objects, so it lives no longer than the windows that use it.
+    """
+
+    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope) -> None:
+        self.scope = scope
+        self.churn = 0
+        """References that were replaced since the discovery: what the heap may hold although nobody else does."""
+        self._modules = modules
+        self._plans: dict[int, tuple[Plan, type]] = {}
+        self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
+        self._forget_ourselves()
+        roots = [modules, *self._module_namespaces(list(modules.values()))]
+        self._chunks: list[Chunk | None] = list(self._discover(roots))
+
+    def _forget_ourselves(self) -> None:
+        for own in (self, self.__dict__, self._seen, self._plans):
+            self._seen[identity(own)] = None
+
+    def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
+        for module in modules:
+            if self.plan(type(module)).kind is Kind.MODULE:
+                namespace = module_namespace(module)  # type: ignore[arg-type]
+                name = namespace.get("__name__")
+                if type(name) is not str or self.scope.enters_module(name):
+                    yield namespace
+
+    @property
+    def containers(self) -> int:
+        """How many containers are watched."""
+        return sum(len(chunk.containers) for chunk in self._chunks if chunk)
+
+    @property
+    def references(self) -> int:
+        """How many references the watched containers hold."""
+        return sum(len(chunk.referents) for chunk in self._chunks if chunk)
+
+    def has_module(self, name: str) -> bool:
+        """Whether a module of that name is loaded and watched."""
+        return name in self._modules and self.scope.enters_module(name)
+
+    def knows(self, thing: object) -> bool:
+        """Whether ``thing`` was met when the heap was discovered or looked at."""
+        return identity(thing) in self._seen
+
+    def look(self) -> Snapshot:
+        """What every container holds now. Containers that are new in those that changed are watched from now on."""
+        arrived: list[object] = []
+        chunks = self._chunks
+        for position, chunk in enumerate(chunks):
+            assert chunk is not None
+            if chunk.kind is Kind.EMPTY_DICT:
+                if any(chunk.containers):
+                    chunks[position] = _filled(chunk)
+                    arrived += chunks[position].referents  # type: ignore[union-attr]
+                continue
+            try:
+                referents, keys = read(chunk.kind, chunk.containers)
+            except RuntimeError:  # another thread is changing a dictionary
+                referents, keys = [], []
+            if same(referents, chunk.referents) and same(keys, chunk.keys):
+                continue
+            now = make_chunk(chunk.kind, chunk.containers)
+            if now is not None:
+                chunks[position] = now
+                arrived += self._fresh(chunk, now)
+        if arrived:
+            chunks += self._discover(arrived)
+        return tuple(chunks)
+
+    def _fresh(self, before: Chunk, now: Chunk) -> Iterator[object]:
+        held = set(map(identity, before.referents))
+        self.churn += abs(len(now.referents) - len(before.referents))
+        for thing in now.referents:
+            if identity(thing) not in held:
+                self.churn += 1
+                yield thing
+
+    # -------------------------------------------------------------------------------------------- discovery
+
+    def plan(self, cls: type) -> Plan:
+        """How instances of ``cls`` are read; remembered."""
+        known = self._plans.get(identity(cls))
+        if known is None:
+            # The class is kept so that its identity stays its own.
+            known = self._plans[identity(cls)] = self.scope.plan(cls), cls
+        return known[0]
+
+    def _discover(self, roots: Iterable[object]) -> Iterator[Chunk]:
+        found: dict[Kind, list[Any]] = {kind: [] for kind in WATCHED}
+        seen, plans = self._seen, self._plans
+        level: list[object] = list(roots)
+        while level:
+            arrived: list[object] = []
+            for thing in level:
+                cls = type(thing)
+                known = plans.get(identity(cls))
+                plan = known[0] if known is not None else self.plan(cls)
+                kind = plan.kind
+                if kind is Kind.ATOM:
+                    continue
+                place = identity(thing)
+                if place in seen:
+                    continue
+                seen[place] = thing
+                if kind is Kind.DICT or kind is Kind.OBJECT or kind >= Kind.DICT:
+                    found[kind].append(thing)
+                elif not self._enters(kind, thing):
+                    continue
+                arrived += children(kind, plan, thing)
+                if EMBEDDED and plan.namespace is not None:
+                    self._add_embedded(plan.namespace(thing), found)
+                if kind is Kind.FUNCTION and not (own := thing.__dict__):
+                    seen[identity(own)] = own
+                    found[Kind.EMPTY_DICT].append(own)
+            level = arrived
+        for kind, containers in found.items():
+            for start in range(0, len(containers), CHUNK):
+                chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]))
+                if chunk is not None:
+                    yield chunk
+
+    def _add_embedded(self, namespace: dict[str, object], found: dict[Kind, list[Any]]) -> None:
+        """Read the dictionary of an instance as one whose referents don't show all it holds."""
+        if identity(namespace) not in self._seen:
+            self._seen[identity(namespace)] = namespace
+            found[Kind.MAPPING].append(namespace)
+
+    def _enters(self, kind: Kind, thing: Any) -> bool:
+        if kind is Kind.WALK:
+            return True
+        if kind is Kind.MODULE:
+            name: object = module_namespace(thing).get("__name__")
+        elif kind is Kind.CLASS:
+            if not is_heap_type(thing):
+                return False
+            name = class_namespace(thing).get("__module__")
+        else:
+            name = thing.__globals__.get("__name__")
+        return self.scope.enters_module(name) if type(name) is str else True
+
+
+def make_chunk(kind: Kind, containers: tuple[Any, ...]) -> Chunk | None:
+    """Read containers of one kind, with the bounds between them; None if they never hold still."""
+    if kind is Kind.EMPTY_DICT:
+        return Chunk(kind, containers, [], [], [], [])
+    for _ in range(RETRIES):
+        try:
+            referents, keys = read(kind, containers)
+            each = [read(kind, (container,)) for container in containers]
+        except RuntimeError:
+            continue
+        referent_counts = [len(own) for own, _ in each]
+        key_counts = [len(own) for _, own in each] if kind in KEYED else []
+        if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
+            return Chunk(kind, containers, referents, keys, referent_counts, key_counts)
+    return None
+
+
+def _filled(chunk: Chunk) -> Chunk:
+    """A chunk of dictionaries that were empty, as one of ordinary dictionaries."""
+    return make_chunk(Kind.DICT, chunk.containers) or chunk
+
+
+def contents_before(chunk: Chunk) -> Iterable[Content]:
+    """What each container of a chunk held; nothing each where they were all empty dictionaries."""
+    if chunk.kind is Kind.EMPTY_DICT:
+        return (Content([], []) for _ in chunk.containers)
+    return chunk.contents()
+
+
+class Change(NamedTuple):
+    """A container that doesn't hold what it held."""
+
+    kind: Kind
+    container: Any
+    before: Content
+    after: Content
+
+
+def changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
+    """The containers whose content differs between two snapshots of one heap, by identity of what they hold."""
+    for old, new in zip(before, after, strict=False):
+        if old is None or new is None or old is new:
+            continue
+        for container, was, now in zip(new.containers, contents_before(old), contents_before(new), strict=True):
+            if not (same(was.referents, now.referents) and same(was.keys, now.keys)):
+                yield Change(new.kind, container, was, now)
+
+
+def absorb(before: Snapshot, start: Snapshot, end: Snapshot) -> Snapshot:
+    """What ``before`` would have been, had all that changed from ``start`` to ``end`` been there already."""
+    return tuple(
+        _absorb_chunk(before[position] if position < len(before) else None, start, end, position)
+        for position in range(len(end))
+    )
+
+
+def _absorb_chunk(base: Chunk | None, start: Snapshot, end: Snapshot, position: int) -> Chunk | None:
+    if position >= len(start):
+        return end[position]  # reached for the first time within the interval: part of what is absorbed
+    first, last = start[position], end[position]
+    if base is None or first is last or last is None:
+        return base
+    if base is first:
+        return last
+    assert first is not None
+    merged: list[Content] = []
+    rows = zip(contents_before(base), contents_before(first), contents_before(last), strict=True)
+    for old, from_, to in rows:
+        merged.append(_absorb_content(last.kind, old, from_, to))
+    return _join(last.kind, last.containers, merged)
+
+
+def _absorb_content(kind: Kind, old: Content, start: Content, end: Content) -> Content:
+    if _equal(start, end):
+        return old
+    if _equal(old, start) or kind is not Kind.DICT:
+        return end
+    was, first, last = by_key(old), by_key(start), by_key(end)
+    for key in first.keys() | last.keys():
+        if key in last and (key not in first or first[key][1] is not last[key][1]):
+            was[key] = last[key]
+        elif key not in last:
+            was.pop(key, None)
+    # Values and keys in pairs, as the garbage collector shows dictionaries with keys of any type.
+    return Content([part for key, value in was.values() for part in (value, key)], [key for key, _ in was.values()])
+
+
+def _equal(one: Content, other: Content) -> bool:
+    return same(one.referents, other.referents) and same(one.keys, other.keys)
+
+
+def _join(kind: Kind, containers: tuple[Any, ...], contents: Sequence[Content]) -> Chunk:
+    return Chunk(
+        kind,
+        containers,
+        [referent for content in contents for referent in content.referents],
+        [key for content in contents for key in content.keys],
+        [len(content.referents) for content in contents],
+        [len(content.keys) for content in contents] if kind in KEYED else [],
+    )
+
+
+_PLAIN_KEYS: Final = frozenset(map(identity, (str, bytes, int, float, bool, complex, type(None))))
+
+
+def by_key(content: Content) -> dict[object, tuple[object, object]]:
+    """A dictionary's content under keys that are safe to compare: plain values by value, all else by identity."""
+    values = content.referents
+    if len(values) == 2 * len(content.keys):
+        values = values[0::2]
+    return {safe_key(key): (key, value) for key, value in zip(content.keys, values, strict=True)}
+
+
+def safe_key(key: object) -> object:
+    """What stands for a dictionary's key where comparing it must not run code of the program."""
+    cls = type(key)
+    if identity(cls) in _PLAIN_KEYS:
+        return cls.__name__, key
+    if cls is tuple:
+        return "tuple", *(safe_key(part) for part in key)  # type: ignore[attr-defined]
+    return "object", identity(key)

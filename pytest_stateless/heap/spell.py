@@ -1,0 +1,128 @@
+"""How values, keys and paths are spelled: the same on every run, safe to print, and without secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections import deque
+from typing import Any, Final
+
+from pytest_stateless.heap.graph import Kind, identity, mro_of, name_of, plan_of
+
+_KEY_LIMIT: Final = 40  # characters of a key that are shown whole; a longer one may be a token
+_KEY_START: Final = 12  # characters that are shown of a longer one
+_VALUE_LIMIT: Final = 200
+_NUMBER_LIMIT: Final = 2**32  # larger numbers are ids, addresses, times: other ones on every run
+
+_ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+_PYTEST_TEMP: Final = re.compile(r"(?:/[\w.+-]+)*/pytest-of-[\w.+-]+/pytest-\d+(?:/popen-gw\d+)?")
+_SYSTEM_TEMP: Final = tempfile.gettempdir()
+
+_TEXTS: Final = frozenset(map(identity, (str, bytes)))
+_PLAIN: Final = frozenset(map(identity, (int, float, bool, complex, type(None))))
+
+
+def without_run(text: str) -> str:
+    """A text without what differs from run to run: temporary directories and addresses."""
+    text = _PYTEST_TEMP.sub("<tmp>", text)
+    if len(_SYSTEM_TEMP) > 1:
+        text = re.sub(re.escape(_SYSTEM_TEMP) + r"(?=/|\b)", "<tmp>", text)
+    return _ADDRESS.sub("0x…", text)
+
+
+def spell_key(key: object) -> str:
+    """A dictionary's key: plain text and numbers as they are, shortened where long, anything else by its type."""
+    kind = identity(type(key))
+    if kind in _TEXTS:
+        text = key if type(key) is str else key.decode("latin-1")  # type: ignore[attr-defined]
+        mark = "" if type(key) is str else "b"
+        text = without_run(text)
+        if len(text) > _KEY_LIMIT:
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            return f"{mark}{text[:_KEY_START] + '…'!r}~{digest}"
+        return f"{mark}{text!r}"
+    if kind in _PLAIN:
+        return "<int>" if type(key) is int and abs(key) >= _NUMBER_LIMIT else repr(key)
+    if type(key) is tuple and len(key) <= 8:
+        return f"({', '.join(map(spell_key, key))}{',' if len(key) == 1 else ''})"
+    return f"<{name_of(type(key))}>"
+
+
+def spell_entry(label: object, attribute: bool) -> str:
+    """One step of a path: ``.name`` for an attribute, else ``['key']`` or ``[0]``."""
+    if attribute and type(label) is str and label.isidentifier() and len(label) <= 2 * _KEY_LIMIT:
+        return f".{label}"
+    return f"[{spell_key(label)}]"
+
+
+def spell_type(value: object) -> str:
+    """The type and size of a value: ``list (2 items)``, ``Cart object``, ``None``."""
+    if value is None:
+        return "None"
+    cls = type(value)
+    kind = identity(cls)
+    if kind in _TEXTS:
+        unit = "character" if cls is str else "byte"
+        return f"{cls.__name__} ({_count(len(value), unit)})"  # type: ignore[arg-type]
+    if kind in _PLAIN:
+        return cls.__name__
+    size = _size(value)
+    if size is not None:
+        return f"{name_of(cls)} ({_count(size, 'item')})"
+    plan = plan_of(cls)
+    if plan.kind is Kind.CLASS:
+        return f"class {name_of(value)}"  # type: ignore[arg-type]
+    if plan.kind is Kind.FUNCTION:
+        return f"function {value.__qualname__}"  # type: ignore[attr-defined]
+    if plan.kind is Kind.MODULE:
+        return "module"
+    return f"{name_of(cls)} object"
+
+
+_SIZES: Final = (dict, list, set, deque, tuple, frozenset, bytearray)
+
+
+def _size(value: Any) -> int | None:
+    for base in mro_of(type(value)):
+        for sized in _SIZES:
+            if base is sized:
+                return int(sized.__len__(value))
+    return None
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def spell_value(value: object) -> str:
+    """A bounded rendering of a value that runs no code of the program."""
+    text = _render(value, 4)
+    return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
+
+
+def _render(value: Any, depth: int) -> str:
+    cls = type(value)
+    kind = identity(cls)
+    if kind in _TEXTS:
+        return repr(value[:_VALUE_LIMIT])
+    if kind in _PLAIN:
+        return repr(value) if cls is not int or abs(value) < 10**_VALUE_LIMIT else "<int>"
+    if depth and cls is dict:
+        pairs = list(dict.items(value))[:20]
+        inside = [f"{_render(key, depth - 1)}: {_render(held, depth - 1)}" for key, held in pairs]
+        return "{" + ", ".join(inside + ["…"] * (len(value) > 20)) + "}"
+    brackets = _BRACKETS.get(kind)
+    if depth and brackets:
+        inside = [_render(held, depth - 1) for held in list(value)[:20]]
+        return brackets[0] + ", ".join(inside + ["…"] * (len(value) > 20)) + brackets[1]
+    return f"<{spell_type(value)}>"
+
+
+_BRACKETS: Final = {
+    identity(list): ("[", "]"),
+    identity(tuple): ("(", ")"),
+    identity(set): ("{", "}"),
+    identity(frozenset): ("frozenset({", "})"),
+    identity(deque): ("deque([", "])"),
+}

@@ -1,0 +1,79 @@
+"""What the markers of a test say: whether it is checked, and what is allowed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from pytest_stateless.expected import Allowance, BadAllowance, parse_allowance, suggestion
+from pytest_stateless.options import RULE_IDS, Settings
+
+NAME: Final = "stateless"
+DESCRIPTION: Final = (
+    "stateless(check=True, *, allow=(), reason=''): fail the test if it leaves process-local state behind "
+    "(pytest-stateless); False opts out of --stateless or of a marked class or module"
+)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What the markers of one test come to."""
+
+    check: bool
+    allowances: tuple[Allowance, ...]
+
+
+def _signature(check: bool = True, *, allow: object = (), reason: str = "") -> tuple[bool, object]:
+    """The marker's arguments."""
+    return check, allow
+
+
+def read_markers(item: pytest.Item, settings: Settings) -> Marked:
+    """Whether ``item`` is checked: as its nearest marker says, else if it asks for the fixture, else as the run.
+
+    Raises pytest.UsageError naming the test and the mend.
+    """
+    check: bool | None = None
+    allowances: list[Allowance] = []
+    for mark in item.iter_markers(NAME):
+        marked, allow = _arguments(mark, item)
+        check = marked if check is None else check
+        allowances += _allowances(allow, item)
+    if check is None:
+        check = settings.check_all or NAME in getattr(item, "fixturenames", ())
+    return Marked(check, tuple(allowances))
+
+
+def _arguments(mark: pytest.Mark, item: pytest.Item) -> tuple[bool, object]:
+    names = tuple(inspect.signature(_signature).parameters)
+    for name in mark.kwargs:
+        if name not in names:
+            known = suggestion(name, names) or f"; it takes {', '.join(names)}"
+            raise pytest.UsageError(f"{item.nodeid}: the stateless marker has no argument {name!r}{known}")
+    try:
+        check, allow = _signature(*mark.args, **mark.kwargs)
+    except TypeError:
+        raise pytest.UsageError(
+            f"{item.nodeid}: the stateless marker takes one positional argument, False to opt out; "
+            f"allowances go into allow=[...], not {mark.args!r}"
+        ) from None
+    if not isinstance(check, bool):
+        raise pytest.UsageError(
+            f"{item.nodeid}: the stateless marker takes True or False, not {check!r}; allowances go into allow=[...]"
+        )
+    return check, allow
+
+
+def _allowances(allow: object, item: pytest.Item) -> Iterator[Allowance]:
+    texts = [allow] if isinstance(allow, str) else allow
+    if not isinstance(texts, (list, tuple, set, frozenset)):
+        raise pytest.UsageError(f"{item.nodeid}: allow= of the stateless marker takes a list of texts, not {allow!r}")
+    for text in texts:
+        try:
+            yield parse_allowance(text, item.nodeid, RULE_IDS)
+        except BadAllowance as error:
+            raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,222 @@
+"""Every option, declared once: the command line, the ini files and the documentation are made from this table."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from pytest_stateless.detectors import RULES
+from pytest_stateless.expected import Allowance, BadAllowance, parse_allowance, suggestion
+from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
+
+SCOPES: Final = ("all", "application")
+RULE_IDS: Final = tuple(rule.id for rule in RULES)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: ``--stateless-show-values`` on the command line is ``stateless_show_values`` in ini files."""
+
+    flag: str
+    type: str
+    """``bool``, ``list`` or ``string``."""
+    help: str
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+
+    @property
+    def ini(self) -> str:
+        """The name in ini files."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def dest(self) -> str:
+        """The name among pytest's parsed options."""
+        return f"stateless_option_{self.ini}"
+
+
+OPTIONS: Final = (
+    Option("--stateless", "bool", "Check every test as if it were marked stateless."),
+    Option("--stateless-off", "bool", "Check nothing: markers and the fixture do nothing."),
+    Option("--stateless-no-fail", "bool", "Report leaks without failing a test."),
+    Option(
+        "--stateless-allow",
+        "list",
+        "A known leftover that is fine, as rule:subject-pattern, with ' -- reason' after it if you like.",
+        "RULE:PATTERN",
+    ),
+    Option(
+        "--stateless-temp",
+        "list",
+        "A further temporary directory, relative to the root directory: what is written there is no leak.",
+        "DIR",
+    ),
+    Option(
+        "--stateless-scope",
+        "string",
+        "Whose modules module-state watches: of every module of the process, or the application's only.",
+        "SCOPE",
+        SCOPES,
+        "all",
+    ),
+    Option(
+        "--stateless-package",
+        "list",
+        "A package that is the application's although it is installed among the dependencies.",
+        "NAME",
+    ),
+    Option("--stateless-show-values", "bool", "Show the values of leaked state; they may be secret."),
+    Option(
+        "--stateless-report",
+        "list",
+        f"Write a report; formats are {', '.join(FORMATS)}; '-' as the path is standard output.",
+        "FORMAT:PATH",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was asked for."""
+
+    format: str
+    path: str
+    """Absolute, or ``-`` for standard output."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line and the ini file come to."""
+
+    root: str
+    check_all: bool
+    off: bool
+    no_fail: bool
+    allow: tuple[Allowance, ...]
+    temp: tuple[str, ...]
+    """Absolute and resolved: what the user declared and the system's own."""
+    scope: str
+    packages: tuple[str, ...]
+    show_values: bool
+    reports: tuple[Report, ...]
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare every option on the command line and in ini files."""
+    group = parser.getgroup("stateless", "process-local state that tests leave behind (pytest-stateless)")
+    for option in OPTIONS:
+        keywords: dict[str, Any] = {"dest": option.dest, "help": option.help, "default": None}
+        if option.type == "bool":
+            keywords["action"] = "store_true"
+        else:
+            keywords["metavar"] = option.metavar
+        if option.type == "list":
+            keywords["action"] = "append"
+        group.addoption(option.flag, **keywords)
+        parser.addini(option.ini, option.help, type=_INI_TYPES[option.type], default=None)
+
+
+_INI_TYPES: Final[dict[str, Any]] = {"bool": "bool", "list": "linelist", "string": "string"}
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read every option. Raises pytest.UsageError naming the option and the mend."""
+    value = {option.flag: _value(config, option) for option in OPTIONS}
+    root = os.path.realpath(config.rootpath)
+    return Settings(
+        root=root,
+        check_all=bool(value["--stateless"]),
+        off=bool(value["--stateless-off"]),
+        no_fail=bool(value["--stateless-no-fail"]),
+        allow=tuple(_allowances(config)),
+        temp=(*_declared_temp(value["--stateless-temp"], root), *_system_temp(config)),
+        scope=_scope(value["--stateless-scope"], config),
+        packages=tuple(value["--stateless-package"]),
+        show_values=bool(value["--stateless-show-values"]),
+        reports=tuple(_report(text, config) for text in value["--stateless-report"]),
+    )
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    """The command line goes before the ini file; lists add up."""
+    given = config.getoption(option.dest)
+    try:
+        written = config.getini(option.ini)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"{_file(config)}: {option.ini}: {error}") from None
+    if option.type == "list":
+        return [*(written or ()), *(given or ())]
+    if given is not None:
+        return given
+    return written or option.default
+
+
+def _file(config: pytest.Config) -> str:
+    return str(config.inipath.name) if config.inipath is not None else "configuration"
+
+
+def _place(config: pytest.Config, option: str, text: object) -> str:
+    """Whether a list's entry was written on the command line or in the ini file."""
+    flag = next(one for one in OPTIONS if one.flag == option)
+    return option if text in (config.getoption(flag.dest) or ()) else f"{_file(config)}: {flag.ini}"
+
+
+def _allowances(config: pytest.Config) -> list[Allowance]:
+    option = next(one for one in OPTIONS if one.flag == "--stateless-allow")
+    found = []
+    for text in _value(config, option):
+        try:
+            found.append(parse_allowance(text, _place(config, option.flag, text), RULE_IDS))
+        except BadAllowance as error:
+            raise pytest.UsageError(str(error)) from None
+    return found
+
+
+def _scope(text: str, config: pytest.Config) -> str:
+    if text not in SCOPES:
+        where = _place_of_string(config, "--stateless-scope")
+        raise pytest.UsageError(
+            f"{where}: {text!r} is no scope{suggestion(text, SCOPES)}; write {' or '.join(SCOPES)}"
+        )
+    return text
+
+
+def _place_of_string(config: pytest.Config, flag: str) -> str:
+    option = next(one for one in OPTIONS if one.flag == flag)
+    return flag if config.getoption(option.dest) is not None else f"{_file(config)}: {option.ini}"
+
+
+def _report(text: str, config: pytest.Config) -> Report:
+    where = _place(config, "--stateless-report", text)
+    form, colon, path = text.partition(":")
+    if form not in FORMATS:
+        raise pytest.UsageError(
+            f"{where}: {form!r} is no format of a report{suggestion(form, tuple(FORMATS))}; "
+            f"the formats are {', '.join(FORMATS)}"
+        )
+    if not colon or not path:
+        raise pytest.UsageError(f"{where}: {text!r} names no file; write {form}:PATH, or {form}:- for standard output")
+    if path == STANDARD_OUTPUT:
+        return Report(form, path)
+    full = os.path.join(config.invocation_params.dir, os.path.expanduser(path))
+    if os.path.isdir(full):
+        raise pytest.UsageError(f"{where}: {path!r} is a directory; write {form}:FILE")
+    return Report(form, full)
+
+
+def _declared_temp(directories: Sequence[str], root: str) -> list[str]:
+    return [os.path.realpath(os.path.join(root, os.path.expanduser(directory))) for directory in directories]
+
+
+def _system_temp(config: pytest.Config) -> list[str]:
+    found = [tempfile.gettempdir()]
+    basetemp = config.getoption("basetemp", None)
+    if basetemp:
+        found.append(str(basetemp))
+    return [os.path.realpath(directory) for directory in found]

@@ -1,0 +1,29 @@
+"""Makes text that came from a leak harmless: it may hold terminal escapes, newlines or a CI service's commands."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_HARMLESS_ABOVE_ASCII: Final = frozenset("L M N P S".split())
+"""First letters of the general categories that only show something; the others control or are invisible."""
+
+
+def inert(text: str) -> str:
+    """The text on one line with everything that isn't plainly visible written as an escape."""
+    return "".join(character if _is_visible(character) else _escaped(character) for character in text)
+
+
+def _is_visible(character: str) -> bool:
+    if " " <= character <= "~":
+        return True
+    return character > "~" and unicodedata.category(character)[0] in _HARMLESS_ABOVE_ASCII
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def inert_block(text: str) -> str:
+    """``inert`` for each line of a text of the plugin's own."""
+    return "\n".join(map(inert, text.split("\n")))

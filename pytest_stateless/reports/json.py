@@ -1,0 +1,42 @@
+"""The ``json`` format: everything that was found, for programs. Its shape is a promise; see docs/reports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from pytest_stateless.leak import Leak
+from pytest_stateless.reports.session import SessionLeaks, TestLeaks
+
+FORMAT: Final = 1
+"""Counted up when a field changes its meaning or goes; new fields come without."""
+
+
+def render(session: SessionLeaks) -> str:
+    """The report as indented JSON in ASCII, which holds any text."""
+    plain = {
+        "format": FORMAT,
+        "tool": "pytest-stateless",
+        "checked": session.checked,
+        "counts": dict(sorted(session.counts().items())),
+        "tests": [_test(test) for test in session.tests],
+        "unused_allowances": [{"allowance": text, "where": where} for text, where in session.unused],
+    }
+    return json.dumps(plain, indent=2) + "\n"
+
+
+def _test(test: TestLeaks) -> dict[str, Any]:
+    return {
+        "nodeid": test.nodeid,
+        "file": test.file,
+        "line": test.line,
+        "outcome": test.outcome,
+        "leaks": [_leak(leak) for leak in test.leaks],
+        "internal_errors": [
+            {"detector": error["detector"], "traceback": error["traceback"]} for error in test.errors
+        ],
+    }
+
+
+def _leak(leak: Leak) -> dict[str, Any]:
+    return leak.to_dict()

@@ -1,0 +1,44 @@
+"""What a whole run found, as values for every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_stateless.leak import Leak
+
+
+@dataclass(frozen=True)
+class TestLeaks:
+    """What one test left behind."""
+
+    __test__ = False
+
+    nodeid: str
+    file: str
+    """Relative to the root directory."""
+    line: int
+    """Counted from 1; 0 where it isn't known."""
+    outcome: str
+    """``failed``, ``skipped``, ``passed``, ``error``, ``xfailed`` or ``rerun``."""
+    leaks: tuple[Leak, ...]
+    errors: tuple[Mapping[str, Any], ...] = ()
+    """Detectors that failed: ``detector`` and ``traceback``."""
+
+
+@dataclass(frozen=True)
+class SessionLeaks:
+    """What a whole run found."""
+
+    tests: tuple[TestLeaks, ...] = ()
+    """Those with a leak or an internal error, in the order of their node ids."""
+    checked: int = 0
+    """How many tests were checked."""
+    unused: tuple[tuple[str, str], ...] = field(default=())
+    """Allowances that matched nothing, with where they are written."""
+
+    def counts(self) -> Counter[str]:
+        """Leaks per rule."""
+        return Counter(leak.rule for test in self.tests for leak in test.leaks)

@@ -1,0 +1,115 @@
+"""What a person reads: a section for each leaking test, and a summary of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.leak import Leak
+from pytest_stateless.reports.inert import inert, inert_block
+from pytest_stateless.reports.session import SessionLeaks
+
+_WIDTH: Final = 96  # of the closing sentences, which end where the page of a narrow terminal does
+
+
+class Piece(NamedTuple):
+    """A piece of a line, with how it is marked up where the terminal can."""
+
+    text: str
+    markup: Mapping[str, bool] = {}
+
+
+Line = tuple[Piece, ...]
+
+_RED: Final = {"red": True}
+_BOLD: Final = {"bold": True}
+_FAINT: Final = {"light": True}
+
+
+def headline(leaks: Sequence[Leak]) -> str:
+    """``left 3 things behind``."""
+    number = len(leaks)
+    return f"left {number} {'thing' if number == 1 else 'things'} behind"
+
+
+def brief(leaks: Sequence[Leak]) -> str:
+    """One line for pytest's short summary: the rules and subjects."""
+    return f"{headline(leaks)}: " + ", ".join(f"{leak.rule} {inert(leak.subject)}" for leak in leaks)
+
+
+def section(nodeid: str, leaks: Sequence[Leak]) -> Iterator[Line]:
+    """All lines of a leaking test's section."""
+    yield (Piece(f"{inert(nodeid)} {headline(leaks)}", _BOLD),)
+    yield ()
+    yield from table(leaks)
+    yield ()
+    yield from (tuple([Piece(line)]) for line in advice(leaks))
+
+
+def table(leaks: Sequence[Leak]) -> Iterator[Line]:
+    """Two or three lines for each leak: rule, subject and what happened; who did it; during which request."""
+    width = max((len(leak.rule) for leak in leaks), default=0) + 2
+    margin = Piece(" " * width)
+    for leak in leaks:
+        yield Piece(leak.rule.ljust(width), _RED), Piece(inert(leak.subject), _BOLD), Piece(f"  {inert(leak.message)}")
+        if leak.origin is not None:
+            yield margin, Piece(f"by {inert(str(leak.origin))}")
+        if leak.request is not None:
+            yield margin, Piece(f"during {inert(leak.request)}")
+
+
+def advice(leaks: Sequence[Leak]) -> Iterator[str]:
+    """Why it matters and what to do, with an allowance that fits the first leak."""
+    yield "A twelve-factor process keeps nothing between requests: the next one may be served by another"
+    allow = f'allow=["{suggested_allowance(leaks[0])}"].'
+    ending = "process. Keep it in a backing service, or say why it is fine:"
+    if len(ending) + len(allow) + 1 <= _WIDTH:
+        yield f"{ending} {allow}"
+    else:
+        yield ending
+        yield allow
+
+
+def suggested_allowance(leak: Leak) -> str:
+    """An allowance for the leak and its like: the module's names, the file's directory, the socket's host."""
+    separator = {"module-state": ".", "file-write": "/", "listening-socket": ":"}.get(leak.rule, "")
+    start = leak.subject.partition("[")[0] if leak.rule == "module-state" else leak.subject
+    front, found, _ = start.rpartition(separator) if separator else ("", "", "")
+    pattern = f"{front}{separator}*" if found and front else leak.subject
+    return inert(f"{leak.rule}:{pattern}").replace("\\", "\\\\").replace('"', '\\"')
+
+
+def errors(found: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Detectors that failed, each with its traceback."""
+    for error in found:
+        yield (Piece(f"internal error of pytest-stateless in {inert(error['detector'])}", _RED),)
+        yield from (tuple([Piece(line)]) for line in inert_block(error["traceback"].rstrip()).split("\n"))
+
+
+def summary(session: SessionLeaks) -> Iterator[Line]:
+    """The end of the run: leaks per rule, failed detectors, allowances that matched nothing."""
+    counts = session.counts()
+    total = sum(counts.values())
+    leaking = sum(bool(test.leaks) for test in session.tests)
+    if total:
+        rules = ", ".join(f"{number} {rule}" for rule, number in sorted(counts.items()))
+        tests = "1 test" if leaking == 1 else f"{leaking} tests"
+        yield Piece(f"{_count(total, 'leak')} in {tests}", _RED), Piece(f": {rules}")
+    for allowance, where in session.unused:
+        yield (
+            Piece("unused allowance", {"yellow": True}),
+            Piece(f": {inert(allowance)} ({inert(where)}) matched nothing; remove it"),
+        )
+    for test in session.tests:
+        if test.errors:
+            yield (Piece(inert(test.nodeid), _BOLD),)
+            yield from errors(test.errors)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def plain(lines: Iterator[Line]) -> str:
+    """The lines without markup."""
+    return "\n".join("".join(piece.text for piece in line) for line in lines)

@@ -1,0 +1,34 @@
+"""An ASGI application whose every request and websocket is a window (https://asgi.readthedocs.io/en/latest/specs/)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pytest_stateless.requests.windows import RequestWindows
+
+Scope = MutableMapping[str, Any]
+ASGIApplication = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+
+
+def wrap_asgi(app: ASGIApplication, requests: RequestWindows) -> ASGIApplication:
+    """The same application; a request's window closes when the application returns, after its background tasks."""
+
+    async def windowed(scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        name = _name(scope)
+        if name is None:
+            await app(scope, receive, send)
+            return
+        with requests.request(name):
+            await app(scope, receive, send)
+
+    return windowed
+
+
+def _name(scope: Scope) -> str | None:
+    """What a request is called; None for the application's lifespan, which is no request."""
+    if scope["type"] == "http":
+        return f"{scope['method']} {scope['path']}"
+    if scope["type"] == "websocket":
+        return f"WEBSOCKET {scope['path']}"
+    return None

@@ -1,0 +1,163 @@
+"""Gathers what the tests' reports carry, wherever they ran, and shows it: terminal, report files, annotations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+
+from pytest_stateless.checks import PAYLOAD
+from pytest_stateless.leak import Leak
+from pytest_stateless.options import Report, Settings
+from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT, SessionLeaks, TestLeaks, terminal
+
+_PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
+"""pytest's options that leave tests out: an allowance of the whole run may then match nothing."""
+
+
+class LeakSection:
+    """What a leaking test failed with, shown with colours where the terminal has them."""
+
+    def __init__(self, nodeid: str, leaks: list[Leak]) -> None:
+        self._nodeid = nodeid
+        self._leaks = leaks
+        self.reprcrash = _Crash(terminal.brief(leaks))
+        """Where pytest looks for the line of its short summary."""
+
+    def __str__(self) -> str:
+        return terminal.plain(terminal.section(self._nodeid, self._leaks))
+
+    def toterminal(self, writer: Any) -> None:
+        """Write to pytest's terminal writer."""
+        _write(writer, terminal.section(self._nodeid, self._leaks))
+
+
+class _Crash:
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def _write(writer: Any, lines: Iterator[terminal.Line]) -> None:
+    for line in lines:
+        for piece in line:
+            writer.write(piece.text, **piece.markup)
+        writer.line()
+
+
+class Results:
+    """The results of the whole run, in the process that reports them."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._tests: list[TestLeaks] = []
+        self._checked = 0
+        self._used: set[tuple[str, str]] = set()
+        self._allowances: dict[tuple[str, str], None] = {}
+        self._failed_writes: list[str] = []
+        self._stopped = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        payload = report.__dict__.get(PAYLOAD)
+        if payload is not None:
+            self._take(report, payload)
+
+    def _take(self, report: pytest.TestReport, payload: Mapping[str, Any]) -> None:
+        self._checked += 1
+        self._used.update((text, where) for text, where in payload["used"])
+        self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
+        leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
+        if leaks and isinstance(report.longrepr, str):
+            shown = LeakSection(report.nodeid, leaks)
+            if str(shown) == report.longrepr:
+                report.longrepr = shown  # type: ignore[assignment]
+        if leaks or payload["errors"]:
+            file, line, _ = report.location
+            self._tests.append(
+                TestLeaks(
+                    report.nodeid,
+                    file.replace(os.sep, "/"),
+                    0 if line is None else line + 1,
+                    _outcome(report),
+                    tuple(leaks),
+                    tuple(payload["errors"]),
+                )
+            )
+
+    def session_leaks(self) -> SessionLeaks:
+        """What was found so far, in an order that doesn't depend on which worker was first."""
+        tests = sorted(self._tests, key=lambda test: test.nodeid)
+        return SessionLeaks(tuple(tests), self._checked, tuple(self._unused()))
+
+    def _unused(self) -> Iterator[tuple[str, str]]:
+        known = dict(self._allowances)
+        if self._checked and self._is_whole_run():
+            known.update({(str(allowance), allowance.where): None for allowance in self._settings.allow})
+        yield from (one for one in known if one not in self._used)
+
+    def _is_whole_run(self) -> bool:
+        option = self._config.option
+        if self._stopped or any(getattr(option, name, None) for name in _PARTIAL):
+            return False
+        return all(os.path.isdir(argument) for argument in self._config.args)
+
+    # --------------------------------------------------------------------------------------------- showing
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._stopped = bool(session.shouldfail or session.shouldstop)
+        for report in self._settings.reports:
+            if report.path != STANDARD_OUTPUT:
+                self._write_file(session, report)
+
+    def _write_file(self, session: pytest.Session, report: Report) -> None:
+        text = FORMATS[report.format](self.session_leaks())
+        try:
+            os.makedirs(os.path.dirname(report.path), exist_ok=True)
+            with open(report.path, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as error:
+            reason = error.strerror or error
+            self._failed_writes.append(f"cannot write --stateless-report={report.format}:{report.path}: {reason}")
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        session = self.session_leaks()
+        lines = list(terminal.summary(session))
+        if self._settings.no_fail:
+            lines = [*self._unfailed(session), *lines]
+        if terminalreporter.verbosity > 0 and session.checked:
+            lines.append((terminal.Piece(f"{session.checked} checked"),))
+        if (lines or self._failed_writes) and terminalreporter.verbosity > -2:
+            terminalreporter.section("stateless")
+            _write(terminalreporter._tw, iter(lines))
+            for failure in self._failed_writes:
+                terminalreporter.write_line(failure, red=True)
+        for form in self._on_standard_output():
+            terminalreporter.ensure_newline()
+            terminalreporter.write(FORMATS[form](session))
+
+    def _unfailed(self, session: SessionLeaks) -> Iterator[terminal.Line]:
+        """The sections of the tests that would have failed."""
+        for test in session.tests:
+            if test.leaks:
+                yield from terminal.section(test.nodeid, test.leaks)
+                yield ()
+
+    def _on_standard_output(self) -> Iterator[str]:
+        asked = [report for report in self._settings.reports if report.path == STANDARD_OUTPUT]
+        yield from (report.format for report in asked)
+        if os.environ.get("GITHUB_ACTIONS") == "true" and all(r.format != "github" for r in self._settings.reports):
+            yield "github"
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return "error" if report.failed and report.when != "call" else report.outcome

@@ -1,0 +1,211 @@
+"""Runs the detectors around an interval; the one place that waits."""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pytest_stateless import audit, doors
+from pytest_stateless.detectors import Context, Detector
+from pytest_stateless.expected import Allowance, judge
+from pytest_stateless.leak import Leak
+
+PATIENCE: Final = (0.001, 0.01, 0.1)
+"""Seconds after which a leftover that may go away by itself is looked at again. Clean windows never wait."""
+
+
+@dataclass(frozen=True)
+class InternalError:
+    """A detector that failed: the plugin's fault, never the test's."""
+
+    detector: str
+    traceback: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain values only."""
+        return {"detector": self.detector, "traceback": self.traceback}
+
+
+@dataclass
+class Findings:
+    """What a window found."""
+
+    leaks: list[Leak] = field(default_factory=list)
+    used: list[Allowance] = field(default_factory=list)
+    errors: list[InternalError] = field(default_factory=list)
+
+    def add(self, other: Findings) -> None:
+        """Take over what another window found."""
+        self.leaks += other.leaks
+        self.used += other.used
+        self.errors += other.errors
+
+
+_Captures = dict[str, Any]
+"""What each detector saw, by its rule; without those that failed."""
+
+
+class _Window:
+    """One interval."""
+
+    def __init__(self, before: _Captures, errors: list[InternalError]) -> None:
+        self.at_open = dict(before)
+        """What was there when it opened."""
+        self.before = before
+        """What it is compared with: the same, but with what others left since."""
+        self.errors = errors
+
+
+class Windows:
+    """Opens and closes windows. They nest: what an inner one reports, the outer ones don't report again."""
+
+    def __init__(
+        self,
+        context: Context,
+        detectors: Sequence[Detector],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._context = context
+        self._detectors = detectors
+        self._sleep = sleep
+        self._open: list[_Window] = []
+        self._previous: audit.Recording | None = None
+
+    @property
+    def are_open(self) -> bool:
+        """Whether any window is open."""
+        return bool(self._open)
+
+    def open(self) -> _Window:
+        """Begin an interval."""
+        if not self._open:
+            self._previous = audit.start(self._context.recording)
+            doors.install()
+        errors: list[InternalError] = []
+        window = _Window(self._capture(errors), errors)
+        self._open.append(window)
+        return window
+
+    def close(self, window: _Window, allowances: Sequence[Allowance] = ()) -> Findings:
+        """End the interval and say what it left behind."""
+        findings = Findings(errors=list(window.errors))
+        try:
+            after = self._judge(window, allowances, findings)
+            self._open.remove(window)
+            self._absorb(window.before, after, findings.errors)
+        finally:
+            self._shut(window)
+        return findings
+
+    def abandon(self) -> None:
+        """Close all windows without a look: the run was interrupted."""
+        for window in reversed(list(self._open)):
+            self._shut(window)
+
+    def let_go(self) -> None:
+        """Hold nothing of the program until the next window opens."""
+        self._context.let_go()
+
+    @contextmanager
+    def absorbing(self) -> Iterator[None]:
+        """What happens within belongs to none of the open windows."""
+        if not self._open:
+            yield
+            return
+        errors: list[InternalError] = []
+        start = self._capture(errors)
+        try:
+            yield
+        finally:
+            self._absorb(start, self._capture(errors), errors)
+            self._open[-1].errors += errors
+
+    def _shut(self, window: _Window) -> None:
+        if window in self._open:
+            self._open.remove(window)
+        if not self._open:
+            doors.remove()
+            audit.stop(self._previous)
+            self._previous = None
+            self._context.rest()
+
+    # ------------------------------------------------------------------------------- looking and judging
+
+    def _judge(self, window: _Window, allowances: Sequence[Allowance], findings: Findings) -> _Captures:
+        """Compare detector by detector; returns what was there at the end."""
+        after: _Captures = {}
+        # The patient ones first: what still goes away while they wait may change what the others see.
+        for detector in sorted(self._detectors, key=lambda detector: not detector.PATIENT):
+            name = detector.RULE.id
+            if name not in window.before:
+                continue
+            with _reported(name, findings.errors):
+                now, leaks, used = self._look_again(detector, window, allowances)
+                after[name] = now
+                findings.leaks += leaks
+                findings.used += used
+        order = [detector.RULE.id for detector in self._detectors]
+        findings.leaks.sort(key=lambda leak: order.index(leak.rule))
+        broken = self._context.recording.broken
+        if broken:
+            findings.errors.append(InternalError("audit", "\n".join(broken)))
+            broken.clear()
+        return after
+
+    def _look_again(
+        self, detector: Detector, window: _Window, allowances: Sequence[Allowance]
+    ) -> tuple[Any, list[Leak], list[Allowance]]:
+        now = detector.capture(self._context)
+        leaks, used = judge(_compare(detector, window, now), allowances)
+        for pause in PATIENCE if detector.PATIENT else ():
+            if not leaks:
+                break
+            self._sleep(pause)
+            if pause == PATIENCE[-1]:
+                gc.collect()  # what only a cycle of garbage holds open is no leak
+            now = detector.capture(self._context)
+            leaks, used = judge(_compare(detector, window, now), allowances)
+        return now, leaks, used
+
+    def _capture(self, errors: list[InternalError]) -> _Captures:
+        captures = {}
+        for detector in self._detectors:
+            with _reported(detector.RULE.id, errors):
+                captures[detector.RULE.id] = detector.capture(self._context)
+        return captures
+
+    def _absorb(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> None:
+        for window in self._open:
+            for detector in self._detectors:
+                name = detector.RULE.id
+                if name in window.before and name in start and name in end:
+                    with _reported(name, errors):
+                        window.before[name] = detector.absorb(window.before[name], start[name], end[name])
+
+
+def _compare(detector: Detector, window: _Window, now: Any) -> list[Leak]:
+    """What differs from what the window counts as its beginning and also from what really was there then.
+
+    A fixture that clears away what a request left puts back what was there: it leaves nothing of its own.
+    """
+    name = detector.RULE.id
+    before, at_open = window.before[name], window.at_open[name]
+    leaks = list(detector.compare(before, now))
+    if leaks and before is not at_open:
+        real = {leak.subject for leak in detector.compare(at_open, now)}
+        leaks = [leak for leak in leaks if leak.subject in real]
+    return leaks
+
+
+@contextmanager
+def _reported(name: str, errors: list[InternalError]) -> Iterator[None]:
+    """A failing detector is reported under its name and hides nothing else."""
+    try:
+        yield
+    except Exception:
+        errors.append(InternalError(name, traceback.format_exc()))
