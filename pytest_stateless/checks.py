@@ -207,6 +207,8 @@ class Checks:
         failed = pytest.CallInfo.from_call(lambda: pytest.fail(text, pytrace=False), when=call.when or "call")
         failed.start, failed.stop, failed.duration = call.start, call.stop, call.duration
         anew = item.ihook.pytest_runtest_makereport(item=item, call=failed)
+        if anew.failed:
+            anew.longrepr = text  # without what pytest would say of the call to fail()
         report.__dict__.clear()
         report.__dict__.update(anew.__dict__)
 

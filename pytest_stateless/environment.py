@@ -10,7 +10,7 @@ import pytest
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
-from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_ATTRIBUTES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.snapshot import Heap, Scope
 from pytest_stateless.leak import Owner
@@ -24,7 +24,10 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
 
     def make_heap() -> Heap:
         modules = application_modules(sources) if settings.scope == "application" else None
-        scope = Scope(modules, frozenset(TOOL_PACKAGES), frozenset(UNWATCHED_TYPES), unwatched_objects())
+        attributes = {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()}
+        scope = Scope(
+            modules, frozenset(TOOL_PACKAGES), frozenset(UNWATCHED_TYPES), attributes, unwatched_objects()
+        )
         return Heap(sys.modules, scope)
 
     temp = (*settings.temp, *_basetemp(config))

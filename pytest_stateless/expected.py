@@ -58,10 +58,22 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "_frozen_importlib._ModuleLock": "held while a module is imported",
     "_frozen_importlib.ModuleSpec": "how a module was found; the import system completes it later",
     "_frozen_importlib_external.FileFinder": "the import system's cache of directories",
+    "_frozen_importlib_external._NamespacePath": "the import system's list of a package's directories",
+    "importlib.metadata.FastPath": "the import system's cache of what is installed",
+    "ast.AST": "a program's text, not its state",
+    "_ast.AST": "a program's text, not its state",
+    "pathlib.PurePath": "a value; it keeps its own spellings on first use",
+    "pathlib._local.PurePath": "a value; it keeps its own spellings on first use",
+    "jinja2.utils.LRUCache": "compiled templates and lexers, by their source: the same in every process",
     "typing._GenericAlias": "a type; it fills in what it knows on first use",
     "typing.ForwardRef": "a type; it fills in what it knows on first use",
 }
 """Types whose instances aren't watched."""
+
+UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
+    "logging.Logger": {"_cache": "remembers what the level lets through"},
+}
+"""Attributes of instances of a type that aren't watched."""
 
 UNWATCHED_PATHS: Final[dict[str, str]] = {
     "sys.path_importer_cache": "the import system's cache of directories",
@@ -71,11 +83,12 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "re._cache2": "compiled patterns",
     "encodings._cache": "codecs that were looked up",
     "encodings.aliases.aliases": "names of codecs",
-    "importlib.metadata.FastPath": "what is installed",
+    "importlib._bootstrap_external._NamespacePath._epoch": "counts how often the import system's caches were cleared",
     "zipimport._zip_directory_cache": "the import system's cache of archives",
     "logging._levelToName": "filled by the first use of a level in some libraries",
     "logging._handlers": "weak entries of handlers",
     "logging._handlerList": "weak entries of handlers",
+    "typing._overload_registry": "grows with imports",
     "typing._cleanups": "grows with imports",
     "typing._caches": "generic types that were asked for",
     "threading._active": "the threads that run; a thread left over is a leak of its own kind",
@@ -83,7 +96,9 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "threading._dangling": "weak entries of threads",
     "threading._shutdown_locks": "one for each thread that runs",
     "threading._shutdown_locks_lock": "guards the former",
+    "threading._threading_atexits": "functions to run at exit, of executors that were made",
     "threading._counter": "numbers the threads",
+    "asyncio.coroutines._iscoroutine_typecache": "types that are coroutines",
     "asyncio.tasks._scheduled_tasks": "weak entries of tasks",
     "asyncio.tasks._eager_tasks": "weak entries of tasks",
     "asyncio.tasks._current_tasks": "the task that runs",
@@ -147,14 +162,19 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
     _expect("module-state", "an entry of a weak container", "weak"),
-    _expect("module-state", "a cached property, computed on first use", "lazy", "added"),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
     _expect("module-state", "a class fills in what it knows of itself on first use", "class-detail"),
     _expect("module-state", "pytest keeps the last exception for a debugger", subject="sys.last_*"),
     _expect("module-state", "a logger was made", "added", "value:logging.Logger"),
     _expect("module-state", "a place for a logger was made", "value:logging.PlaceHolder"),
     _expect("module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"),
-    _expect("module-state", "a logger remembers what its level lets through", "logger-cache"),
+    _expect("module-state", "a library set itself up on first use", "first-use", "changed"),
+    _expect("module-state", "put in by a test tool", "value:of-a-tool"),
+    _expect("module-state", "taken out by a test tool", "was:of-a-tool", "removed"),
+    *(
+        _expect("module-state", "the table of types, read on first use", "changed", subject=f"mimetypes.{name}")
+        for name in ("types_map", "suffix_map", "encodings_map", "common_types")
+    ),
     _expect("file-write", "pytest's own cache", subject="*.pytest_cache*"),
     _expect("file-write", "compiled modules", subject="*__pycache__*"),
     _expect("file-write", "compiled modules", "by-import"),

@@ -30,8 +30,12 @@ class Context:
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()
-        if self.heap is not None and self.heap.churn > self.heap.references // _CHURN:
+        if self.heap is None:
+            return
+        if self.heap.churn > self.heap.references // _CHURN:
             self.heap = None
+        elif self.heap.is_scattered:
+            self.heap.compact()
 
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""

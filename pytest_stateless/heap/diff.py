@@ -49,7 +49,15 @@ _MAPPINGS: Final = frozenset(map(identity, (dict, OrderedDict, defaultdict, Coun
 def entries(change: Change, changed: Changes) -> list[Entry]:
     """What differs in a container between two looks; nothing where it holds equal plain values."""
     found = _FIND.get(change.kind, _whole)(change)
+    if type(change.container) is defaultdict:  # asking it for a key adds an empty container
+        found = (entry for entry in found if not _is_empty(entry))
     return [entry for entry in found if not _plain_equal(entry.before, entry.after, changed, [_BUDGET])]
+
+
+def _is_empty(entry: Entry) -> bool:
+    """Whether an entry with nothing in it came or went, which no reader can tell from none."""
+    here = entry.after if entry.before is ABSENT else entry.before if entry.after is ABSENT else None
+    return type(here) in (dict, list, set) and not here
 
 
 def _mapping(change: Change) -> Iterator[Entry]:

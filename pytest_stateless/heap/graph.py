@@ -76,6 +76,10 @@ class Plan(NamedTuple):
     """Gives the ``__dict__`` of an instance through the getter that CPython made, past any override."""
     slots: tuple[tuple[str, Callable[[Any], object]], ...] = ()
     """Name and getter of every slot, in the order in which the garbage collector visits them."""
+    unwatched: frozenset[str] = frozenset()
+    """Attributes whose values are left out."""
+    elsewhere: frozenset[str] = frozenset()
+    """Attributes that lead to all other objects of the kind: what lies behind them has a better path."""
 
 
 _ATOMS: Final = (

@@ -7,8 +7,11 @@ the application's own names wins. It runs only when something leaked.
 from __future__ import annotations
 
 import ast
+import importlib.util
+import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.graph import (
@@ -38,14 +41,21 @@ class Path(NamedTuple):
 
 class _Step(NamedTuple):
     parent: int | None
-    label: str
+    label: Label
     thing: Any
     namespace: bool
     module: str
 
 
-Edge = tuple[str, Any, bool]
+Label = str | tuple[object, bool]
+"""A spelling, or a key and whether it is an attribute: most edges lead nowhere and are never spelled."""
+
+Edge = tuple[Label, Any, bool]
 """Label, what is reached, whether that is a namespace."""
+
+
+def _spelled(label: Label) -> str:
+    return label if isinstance(label, str) else spell_entry(*label)
 
 
 def find_paths(
@@ -55,13 +65,16 @@ def find_paths(
 
     ``groups`` are modules by name in the order of preference: all that is reached from one group is found through it.
     """
-    search = _Search(heap, {identity(target) for target in targets})
+    wanted = {identity(target) for target in targets}
+    known = {place: heap.paths[place] for place in wanted if place in heap.paths}
+    search = _Search(heap, wanted - known.keys())
     for group in groups:
         if search.wanted:
             search.run(search.roots(group))
     if search.wanted:
         search.run(list(search.foreign.values()))
-    return search.found
+    heap.paths.update(search.found)
+    return known | search.found
 
 
 class _Search:
@@ -70,8 +83,6 @@ class _Search:
         self.wanted = wanted
         self.found: dict[int, Path] = {}
         self.steps: dict[int, _Step] = {}
-        self.rivals: dict[int, list[_Step]] = {}
-        """Further modules that name an object, beside the one through which it was met first."""
         self.foreign: dict[int, _Step] = {}
         """Classes and functions met away from home: entered last, if nothing better leads inside."""
 
@@ -92,10 +103,7 @@ class _Search:
                     if place in self.steps:
                         continue
                     found = _Step(identity(step.thing), label, thing, namespace, step.module)
-                    if place not in following:
-                        following[place] = found
-                    elif step.parent is None:
-                        self.rivals.setdefault(place, []).append(found)
+                    following.setdefault(place, found)
             level = list(following.values())
 
     def _arrive(self, step: _Step) -> bool:
@@ -109,20 +117,21 @@ class _Search:
         return True
 
     def _path(self, step: _Step) -> Path:
-        labels = [step.label]
+        labels = [_spelled(step.label)]
         namespace = step.namespace
         while step.parent is not None:
-            rivals = self.rivals.get(identity(step.thing))
-            if rivals:
-                step = _at_home([step, *rivals])
-                labels[-1] = step.label
-            step = self.steps[step.parent]  # type: ignore[index]
-            labels.append(step.label)
-        return Path(step.module, "".join(reversed(labels)), namespace)
+            step = self.steps[step.parent]
+            labels.append(_spelled(step.label))
+        if len(labels) > 1:
+            labels[-1], labels[-2] = _defined_at(labels[-1], labels[-2])
+        return Path(labels[-1], "".join(reversed(labels)), namespace)
 
     def _edges(self, step: _Step) -> Iterator[Edge]:
         thing = step.thing
+        skipped = self._leading_away(step)
         for label, held, namespace in edges(self.heap, thing, step.namespace):
+            if skipped and _spelled(label) in skipped:
+                continue
             plan = self.heap.plan(type(held))
             if plan.kind is Kind.ATOM or plan.kind is Kind.MODULE:
                 continue
@@ -132,6 +141,12 @@ class _Search:
                 )
                 continue
             yield label, held, namespace
+
+    def _leading_away(self, step: _Step) -> tuple[str, ...]:
+        if not step.namespace or step.parent is None:
+            return ()
+        owner = self.heap.plan(type(self.steps[step.parent].thing))
+        return tuple(f".{name}" for name in owner.elsewhere)
 
     def _abroad(self, kind: Kind, thing: Any, module: str) -> bool:
         if kind is Kind.CLASS:
@@ -143,18 +158,21 @@ class _Search:
         return type(home) is str and home != module and self.heap.has_module(home)
 
 
+_NOT_FOLLOWED: Final = frozenset({"__builtins__", "__spec__", "__loader__"})
+
+
 def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
     """What ``thing`` holds, each with the spelling that leads there."""
     plan = heap.plan(type(thing))
     kind = plan.kind
     if kind is Kind.DICT or kind is Kind.MAPPING:
         for key, value in list(dict.items(thing)):
-            if not (namespace and key == "__builtins__" if type(key) is str else False):
-                yield spell_entry(key, namespace), value, False
+            if not (namespace and type(key) is str and key in _NOT_FOLLOWED):
+                yield (key, namespace), value, False
                 yield "<key>", key, False
     elif kind is Kind.LIST or type(thing) is tuple:
         for position, value in enumerate(list(thing)):
-            yield f"[{position}]", value, False
+            yield (position, False), value, False
     elif kind is Kind.FUNCTION:
         for what, name, value in function_state(thing):
             yield f".{what}.{name}".rstrip(".") if what else "", value, not what
@@ -194,31 +212,48 @@ def _instance_edges(plan: Any, thing: Any) -> Iterator[Edge]:
 
 # ------------------------------------------------------------------------------------- who defines a name
 
-
-def _at_home(steps: list[_Step]) -> _Step:
-    """Of several modules that name an object, the one that defines it rather than imports it."""
-    homes = [step for step in steps if step.label[1:] not in _imported_names(step)]
-    return (homes or steps)[0]
+_HOPS: Final = 8  # re-exports through packages' __init__ files
 
 
-def _imported_names(step: _Step) -> frozenset[str]:
-    """The names that a module's source binds by ``from … import …``."""
-    return frozenset(_from_imports(step.module))
+def _defined_at(module: str, label: str) -> tuple[str, str]:
+    """Where a module's name comes from: the module that defines it, and its label there."""
+    for _ in range(_HOPS):
+        origin = _from_imports(module).get(label[1:])
+        if origin is None:
+            break
+        home, name = origin
+        if _namespace(home).get(name, None) is not _namespace(module).get(label[1:], label):
+            break
+        module, label = home, f".{name}"
+    return module, label
 
 
-def _from_imports(module: str) -> Iterator[str]:
-    import sys
-
+def _namespace(module: str) -> Mapping[str, object]:
     loaded = sys.modules.get(module)
-    file = module_namespace(loaded).get("__file__") if type(loaded) is types.ModuleType else None
+    return module_namespace(loaded) if type(loaded) is types.ModuleType else {}
+
+
+def _from_imports(module: str) -> Mapping[str, tuple[str, str]]:
+    """The names that a module's source binds by ``from … import …``, each with the module and the name there."""
+    namespace = _namespace(module)
+    file, package = namespace.get("__file__"), namespace.get("__package__")
     if type(file) is not str or not file.endswith(".py"):
-        return
+        return {}
+    return _from_imports_of(file, package if type(package) is str else "")
+
+
+@lru_cache(maxsize=256)
+def _from_imports_of(file: str, package: str) -> Mapping[str, tuple[str, str]]:
     try:
         with _open(file, "rb") as source:
             tree = ast.parse(source.read())
     except (OSError, SyntaxError, ValueError):
-        return
+        return {}
+    found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
+            dotted = "." * node.level + (node.module or "")
+            home = importlib.util.resolve_name(dotted, package) if node.level and package else dotted
             for alias in node.names:
-                yield alias.asname or alias.name
+                found[alias.asname or alias.name] = (home, alias.name)
+    return found

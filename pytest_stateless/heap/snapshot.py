@@ -9,8 +9,11 @@ can't hide.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress
+from operator import is_not
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same
@@ -22,6 +25,7 @@ from pytest_stateless.heap.graph import (
     Plan,
     children,
     class_namespace,
+    get_referents,
     identity,
     is_heap_type,
     module_name_of,
@@ -74,6 +78,8 @@ class Scope:
     """Top-level packages whose modules, functions, classes and instances are left out."""
     without_types: frozenset[str] = frozenset()
     """Types, spelled ``module.Name``, whose instances (and those of subclasses) are left out."""
+    without_attributes: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """By type, spelled ``module.Name``: attributes of its instances that are left out."""
     without_objects: frozenset[int] = frozenset()
     """Identities of objects that are left out."""
 
@@ -90,9 +96,19 @@ class Scope:
             return plan
         if is_heap_type(cls) and module_name_of(cls).partition(".")[0] in self.without_packages:
             return Plan(Kind.ATOM)
-        if self.without_types & set(spelled_bases(cls)):
+        bases = set(spelled_bases(cls))
+        if self.without_types & bases:
             return Plan(Kind.ATOM)
-        return plan
+        return plan._replace(
+            unwatched=_of_bases(self.without_attributes, bases), elsewhere=_of_bases(_LEADING_ELSEWHERE, bases)
+        )
+
+
+_LEADING_ELSEWHERE: Final = {"logging.Logger": frozenset({"parent", "manager"})}
+
+
+def _of_bases(table: Mapping[str, frozenset[str]], bases: Iterable[str]) -> frozenset[str]:
+    return frozenset().union(*(table[base] for base in bases if base in table))
 
 
 def spelled_bases(cls: type) -> Iterator[str]:
@@ -113,6 +129,8 @@ class Heap:
         self.scope = scope
         self.churn = 0
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
+        self.paths: dict[int, Any] = {}
+        """Where containers were found when they changed before, by identity: the same few change again and again."""
         self._modules = modules
         self._plans: dict[int, tuple[Plan, type]] = {}
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
@@ -121,7 +139,7 @@ class Heap:
         self._chunks: list[Chunk | None] = list(self._discover(roots))
 
     def _forget_ourselves(self) -> None:
-        for own in (self, self.__dict__, self._seen, self._plans):
+        for own in (self, self.__dict__, self.paths, self._seen, self._plans):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
@@ -175,13 +193,39 @@ class Heap:
             chunks += self._discover(arrived)
         return tuple(chunks)
 
+    def compact(self) -> None:
+        """Join the small chunks that came one by one. Snapshots taken before don't compare with later ones."""
+        whole: list[Chunk | None] = []
+        for kind in WATCHED:
+            parts: list[Chunk] = []
+            for chunk in self._chunks:
+                if chunk is None or chunk.kind is not kind:
+                    continue
+                if len(chunk.containers) >= CHUNK // 2:
+                    whole.append(chunk)
+                else:
+                    parts.append(chunk)
+                    if sum(len(part.containers) for part in parts) >= CHUNK:
+                        whole.append(_concatenated(parts))
+                        parts = []
+            if parts:
+                whole.append(_concatenated(parts))
+        self._chunks = whole
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether there are many more chunks than the containers need."""
+        return len(self._chunks) > 2 * (self.containers // CHUNK + len(WATCHED))
+
     def _fresh(self, before: Chunk, now: Chunk) -> Iterator[object]:
-        held = set(map(identity, before.referents))
-        self.churn += abs(len(now.referents) - len(before.referents))
-        for thing in now.referents:
-            if identity(thing) not in held:
-                self.churn += 1
-                yield thing
+        """What the containers of a chunk hold now and did not hold before."""
+        if before.referent_counts == now.referent_counts:
+            fresh = list(compress(now.referents, map(is_not, now.referents, before.referents)))
+        else:
+            held = set(map(identity, before.referents))
+            fresh = [thing for thing in now.referents if identity(thing) not in held]
+        self.churn += len(fresh) + max(0, len(before.referents) - len(now.referents))
+        return iter(fresh)
 
     # -------------------------------------------------------------------------------------------- discovery
 
@@ -214,6 +258,9 @@ class Heap:
                     found[kind].append(thing)
                 elif not self._enters(kind, thing):
                     continue
+                if plan.unwatched and plan.namespace is not None:
+                    own = plan.namespace(thing)
+                    seen.update((identity(own[name]), own[name]) for name in plan.unwatched if name in own)
                 arrived += children(kind, plan, thing)
                 if EMBEDDED and plan.namespace is not None:
                     self._add_embedded(plan.namespace(thing), found)
@@ -254,14 +301,30 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...]) -> Chunk | None:
     for _ in range(RETRIES):
         try:
             referents, keys = read(kind, containers)
-            each = [read(kind, (container,)) for container in containers]
-        except RuntimeError:
+            referent_counts = list(_counts(kind, containers))
+        except RuntimeError:  # another thread is changing a dictionary
             continue
-        referent_counts = [len(own) for own, _ in each]
-        key_counts = [len(own) for _, own in each] if kind in KEYED else []
+        key_counts = list(map(dict.__len__, containers)) if kind in KEYED else []
         if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
             return Chunk(kind, containers, referents, keys, referent_counts, key_counts)
     return None
+
+
+def _counts(kind: Kind, containers: tuple[Any, ...]) -> Iterable[int]:
+    if kind is Kind.MAPPING:
+        return map(dict.__len__, containers)
+    if kind in (Kind.SEQUENCE, Kind.SET_SUBCLASS):
+        return (len(read(kind, (container,))[0]) for container in containers)
+    return map(len, map(get_referents, containers))
+
+
+def _concatenated(parts: Sequence[Chunk]) -> Chunk:
+    """One chunk of the containers of several of the same kind."""
+    return Chunk(
+        parts[0].kind,
+        tuple(chain.from_iterable(part.containers for part in parts)),
+        *(list(chain.from_iterable(part[field] for part in parts)) for field in range(2, len(Chunk._fields))),
+    )
 
 
 def _filled(chunk: Chunk) -> Chunk:
