@@ -6,7 +6,9 @@ from typing import Final
 
 import pytest
 
-__all__ = ["stateless"]
+from pytest_stateless.fixture import Stateless
+
+__all__ = ["Stateless", "stateless"]
 
 # Made directly rather than as pytest.mark.stateless, so that it can be imported where the plugin is switched off
 # and --strict-markers is on.

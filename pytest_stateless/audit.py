@@ -103,7 +103,9 @@ def _follow_only(operation: str) -> Callable[..., tuple[Attempt, ...]]:
     return decide
 
 
-def _rename(source: object, target: object, source_dir: int = -1, target_dir: int = -1) -> tuple[Attempt, ...]:
+def _rename(
+    source: object, target: object, source_dir: int = -1, target_dir: int = -1
+) -> tuple[Attempt, ...]:
     return (
         Attempt("rename-from", source, source_dir, target, target_dir, follow=False),
         Attempt("rename-to", target, target_dir, source, source_dir, follow=False),
@@ -119,14 +121,11 @@ def _symlink(source: object, target: object, directory: int = -1) -> tuple[Attem
 
 
 def _sqlite(database: object, *_: object) -> tuple[Attempt, ...]:
-    if type(database) is bytes:
-        database = os.fsdecode(database)
-    if type(database) is not str or database in ("", ":memory:"):
-        return ()
-    if database.startswith("file:"):
-        path, _, query = database[len("file:") :].partition("?")
-        return () if "mode=memory" in query or path in ("", ":memory:") else (Attempt("open", path),)
-    return (Attempt("open", database),)
+    name = _text(database)
+    query = ""
+    if name is not None and name.startswith("file:"):
+        name, _, query = name[len("file:") :].partition("?")
+    return () if name in (None, "", ":memory:") or "mode=memory" in query else (Attempt("open", name),)
 
 
 DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
@@ -194,12 +193,12 @@ class Recording:
         place = self.sources.place(_Real.getframe(3))
         if type(address) is tuple and len(address) >= 2:
             host, port = address[0], address[1]
-            shown = host if type(host) is str else "", port if type(port) is int else 0
+            name, number = host if type(host) is str else "", port if type(port) is int else 0
         else:
-            shown = _text(address) or "", 0
-            if shown[0] and not shown[0].startswith("\0"):
-                self.note_attempt(Attempt("bind", shown[0], follow=False), _Real.getframe(3))
-        self.binds.append(Bind(_descriptor(socket), shown[0], shown[1], place))
+            name, number = _text(address) or "", 0
+            if name and not name.startswith("\0"):
+                self.note_attempt(Attempt("bind", name, follow=False), _Real.getframe(3))
+        self.binds.append(Bind(_descriptor(socket), name, number, place))
 
 
 def _descriptor(socket: Any) -> int:

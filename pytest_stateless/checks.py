@@ -75,7 +75,7 @@ class Checks:
 
         They go first: which plugin is asked first depends on the order in which their distributions were found.
         """
-        found = []
+        found: list[Any] = []
         for implementation in reversed(self._config.hook.pytest_runtest_protocol.get_hookimpls()):
             if implementation.plugin is self:
                 found.clear()
@@ -164,7 +164,7 @@ class Checks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         run = item.stash.get(_RUN, None)
-        if run is not None and call.when not in run.reports:
+        if run is not None and call.when not in run.reports:  # else it is made anew, with the leaks
             run.reports[call.when] = report
             run.calls[call.when] = call
             if call.when == "teardown":
@@ -190,7 +190,9 @@ class Checks:
             elif report.failed:
                 _append(report, terminal.plain(terminal.section(item.nodeid, found.leaks)))
         setattr(report, PAYLOAD, payload)
-        run.reports["teardown"].user_properties += junit.properties(found.leaks)  # where JUnit XML looks for them
+        run.reports["teardown"].user_properties += junit.properties(
+            found.leaks
+        )  # where JUnit XML looks for them
 
     def _telling_phase(self, run: Run) -> str:
         for phase in ("call", "setup"):
@@ -204,7 +206,7 @@ class Checks:
     ) -> None:
         """Make the report anew as if the phase had failed, so that xfail and its like have their say."""
         text = terminal.plain(terminal.section(item.nodeid, leaks))
-        failed = pytest.CallInfo.from_call(lambda: pytest.fail(text, pytrace=False), when=call.when or "call")
+        failed = pytest.CallInfo.from_call(lambda: pytest.fail(text, pytrace=False), when=call.when)
         failed.start, failed.stop, failed.duration = call.start, call.stop, call.duration
         anew = item.ihook.pytest_runtest_makereport(item=item, call=failed)
         if anew.failed:

@@ -24,7 +24,9 @@ def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt |
                 attempt = decide(*args, **kwargs)
                 if attempt is not None:
                     recording.note_attempt(attempt, sys._getframe(1))
-            except BaseException as error:  # the call goes on and says itself what is wrong with its arguments
+            except (
+                BaseException
+            ) as error:  # the call goes on and says itself what is wrong with its arguments
                 recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
         return real(*args, **kwargs)
 

@@ -125,14 +125,17 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "posixpath._varprogb": "compiled pattern",
     "tempfile.tempdir": "where the temporary directory is, asked on first use",
     "tempfile._name_sequence": "random names of temporary files",
+    "urllib.parse._parse_cache": "URLs that were taken apart, before 3.11",
     "uuid._node": "the address of the network card, asked on first use",
     "email._header_value_parser": "no state but generated classes",
     "decimal.DefaultContext": "its flags are raised by any inexact sum",
     "unittest.signals._results": "weak entries of test results",
     "doctest.master": "the last run",
     "string._re": "loaded on first use",
+    "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
-"""Objects of the standard library, by the path that leads to them. They aren't watched, and may be replaced."""
+"""Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be
+replaced. A dependency's are the last resort, where no type and no principle tells them from state."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,10 @@ class Expected:
         """Whether the leak is of this kind."""
         if leak.rule != self.rule or not matches(self.subject, leak.subject):
             return False
-        return all((trait[1:] not in leak.traits) if trait[0] == "!" else (trait in leak.traits) for trait in self.traits)
+        return all(
+            (trait[1:] not in leak.traits) if trait[0] == "!" else (trait in leak.traits)
+            for trait in self.traits
+        )
 
 
 def _expect(rule: str, reason: str, *traits: str, subject: str = "*") -> Expected:
@@ -159,7 +165,9 @@ def _expect(rule: str, reason: str, *traits: str, subject: str = "*") -> Expecte
 EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "a module was imported", "added", subject="sys.modules[*]"),
     _expect("module-state", "an import sets the module on its package", "value:builtins.module", "added"),
-    _expect("module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"),
+    _expect(
+        "module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"
+    ),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
     _expect("module-state", "an entry of a weak container", "weak"),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
@@ -167,12 +175,20 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "pytest keeps the last exception for a debugger", subject="sys.last_*"),
     _expect("module-state", "a logger was made", "added", "value:logging.Logger"),
     _expect("module-state", "a place for a logger was made", "value:logging.PlaceHolder"),
-    _expect("module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"),
-    _expect("module-state", "a library set itself up on first use", "first-use", "changed"),
+    _expect(
+        "module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"
+    ),
+    _expect("module-state", "a library set itself up on first use", "first-use"),
+    _expect("module-state", "computed on first use, and the same in every process", "lazy"),
+    _expect(
+        "module-state", "pytest tells here which test runs", subject="os.environ*[b'PYTEST_CURRENT_TEST']"
+    ),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),
     _expect("module-state", "taken out by a test tool", "was:of-a-tool", "removed"),
     *(
-        _expect("module-state", "the table of types, read on first use", "changed", subject=f"mimetypes.{name}")
+        _expect(
+            "module-state", "the table of types, read on first use", "changed", subject=f"mimetypes.{name}"
+        )
         for name in ("types_map", "suffix_map", "encodings_map", "common_types")
     ),
     _expect("file-write", "pytest's own cache", subject="*.pytest_cache*"),
@@ -207,7 +223,7 @@ def _at(path: str) -> object:
     for name in names:
         kind = plan_of(type(found)).kind
         if kind is Kind.MODULE:
-            found = module_namespace(found).get(name)  # type: ignore[arg-type]
+            found = module_namespace(found).get(name)
         elif kind is Kind.CLASS:
             found = class_namespace(found).get(name)  # type: ignore[arg-type]
         else:
@@ -252,20 +268,22 @@ class Allowance:
         return f"{self.rule}:{self.pattern}"
 
 
-class BadAllowance(ValueError):
+class AllowanceError(ValueError):
     """An allowance that can't be read, with the place and the mend."""
 
 
 def parse_allowance(text: object, where: str, rules: Sequence[str]) -> Allowance:
-    """Read ``rule:subject-pattern -- reason``. Raises BadAllowance."""
+    """Read ``rule:subject-pattern -- reason``. Raises AllowanceError."""
     if not isinstance(text, str):
-        raise BadAllowance(f"{where}: an allowance is text like 'module-state:shop.cart.*', not {text!r}")
+        raise AllowanceError(f"{where}: an allowance is text like 'module-state:shop.cart.*', not {text!r}")
     body, _, reason = text.partition(" -- ")
     rule, colon, pattern = (part.strip() for part in body.partition(":"))
     if rule not in rules:
-        raise BadAllowance(f"{where}: unknown rule {rule!r} in allowance {text!r}{_nearest(rule, rules)}")
+        raise AllowanceError(f"{where}: unknown rule {rule!r} in allowance {text!r}{_nearest(rule, rules)}")
     if not colon or not pattern:
-        raise BadAllowance(f"{where}: allowance {text!r} has no subject; write '{rule}:*' to allow all of the rule")
+        raise AllowanceError(
+            f"{where}: allowance {text!r} has no subject; write '{rule}:*' to allow all of the rule"
+        )
     return Allowance(rule, pattern, reason.strip(), where)
 
 

@@ -50,7 +50,9 @@ class Leak:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits, the same for the same leak on every run, worker and Python version."""
-        return hashlib.sha256(f"{self.rule}\0{self.subject}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return hashlib.sha256(f"{self.rule}\0{self.subject}".encode("utf-8", "surrogatepass")).hexdigest()[
+            :16
+        ]
 
     def during(self, request: str) -> Leak:
         """The same leak, with the request that left it behind."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from pytest_stateless.expected import Allowance, BadAllowance, parse_allowance, suggestion
+from pytest_stateless.expected import Allowance, AllowanceError, parse_allowance, suggestion
 from pytest_stateless.options import RULE_IDS, Settings
 
 NAME: Final = "stateless"
@@ -71,9 +71,11 @@ def _arguments(mark: pytest.Mark, item: pytest.Item) -> tuple[bool, object]:
 def _allowances(allow: object, item: pytest.Item) -> Iterator[Allowance]:
     texts = [allow] if isinstance(allow, str) else allow
     if not isinstance(texts, (list, tuple, set, frozenset)):
-        raise pytest.UsageError(f"{item.nodeid}: allow= of the stateless marker takes a list of texts, not {allow!r}")
+        raise pytest.UsageError(
+            f"{item.nodeid}: allow= of the stateless marker takes a list of texts, not {allow!r}"
+        )
     for text in texts:
         try:
             yield parse_allowance(text, item.nodeid, RULE_IDS)
-        except BadAllowance as error:
+        except AllowanceError as error:
             raise pytest.UsageError(str(error)) from None

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_stateless.detectors import RULES
-from pytest_stateless.expected import Allowance, BadAllowance, parse_allowance, suggestion
+from pytest_stateless.expected import Allowance, AllowanceError, parse_allowance, suggestion
 from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
 
 SCOPES: Final = ("all", "application")
@@ -173,7 +173,7 @@ def _allowances(config: pytest.Config) -> list[Allowance]:
     for text in _value(config, option):
         try:
             found.append(parse_allowance(text, _place(config, option.flag, text), RULE_IDS))
-        except BadAllowance as error:
+        except AllowanceError as error:
             raise pytest.UsageError(str(error)) from None
     return found
 
@@ -201,7 +201,9 @@ def _report(text: str, config: pytest.Config) -> Report:
             f"the formats are {', '.join(FORMATS)}"
         )
     if not colon or not path:
-        raise pytest.UsageError(f"{where}: {text!r} names no file; write {form}:PATH, or {form}:- for standard output")
+        raise pytest.UsageError(
+            f"{where}: {text!r} names no file; write {form}:PATH, or {form}:- for standard output"
+        )
     if path == STANDARD_OUTPUT:
         return Report(form, path)
     full = os.path.join(config.invocation_params.dir, os.path.expanduser(path))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from pytest_stateless import marker, options
@@ -23,7 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marker.DESCRIPTION)
     settings = config.stash[SETTINGS] = options.settings_of(config)
-    if not settings.off and not hasattr(config, "workerinput"):  # xdist's workers send theirs to the controller
+    if not settings.off and not hasattr(
+        config, "workerinput"
+    ):  # xdist's workers send theirs to the controller
         config.pluginmanager.register(Results(config, settings), "stateless-results")
 
 
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def stateless(request: pytest.FixtureRequest) -> Iterator[Stateless]:
+def stateless(request: pytest.FixtureRequest) -> Stateless:
     """Windows inside a test: ``stateless.request(name)`` for a block, ``stateless.wrap(app)`` for an application."""
     checks: Checks | None = request.config.pluginmanager.get_plugin("stateless-checks")
-    yield Stateless(checks.requests_of(request.node) if checks is not None else None)
+    return Stateless(checks.requests_of(request.node) if checks is not None else None)

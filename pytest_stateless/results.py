@@ -124,7 +124,9 @@ class Results:
                 file.write(text)
         except OSError as error:
             reason = error.strerror or error
-            self._failed_writes.append(f"cannot write --stateless-report={report.format}:{report.path}: {reason}")
+            self._failed_writes.append(
+                f"cannot write --stateless-report={report.format}:{report.path}: {reason}"
+            )
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -153,7 +155,9 @@ class Results:
     def _on_standard_output(self) -> Iterator[str]:
         asked = [report for report in self._settings.reports if report.path == STANDARD_OUTPUT]
         yield from (report.format for report in asked)
-        if os.environ.get("GITHUB_ACTIONS") == "true" and all(r.format != "github" for r in self._settings.reports):
+        if os.environ.get("GITHUB_ACTIONS") == "true" and all(
+            r.format != "github" for r in self._settings.reports
+        ):
             yield "github"
 
 

@@ -16,12 +16,12 @@ class Detector(Protocol):
     """Notices one kind of leftover. ``capture`` looks and doesn't judge, the rest judges and doesn't look."""
 
     @property
-    def RULE(self) -> Rule:
+    def RULE(self) -> Rule:  # noqa: N802 - a module's constant
         """The rule whose leaks it finds."""
         ...
 
     @property
-    def PATIENT(self) -> bool:
+    def PATIENT(self) -> bool:  # noqa: N802 - a module's constant
         """Whether a leftover may still go away by itself, so that it is looked at again before it counts."""
         ...
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.heap import snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
-from pytest_stateless.heap.graph import Kind, class_namespace, identity, is_heap_type, module_name_of, plan_of
-from pytest_stateless.heap.path import Path, find_paths
-from pytest_stateless.heap.snapshot import Change, Heap, spelled_bases
+from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
+from pytest_stateless.heap.path import find_paths
+from pytest_stateless.heap.snapshot import Change, Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
+from pytest_stateless.heap.traits import About, traits_of
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Sources
 
@@ -58,9 +59,11 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
-            owner = next((owner for owner, modules in groups.items() if path.module in modules), Owner.UNKNOWN)
+            owner = next(
+                (owner for owner, modules in groups.items() if path.module in modules), Owner.UNKNOWN
+            )
             tools = after.heap.scope.without_packages
-            about = _About(path, change, owner, imported, application, tools, after.show_values)
+            about = About(path, change, owner.value, imported, application, tools, after.show_values)
             yield from _leaks(about, found)
 
 
@@ -73,7 +76,7 @@ def _by_owner(
     }
     for name, module in reversed(list(modules.items())):
         if type(name) is str and plan_of(type(module)).kind is Kind.MODULE:
-            file = types.ModuleType.__dict__["__dict__"].__get__(module).get("__file__")
+            file = module_namespace(module).get("__file__")
             groups[sources.owner_of_module(name, file)][name] = module
     return groups
 
@@ -86,46 +89,28 @@ def _imported(changes: Iterable[Change]) -> Iterator[str]:
             yield from (key for key in change.after.keys if type(key) is str and key not in before)
 
 
-class _About(NamedTuple):
-    """What all entries of one changed container have in common."""
-
-    path: Path
-    change: Change
-    owner: Owner
-    imported: frozenset[str]
-    """Modules first imported within the window."""
-    application: frozenset[str]
-    """Names of the application's modules."""
-    tools: frozenset[str]
-    """Packages of test tools."""
-    show: bool
-
-    @property
-    def attributes(self) -> bool:
-        """Whether the entries are attributes rather than items."""
-        return self.path.namespace or self.change.kind is Kind.OBJECT
-
-
-def _leaks(about: _About, found: list[Entry]) -> Iterator[Leak]:
-    told = [(entry, frozenset(_traits(about, entry))) for entry in found]
+def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
+    told = [(entry, frozenset(traits_of(about, entry))) for entry in found]
     if len(found) > _MANY:
         by_traits: dict[frozenset[str], list[Entry]] = {}
         for entry, traits in told:
             by_traits.setdefault(traits, []).append(entry)
         for traits, alike in by_traits.items():
             if len(alike) > 1:
-                yield RULE.leak(about.path.text, _sum(alike, about), owner=about.owner, traits=traits)
+                yield RULE.leak(about.path.text, _sum(alike, about), owner=Owner(about.owner), traits=traits)
         told = [(entry, traits) for entry, traits in told if len(by_traits[traits]) == 1]
     for entry, traits in told:
         whole = entry.label is WHOLE
         subject = about.path.text + ("" if whole else spell_entry(entry.label, about.attributes))
         item = " item" if whole and about.change.kind is not Kind.OPAQUE else ""
-        yield RULE.leak(subject, _message(entry, item, about.show), owner=about.owner, traits=traits)
+        yield RULE.leak(subject, _message(entry, item, about.show), owner=Owner(about.owner), traits=traits)
 
 
 def _message(entry: Entry, item: str, show: bool) -> str:
     def spell(value: object) -> str:
-        return f"{spell_type(value)} {spell_value(value)}" if show and value is not None else spell_type(value)
+        return (
+            f"{spell_type(value)} {spell_value(value)}" if show and value is not None else spell_type(value)
+        )
 
     if entry.before is ABSENT:
         return f"added{item}: {spell(entry.after)}"
@@ -135,83 +120,8 @@ def _message(entry: Entry, item: str, show: bool) -> str:
     return f"changed{item}: {after}" + (f", was {before}" if before != after else "")
 
 
-def _sum(alike: list[Entry], about: _About) -> str:
-    unit = "attributes" if about.attributes else "keys" if about.change.kind in snapshot.KEYED else "items"
+def _sum(alike: list[Entry], about: About) -> str:
+    unit = "attributes" if about.attributes else "keys" if about.change.kind in KEYED else "items"
     added, removed, changed = summarise(alike)
     parts = [f"+{added}" * bool(added), f"-{removed}" * bool(removed), f"{changed} changed" * bool(changed)]
     return f"{', '.join(filter(None, parts))} {unit}"
-
-
-# ------------------------------------------------------- traits: what expected leftovers are recognised by
-
-
-def _traits(about: _About, entry: Entry) -> Iterator[str]:
-    yield "added" if entry.before is ABSENT else "removed" if entry.after is ABSENT else "changed"
-    yield f"owner:{about.owner.value}"
-    for base in spelled_bases(type(about.change.container)):
-        yield f"in:{base}"
-    yield from _traits_of(entry.after, "value", about)
-    yield from _traits_of(entry.before, "was", about)
-    if any("weakref.ReferenceType" in spelled_bases(type(key)) for key in (entry.label, entry.after)):
-        yield "weak"
-    if about.attributes and _is_first_use(about, entry):
-        yield "first-use"
-    if about.attributes and type(entry.label) is str and _is_detail(entry.label):
-        yield "class-detail"
-
-
-def _traits_of(value: Any, prefix: str, about: _About) -> Iterator[str]:
-    if value is ABSENT:
-        return
-    for base in spelled_bases(type(value)):
-        if base != "builtins.object":
-            yield f"{prefix}:{base}"
-    if all(_is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])):
-        yield f"{prefix}:of-a-tool"
-    if _home(value) in about.imported:
-        yield f"{prefix}:imported"
-
-
-def _is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
-    return any(base.partition(".")[0] in tools for base in spelled_bases(type(value)))
-
-
-_CLASS_DETAILS: Final = frozenset(
-    (
-        *("__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"),
-        *("__doc__", "__parameters__", "__slotnames__", "__static_attributes__", "__type_params__"),
-        *("__signature__", "__subclasshook__", "__conditional_annotations__"),
-    )
-)
-
-
-def _is_detail(name: str) -> bool:
-    return name in _CLASS_DETAILS
-
-
-def _is_first_use(about: _About, entry: Entry) -> bool:
-    """Whether an attribute of somebody else's went from nothing to a constant or an object of their own making.
-
-    Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
-    start from nothing, and is reported.
-    """
-    before = entry.before
-    nothing = before is None or before is False or (type(before) is str and not before)
-    if about.owner is Owner.APPLICATION or not nothing or entry.after is ABSENT:
-        return False
-    maker = _home(entry.after) or module_name_of(type(entry.after))
-    return maker not in about.application
-
-
-def _home(value: Any) -> str:
-    """The module that a class, function or module comes from; empty for anything else."""
-    kind = plan_of(type(value)).kind
-    if kind is Kind.CLASS:
-        found = class_namespace(value).get("__module__") if is_heap_type(value) else None
-    elif kind is Kind.FUNCTION:
-        found = value.__globals__.get("__name__")
-    elif kind is Kind.MODULE:
-        found = types.ModuleType.__dict__["__dict__"].__get__(value).get("__name__")
-    else:
-        found = None
-    return found if type(found) is str else ""

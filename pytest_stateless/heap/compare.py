@@ -39,14 +39,18 @@ def same_by_memory() -> Same | None:
         size = len(now)
         if size != len(before):
             return False
-        return size == 0 or not memcmp(storage(id(now) + items).value, storage(id(before) + items).value, size * pointer)
+        return size == 0 or not memcmp(
+            storage(id(now) + items).value, storage(id(before) + items).value, size * pointer
+        )
 
     return same if sys.implementation.name == "cpython" and _agrees(same) else None
 
 
 def _agrees(same: Same) -> bool:
     one, other = object(), object()
-    pairs = (([one, other], [one, other]), ([one, other], [other, one]), ([], []), ([one], [other]))
+    pairs: list[tuple[list[object], list[object]]] = [
+        *(([one, other], [one, other]), ([one, other], [other, one]), ([], []), ([one], [other])),
+    ]
     return all(same(list(now), list(before)) == same_by_identity(now, before) for now, before in pairs)
 
 

@@ -7,7 +7,7 @@ program runs; any other pair of different objects is a difference.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -159,7 +159,11 @@ def _slots(instance: Any, plan: Plan, before: list[Any], after: list[Any]) -> It
             names.append((name, get(instance)))
         except AttributeError:  # not set
             continue
-    old = [thing for thing in before[: len(before) - 1] if type(thing) is not dict or _is_slot_value(thing, names)]
+    old = [
+        thing
+        for thing in before[: len(before) - 1]
+        if type(thing) is not dict or _is_slot_value(thing, names)
+    ]
     if len(old) == len(names):
         for (name, now), was in zip(names, old, strict=True):
             if now is not was:
@@ -190,7 +194,7 @@ def _whole(change: Change) -> Iterator[Entry]:
         yield Entry(WHOLE, was, now)
 
 
-_FIND: Final = {
+_FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {
     Kind.DICT: _mapping,
     Kind.MAPPING: _mapping,
     Kind.EMPTY_DICT: _mapping,

@@ -26,13 +26,16 @@ identity: Final[Callable[[object], int]] = object.__hash__
 once an audit hook is installed. The default hash is the rotated address, and no class can override this spelling.
 """
 
+_module_dict: Final[Callable[[object], dict[str, object]]] = vars(types.ModuleType)["__dict__"].__get__
 _type_dict: Final = type.__dict__["__dict__"].__get__
 _type_mro: Final = type.__dict__["__mro__"].__get__
 _type_flags: Final = type.__dict__["__flags__"].__get__
 _type_name: Final = type.__dict__["__name__"].__get__
 _type_qualname: Final = type.__dict__["__qualname__"].__get__
 
-_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, or by a C module that asked for it
+_HEAP_TYPE: Final = (
+    1 << 9
+)  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, or by a C module that asked for it
 _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE, 3.10 and later
 
 
@@ -132,10 +135,9 @@ def class_namespace(cls: type) -> dict[str, object]:
     return namespace  # type: ignore[no-any-return]
 
 
-def module_namespace(module: types.ModuleType) -> dict[str, object]:
+def module_namespace(module: object) -> dict[str, object]:
     """The dictionary of a module, without asking a ``__getattribute__`` of its class."""
-    namespace: dict[str, object] = types.ModuleType.__dict__["__dict__"].__get__(module)
-    return namespace
+    return _module_dict(module)
 
 
 def module_name_of(cls: type) -> str:
@@ -219,7 +221,9 @@ def read(kind: Kind, containers: Iterable[Any]) -> Reading:
 
 
 def _iterate_sequence(sequence: Any) -> Iterator[object]:
-    return list.__iter__(sequence) if any(map(is_, mro_of(type(sequence)), _LISTS)) else deque.__iter__(sequence)
+    return (
+        list.__iter__(sequence) if any(map(is_, mro_of(type(sequence)), _LISTS)) else deque.__iter__(sequence)
+    )
 
 
 _LISTS: Final = [list] * 64

@@ -12,10 +12,12 @@ import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import is_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.graph import (
     Kind,
+    Plan,
     class_namespace,
     function_state,
     get_referents,
@@ -37,6 +39,8 @@ class Path(NamedTuple):
     text: str
     namespace: bool
     """Whether its entries are attributes of what the text names, rather than items."""
+    holder: type | None = None
+    """The class whose namespace it is, or whose instance's; None for a module's and for what is no namespace."""
 
 
 class _Step(NamedTuple):
@@ -89,7 +93,9 @@ class _Search:
     def roots(self, modules: Mapping[str, types.ModuleType]) -> list[_Step]:
         level = []
         for name, module in modules.items():
-            if self.heap.plan(type(module)).kind is Kind.MODULE and self.heap.scope.enters_module(name):
+            if name in _MIRRORED or not self.heap.scope.enters_module(name):
+                continue
+            if self.heap.plan(type(module)).kind is Kind.MODULE:
                 level.append(_Step(None, name, module_namespace(module), True, name))
         return level
 
@@ -118,13 +124,19 @@ class _Search:
 
     def _path(self, step: _Step) -> Path:
         labels = [_spelled(step.label)]
-        namespace = step.namespace
+        namespace, holder = step.namespace, self._holder(step)
         while step.parent is not None:
             step = self.steps[step.parent]
             labels.append(_spelled(step.label))
         if len(labels) > 1:
             labels[-1], labels[-2] = _defined_at(labels[-1], labels[-2])
-        return Path(labels[-1], "".join(reversed(labels)), namespace)
+        return Path(labels[-1], "".join(reversed(labels)), namespace, holder)
+
+    def _holder(self, step: _Step) -> type | None:
+        if not step.namespace or step.parent is None:
+            return None
+        thing = self.steps[step.parent].thing
+        return thing if self.heap.plan(type(thing)).kind is Kind.CLASS else type(thing)
 
     def _edges(self, step: _Step) -> Iterator[Edge]:
         thing = step.thing
@@ -134,6 +146,8 @@ class _Search:
                 continue
             plan = self.heap.plan(type(held))
             if plan.kind is Kind.ATOM or plan.kind is Kind.MODULE:
+                continue
+            if plan.kind is Kind.CLASS and not is_heap_type(held):
                 continue
             if self._abroad(plan.kind, held, step.module):
                 self.foreign.setdefault(
@@ -150,7 +164,7 @@ class _Search:
 
     def _abroad(self, kind: Kind, thing: Any, module: str) -> bool:
         if kind is Kind.CLASS:
-            home: object = class_namespace(thing).get("__module__") if is_heap_type(thing) else None
+            home: object = class_namespace(thing).get("__module__")
         elif kind is Kind.FUNCTION:
             home = thing.__globals__.get("__name__")
         else:
@@ -159,40 +173,44 @@ class _Search:
 
 
 _NOT_FOLLOWED: Final = frozenset({"__builtins__", "__spec__", "__loader__"})
+_MIRRORED: Final = frozenset({"posix", "nt"})
+"""Modules whose state has its name elsewhere, in ``os``."""
 
 
 def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
     """What ``thing`` holds, each with the spelling that leads there."""
     plan = heap.plan(type(thing))
-    kind = plan.kind
-    if kind is Kind.DICT or kind is Kind.MAPPING:
-        for key, value in list(dict.items(thing)):
-            if not (namespace and type(key) is str and key in _NOT_FOLLOWED):
-                yield (key, namespace), value, False
-                yield "<key>", key, False
-    elif kind is Kind.LIST or type(thing) is tuple:
+    if plan.kind is Kind.DICT or plan.kind is Kind.MAPPING:
+        yield from _mapping_edges(thing, namespace)
+        if plan.namespace is not None:
+            yield "", plan.namespace(thing), True
+    elif plan.kind is Kind.LIST or type(thing) is tuple:
         for position, value in enumerate(list(thing)):
             yield (position, False), value, False
-    elif kind is Kind.FUNCTION:
+    elif plan.kind is Kind.FUNCTION:
         for what, name, value in function_state(thing):
             yield f".{what}.{name}".rstrip(".") if what else "", value, not what
-    elif kind is Kind.CLASS:
-        if is_heap_type(thing):
-            yield "", class_namespace(thing), True
-    elif type(thing) is types.CellType:
-        for value in get_referents(thing):
-            yield "", value, False
-    elif type(thing) is property or type(thing) is classmethod or type(thing) is staticmethod:
+    elif plan.kind is Kind.CLASS:
+        yield "", class_namespace(thing), True
+    elif any(map(is_, _TRANSPARENT, [type(thing)] * len(_TRANSPARENT))):
         for value in get_referents(thing):
             yield "", value, False
     else:
         yield from _instance_edges(plan, thing)
-        return
-    if plan.namespace is not None:
-        yield "", plan.namespace(thing), True
 
 
-def _instance_edges(plan: Any, thing: Any) -> Iterator[Edge]:
+_TRANSPARENT: Final = (types.CellType, property, classmethod, staticmethod)
+"""What has no place of its own in the spelling of a path."""
+
+
+def _mapping_edges(mapping: Any, namespace: bool) -> Iterator[Edge]:
+    for key, value in list(dict.items(mapping)):
+        if not (namespace and type(key) is str and key in _NOT_FOLLOWED):
+            yield (key, namespace), value, False
+            yield "<key>", key, False
+
+
+def _instance_edges(plan: Plan, thing: Any) -> Iterator[Edge]:
     named = set()
     if plan.namespace is not None:
         own = plan.namespace(thing)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, compress
 from operator import is_not
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same
@@ -78,7 +77,7 @@ class Scope:
     """Top-level packages whose modules, functions, classes and instances are left out."""
     without_types: frozenset[str] = frozenset()
     """Types, spelled ``module.Name``, whose instances (and those of subclasses) are left out."""
-    without_attributes: Mapping[str, frozenset[str]] = MappingProxyType({})
+    without_attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By type, spelled ``module.Name``: attributes of its instances that are left out."""
     without_objects: frozenset[int] = frozenset()
     """Identities of objects that are left out."""
@@ -100,7 +99,8 @@ class Scope:
         if self.without_types & bases:
             return Plan(Kind.ATOM)
         return plan._replace(
-            unwatched=_of_bases(self.without_attributes, bases), elsewhere=_of_bases(_LEADING_ELSEWHERE, bases)
+            unwatched=_of_bases(self.without_attributes, bases),
+            elsewhere=_of_bases(_LEADING_ELSEWHERE, bases),
         )
 
 
@@ -145,7 +145,7 @@ class Heap:
     def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
         for module in modules:
             if self.plan(type(module)).kind is Kind.MODULE:
-                namespace = module_namespace(module)  # type: ignore[arg-type]
+                namespace = module_namespace(module)
                 name = namespace.get("__name__")
                 if type(name) is not str or self.scope.enters_module(name):
                     yield namespace
@@ -238,6 +238,7 @@ class Heap:
         return known[0]
 
     def _discover(self, roots: Iterable[object]) -> Iterator[Chunk]:
+        """Walk through all that the roots lead to and that wasn't met yet, level by level."""
         found: dict[Kind, list[Any]] = {kind: [] for kind in WATCHED}
         seen, plans = self._seen, self._plans
         level: list[object] = list(roots)
@@ -254,19 +255,11 @@ class Heap:
                 if place in seen:
                     continue
                 seen[place] = thing
-                if kind is Kind.DICT or kind is Kind.OBJECT or kind >= Kind.DICT:
+                if kind >= Kind.DICT:
                     found[kind].append(thing)
                 elif not self._enters(kind, thing):
                     continue
-                if plan.unwatched and plan.namespace is not None:
-                    own = plan.namespace(thing)
-                    seen.update((identity(own[name]), own[name]) for name in plan.unwatched if name in own)
-                arrived += children(kind, plan, thing)
-                if EMBEDDED and plan.namespace is not None:
-                    self._add_embedded(plan.namespace(thing), found)
-                if kind is Kind.FUNCTION and not (own := thing.__dict__):
-                    seen[identity(own)] = own
-                    found[Kind.EMPTY_DICT].append(own)
+                arrived += self._children(plan, thing, found)
             level = arrived
         for kind, containers in found.items():
             for start in range(0, len(containers), CHUNK):
@@ -274,11 +267,24 @@ class Heap:
                 if chunk is not None:
                     yield chunk
 
-    def _add_embedded(self, namespace: dict[str, object], found: dict[Kind, list[Any]]) -> None:
-        """Read the dictionary of an instance as one whose referents don't show all it holds."""
-        if identity(namespace) not in self._seen:
-            self._seen[identity(namespace)] = namespace
-            found[Kind.MAPPING].append(namespace)
+    def _children(self, plan: Plan, thing: Any, found: dict[Kind, list[Any]]) -> Iterable[object]:
+        """What a thing holds, after what is special about its namespace."""
+        if plan.kind is Kind.FUNCTION and not thing.__dict__:
+            self._add(Kind.EMPTY_DICT, thing.__dict__, found)
+        elif plan.namespace is not None:
+            namespace = plan.namespace(thing)
+            for name in plan.unwatched & namespace.keys():
+                self._seen[identity(namespace[name])] = namespace[name]
+            if EMBEDDED:  # its referents don't show all that it holds
+                self._add(Kind.MAPPING, namespace, found)
+                return [*namespace.values(), *children(plan.kind, plan, thing)]
+        return children(plan.kind, plan, thing)
+
+    def _add(self, kind: Kind, container: Any, found: dict[Kind, list[Any]]) -> None:
+        """Watch a container as one of a kind that its type doesn't tell."""
+        if identity(container) not in self._seen:
+            self._seen[identity(container)] = container
+            found[kind].append(container)
 
     def _enters(self, kind: Kind, thing: Any) -> bool:
         if kind is Kind.WALK:
@@ -323,7 +329,10 @@ def _concatenated(parts: Sequence[Chunk]) -> Chunk:
     return Chunk(
         parts[0].kind,
         tuple(chain.from_iterable(part.containers for part in parts)),
-        *(list(chain.from_iterable(part[field] for part in parts)) for field in range(2, len(Chunk._fields))),
+        list(chain.from_iterable(part.referents for part in parts)),
+        list(chain.from_iterable(part.keys for part in parts)),
+        list(chain.from_iterable(part.referent_counts for part in parts)),
+        list(chain.from_iterable(part.key_counts for part in parts)),
     )
 
 
@@ -353,7 +362,9 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     for old, new in zip(before, after, strict=False):
         if old is None or new is None or old is new:
             continue
-        for container, was, now in zip(new.containers, contents_before(old), contents_before(new), strict=True):
+        for container, was, now in zip(
+            new.containers, contents_before(old), contents_before(new), strict=True
+        ):
             if not (same(was.referents, now.referents) and same(was.keys, now.keys)):
                 yield Change(new.kind, container, was, now)
 
@@ -394,7 +405,9 @@ def _absorb_content(kind: Kind, old: Content, start: Content, end: Content) -> C
         elif key not in last:
             was.pop(key, None)
     # Values and keys in pairs, as the garbage collector shows dictionaries with keys of any type.
-    return Content([part for key, value in was.values() for part in (value, key)], [key for key, _ in was.values()])
+    return Content(
+        [part for key, value in was.values() for part in (value, key)], [key for key, _ in was.values()]
+    )
 
 
 def _equal(one: Content, other: Content) -> bool:

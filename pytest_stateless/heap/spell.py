@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections import deque
@@ -10,14 +9,15 @@ from typing import Any, Final
 
 from pytest_stateless.heap.graph import Kind, identity, mro_of, name_of, plan_of
 
-_KEY_LIMIT: Final = 40  # characters of a key that are shown whole; a longer one may be a token
-_KEY_START: Final = 12  # characters that are shown of a longer one
+_KEY_LIMIT: Final = 40  # characters of a key that are shown; a longer one may be a token
 _VALUE_LIMIT: Final = 200
 _NUMBER_LIMIT: Final = 2**32  # larger numbers are ids, addresses, times: other ones on every run
 
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _PYTEST_TEMP: Final = re.compile(r"(?:/[\w.+-]+)*/pytest-of-[\w.+-]+/pytest-\d+(?:/popen-gw\d+)?")
 _SYSTEM_TEMP: Final = tempfile.gettempdir()
+
+_RANDOM: Final = re.compile(r"(?=.*\d)[0-9a-fA-F-]{16,}")  # an id or a digest: another one on every run
 
 _TEXTS: Final = frozenset(map(identity, (str, bytes)))
 _PLAIN: Final = frozenset(map(identity, (int, float, bool, complex, type(None))))
@@ -32,16 +32,13 @@ def without_run(text: str) -> str:
 
 
 def spell_key(key: object) -> str:
-    """A dictionary's key: plain text and numbers as they are, shortened where long, anything else by its type."""
+    """A dictionary's key: plain text and numbers as they are, what may be a secret or an id by its size or type."""
     kind = identity(type(key))
     if kind in _TEXTS:
-        text = key if type(key) is str else key.decode("latin-1")  # type: ignore[attr-defined]
-        mark = "" if type(key) is str else "b"
-        text = without_run(text)
-        if len(text) > _KEY_LIMIT:
-            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            return f"{mark}{text[:_KEY_START] + '…'!r}~{digest}"
-        return f"{mark}{text!r}"
+        text = without_run(key if type(key) is str else key.decode("latin-1"))  # type: ignore[attr-defined]
+        if len(text) > _KEY_LIMIT or _RANDOM.fullmatch(text):
+            return f"<{spell_type(key)}>"
+        return repr(text) if type(key) is str else f"b{text!r}"
     if kind in _PLAIN:
         return "<int>" if type(key) is int and abs(key) >= _NUMBER_LIMIT else repr(key)
     if type(key) is tuple and len(key) <= 8:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-_HARMLESS_ABOVE_ASCII: Final = frozenset("L M N P S".split())
+_HARMLESS_ABOVE_ASCII: Final = frozenset("LMNPS")
 """First letters of the general categories that only show something; the others control or are invisible."""
 
 

@@ -43,7 +43,7 @@ def section(nodeid: str, leaks: Sequence[Leak]) -> Iterator[Line]:
     yield ()
     yield from table(leaks)
     yield ()
-    yield from (tuple([Piece(line)]) for line in advice(leaks))
+    yield from ((Piece(line),) for line in advice(leaks))
 
 
 def table(leaks: Sequence[Leak]) -> Iterator[Line]:
@@ -51,7 +51,11 @@ def table(leaks: Sequence[Leak]) -> Iterator[Line]:
     width = max((len(leak.rule) for leak in leaks), default=0) + 2
     margin = Piece(" " * width)
     for leak in leaks:
-        yield Piece(leak.rule.ljust(width), _RED), Piece(inert(leak.subject), _BOLD), Piece(f"  {inert(leak.message)}")
+        yield (
+            Piece(leak.rule.ljust(width), _RED),
+            Piece(inert(leak.subject), _BOLD),
+            Piece(f"  {inert(leak.message)}"),
+        )
         if leak.origin is not None:
             yield margin, Piece(f"by {inert(str(leak.origin))}")
         if leak.request is not None:
@@ -83,7 +87,7 @@ def errors(found: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """Detectors that failed, each with its traceback."""
     for error in found:
         yield (Piece(f"internal error of pytest-stateless in {inert(error['detector'])}", _RED),)
-        yield from (tuple([Piece(line)]) for line in inert_block(error["traceback"].rstrip()).split("\n"))
+        yield from ((Piece(line),) for line in inert_block(error["traceback"].rstrip()).split("\n"))
 
 
 def summary(session: SessionLeaks) -> Iterator[Line]:

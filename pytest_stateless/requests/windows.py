@@ -27,7 +27,9 @@ class Group:
 class RequestWindows:
     """The request windows of one test."""
 
-    def __init__(self, windows: Windows, report: Callable[[Callable[[Any], Findings], Any, str], None]) -> None:
+    def __init__(
+        self, windows: Windows, report: Callable[[Callable[[Any], Findings], Any, str], None]
+    ) -> None:
         self._windows = windows
         self._report = report
         self._lock = threading.RLock()

@@ -1,0 +1,161 @@
+"""What an entry that differs is recognised by beside its path: words that the table of known leftovers speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import (
+    Kind,
+    class_namespace,
+    is_heap_type,
+    module_name_of,
+    module_namespace,
+    mro_of,
+    plan_of,
+)
+from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.snapshot import Change, spelled_bases
+
+
+class About(NamedTuple):
+    """What all entries of one changed container have in common."""
+
+    path: Path
+    change: Change
+    owner: str
+    """Whose module it is."""
+    imported: frozenset[str]
+    """Modules first imported within the window."""
+    application: frozenset[str]
+    """Names of the application's modules."""
+    tools: frozenset[str]
+    """Packages of test tools."""
+    show: bool = False
+    """Whether values are shown."""
+
+    @property
+    def attributes(self) -> bool:
+        """Whether the entries are attributes rather than items."""
+        return self.path.namespace or self.change.kind is Kind.OBJECT
+
+    @property
+    def holder(self) -> type | None:
+        """The class whose attributes, or whose instance's, the entries are; None for a module's."""
+        return type(self.change.container) if self.change.kind is Kind.OBJECT else self.path.holder
+
+    @property
+    def holder_module(self) -> str:
+        """The module that made what the entries are attributes of."""
+        return module_name_of(self.holder) if self.holder is not None else self.path.module
+
+
+def traits_of(about: About, entry: Entry) -> Iterator[str]:
+    """What is known of an entry beside its path."""
+    yield "added" if entry.before is ABSENT else "removed" if entry.after is ABSENT else "changed"
+    yield f"owner:{about.owner}"
+    for base in spelled_bases(type(about.change.container)):
+        yield f"in:{base}"
+    yield from _value_traits(entry.after, "value", about)
+    yield from _value_traits(entry.before, "was", about)
+    if any("weakref.ReferenceType" in spelled_bases(type(key)) for key in (entry.label, entry.after)):
+        yield "weak"
+    if about.attributes and _is_first_use(about, entry):
+        yield "first-use"
+    if about.attributes and _is_lazy(about, entry):
+        yield "lazy"
+    if about.attributes and type(entry.label) is str and _is_detail(entry.label):
+        yield "class-detail"
+
+
+def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
+    if value is ABSENT:
+        return
+    for base in spelled_bases(type(value)):
+        if base != "builtins.object":
+            yield f"{prefix}:{base}"
+    if all(
+        _is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])
+    ):
+        yield f"{prefix}:of-a-tool"
+    if _home(value) in about.imported:
+        yield f"{prefix}:imported"
+
+
+def _is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
+    return any(base.partition(".")[0] in tools for base in spelled_bases(type(value)))
+
+
+_CLASS_DETAILS: Final = frozenset(
+    {
+        *(
+            "__abstractmethods__",
+            "__doc__",
+            "__firstlineno__",
+            "__module__",
+            "__signature__",
+            "__slotnames__",
+        ),
+        *("__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"),
+        *("__conditional_annotations__", "__parameters__", "__static_attributes__", "__type_params__"),
+    }
+)
+"""What Python and its libraries fill in on classes and functions, on first use or when a class is moved."""
+
+
+def _is_detail(name: str) -> bool:
+    return name in _CLASS_DETAILS
+
+
+def _is_first_use(about: About, entry: Entry) -> bool:
+    """Whether an attribute of somebody else's went from nothing to a constant or an object of somebody else's making.
+
+    Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
+    start from nothing, and is reported.
+    """
+    before = entry.before if entry.before is not ABSENT else _inherited(about.holder, entry.label)
+    nothing = before is None or before is False or (type(before) is str and not before)
+    if not nothing or entry.after is ABSENT or about.holder_module in about.application:
+        return False
+    return (_home(entry.after) or module_name_of(type(entry.after))) not in about.application
+
+
+def _inherited(holder: type | None, name: object) -> object:
+    """What an instance shows for an attribute that it doesn't have itself."""
+    for base in mro_of(holder) if holder is not None and type(name) is str else ():
+        namespace = class_namespace(base) if is_heap_type(base) else {}
+        if name in namespace:
+            return namespace[name]
+    return ABSENT
+
+
+def _is_lazy(about: About, entry: Entry) -> bool:
+    """Whether an attribute appeared that is computed or exported on first use, the same in every process.
+
+    A cached property has a descriptor of the same name on the class; a package's lazy export is a class or function
+    of its own.
+    """
+    if entry.before is not ABSENT:
+        return False
+    if about.holder is not None:
+        descriptor = _inherited(about.holder, entry.label)
+        if descriptor is ABSENT or plan_of(type(descriptor)).kind is Kind.FUNCTION:
+            return False
+        return _inherited(type(descriptor), "__get__") is not ABSENT
+    home = _home(entry.after)
+    return bool(home) and home.partition(".")[0] == about.path.module.partition(".")[0]
+
+
+def _home(value: Any) -> str:
+    """The module that a class, function or module comes from; empty for anything else."""
+    kind = plan_of(type(value)).kind
+    if kind is Kind.CLASS:
+        found = class_namespace(value).get("__module__") if is_heap_type(value) else None
+    elif kind is Kind.FUNCTION:
+        found = value.__globals__.get("__name__")
+    elif kind is Kind.MODULE:
+        found = module_namespace(value).get("__name__")
+    else:
+        found = None
+    return found if type(found) is str else ""
