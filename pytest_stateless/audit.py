@@ -47,7 +47,8 @@ class Write(NamedTuple):
 class Bind(NamedTuple):
     """A socket bound to an address."""
 
-    descriptor: int
+    inode: int
+    """Of the socket: its descriptor may be duplicated, and given to another when it is closed."""
     address: str
     port: int
     place: Place | None
@@ -73,6 +74,7 @@ class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
     lstat = staticmethod(os.lstat)
+    fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     getframe = staticmethod(sys._getframe)
@@ -120,12 +122,23 @@ def _symlink(source: object, target: object, directory: int = -1) -> tuple[Attem
     return (Attempt("symlink", target, directory, source, follow=False),)
 
 
-def _sqlite(database: object, *_: object) -> tuple[Attempt, ...]:
-    name = _text(database)
-    query = ""
-    if name is not None and name.startswith("file:"):
-        name, _, query = name[len("file:") :].partition("?")
-    return () if name in (None, "", ":memory:") or "mode=memory" in query else (Attempt("open", name),)
+def _sqlite(database: Any, *_: object) -> tuple[Attempt, ...]:
+    # The one event that tells the path as it was given.
+    name = _text(os.fspath(database) if hasattr(type(database), "__fspath__") else database)
+    if name in (None, "", ":memory:"):
+        return ()
+    if name.startswith("file:"):
+        return _sqlite_uri(name)
+    return (Attempt("open", name),)
+
+
+def _sqlite_uri(uri: str) -> tuple[Attempt, ...]:
+    """https://www.sqlite.org/uri.html"""
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(uri)
+    name = unquote(parts.path)
+    return () if name in ("", ":memory:") or "mode=memory" in parts.query else (Attempt("open", name),)
 
 
 DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
@@ -183,11 +196,13 @@ class Recording:
         if path is None:
             return
         before = look(path)
-        if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
-            path = follow_links(path)
-            before = look(path)
         other = resolve(attempt.other, attempt.other_directory) if attempt.other else ""
-        self.writes.append(Write(attempt.operation, path, other or "", before, self.sources.place(frame)))
+        place = self.sources.place(frame)
+        self.writes.append(Write(attempt.operation, path, other or "", before, place))
+        if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
+            # No event tells whether the link itself is meant (``follow_symlinks=False``): look at both.
+            path = follow_links(path)
+            self.writes.append(Write(attempt.operation, path, other or "", look(path), place))
 
     def _note_bind(self, socket: Any, address: object) -> None:
         place = self.sources.place(_Real.getframe(3))
@@ -198,18 +213,21 @@ class Recording:
             name, number = _text(address) or "", 0
             if name and not name.startswith("\0"):
                 self.note_attempt(Attempt("bind", name, follow=False), _Real.getframe(3))
-        self.binds.append(Bind(_descriptor(socket), name, number, place))
+        self.binds.append(Bind(_inode(socket), name, number, place))
 
 
-def _descriptor(socket: Any) -> int:
+def _inode(socket: Any) -> int:
     import _socket  # loaded: somebody binds one
 
-    return _socket.socket.fileno(socket)
+    try:
+        return _Real.fstat(_socket.socket.fileno(socket)).st_ino
+    except OSError:  # it is closed, and bind() is about to say so
+        return -1
 
 
 def _text(path: object) -> str | None:
-    if type(path) is str:
-        return path
+    if issubclass(type(path), str):
+        return str.__str__(path)  # what a subclass makes of itself doesn't count
     if type(path) is bytes:
         return os.fsdecode(path)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,20 +11,15 @@ from typing import Any, Final
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import DETECTORS
 from pytest_stateless.environment import make_context
-from pytest_stateless.expected import Allowance
+from pytest_stateless.keys import CHECKED, PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Settings
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.window import Findings, Windows
-
-CHECKED: Final = pytest.StashKey[tuple[Allowance, ...]]()
-"""On a test that is checked: the allowances of its markers."""
-
-PAYLOAD: Final = "stateless"
-"""The attribute of a test report that carries what was found, as plain values."""
 
 
 @dataclass
@@ -39,6 +35,8 @@ class Run:
     calls: dict[str, pytest.CallInfo[None]] = field(default_factory=dict)
     out: list[pytest.TestReport] = field(default_factory=list)
     """Reports that pytest has logged already: it is too late to change them."""
+    published: bool = False
+    """Whether what was found is on its report; those made from then on are that report made anew."""
 
 
 _RUN: Final = pytest.StashKey[Run]()
@@ -52,6 +50,8 @@ class Checks:
         self._settings = settings
         self._windows = Windows(make_context(config, settings), DETECTORS)
         self._running: Run | None = None
+        self._holding = False
+        """Whether reports are held back."""
 
     # ------------------------------------------------------------------------------------ one failure, once
 
@@ -65,7 +65,12 @@ class Checks:
             if elsewhere.function(*(arguments[name] for name in elsewhere.argnames)) is not None:
                 return True
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        self._holding = True
+        try:
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        finally:
+            self._holding = False
+        for report in reports:
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
@@ -141,10 +146,11 @@ class Checks:
             return (yield)
         undoing = ExitStack()
         fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
-        with self._windows.absorbing():
-            value = yield
-        fixturedef.addfinalizer(lambda: undoing.enter_context(self._windows.absorbing()))
-        return value
+        try:
+            with self._windows.absorbing():
+                return (yield)
+        finally:  # a setup that failed half-way is undone too
+            fixturedef.addfinalizer(lambda: undoing.enter_context(self._windows.absorbing()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -164,24 +170,38 @@ class Checks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         run = item.stash.get(_RUN, None)
-        if run is not None and call.when not in run.reports:  # else it is made anew, with the leaks
+        if run is not None and not run.published:
+            # A phase may make several, one for each subtest: the last is its own.
             run.reports[call.when] = report
             run.calls[call.when] = call
+            self._foresee_the_stop(item.session, report)
             if call.when == "teardown":
                 self._publish(item, run)
                 run.calls.clear()  # they hold tracebacks, whose frames hold everything
                 self._running = None
         return report
 
+    def _foresee_the_stop(self, session: pytest.Session, report: pytest.TestReport) -> None:
+        """Tell pytest of -x in time: before its last teardown, to be that of all fixtures, it asks whether to stop.
+
+        It would learn so from the report of the failure, which is held back.
+        """
+        number, limit = session.testsfailed + 1, session.config.getoption("maxfail")
+        if self._holding and report.failed and limit and number >= limit:
+            session.shouldfail = f"stopping after {number} failures"
+
     def _publish(self, item: pytest.Item, run: Run) -> None:
         """Put what was found on the report that will tell it, and fail that one if it would pass."""
+        run.published = True
         phase = self._telling_phase(run)
         report, call = run.reports[phase], run.calls[phase]
         found = run.findings
+        # Of a test that was cut short nobody knows which allowances it would have used.
+        used = [*found.used, *(item.stash[CHECKED] if call.excinfo is not None else ())]
         payload = {
             "leaks": [leak.to_dict() for leak in found.leaks],
             "errors": [error.to_dict() for error in found.errors],
-            "used": [[str(allowance), allowance.where] for allowance in found.used],
+            "used": [[str(allowance), allowance.where] for allowance in used],
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
         if found.leaks and not self._settings.no_fail:
@@ -189,10 +209,9 @@ class Checks:
                 self._fail(item, report, call, found.leaks)
             elif report.failed:
                 _append(report, terminal.plain(terminal.section(item.nodeid, found.leaks)))
-        setattr(report, PAYLOAD, payload)
-        run.reports["teardown"].user_properties += junit.properties(
-            found.leaks
-        )  # where JUnit XML looks for them
+        setattr(report, PAYLOAD, json.dumps(payload))
+        # JUnit XML looks for them there.
+        run.reports["teardown"].user_properties += junit.properties(found.leaks)
 
     def _telling_phase(self, run: Run) -> str:
         for phase in ("call", "setup"):

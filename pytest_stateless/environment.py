@@ -15,12 +15,12 @@ from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.snapshot import Heap, Scope
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
-from pytest_stateless.source import Sources
+from pytest_stateless.source import Sources, names_of
 
 
 def make_context(config: pytest.Config, settings: Settings) -> Context:
     """The context of all windows of a run."""
-    sources = Sources(settings.root, frozenset(settings.packages), frozenset(TOOL_PACKAGES))
+    sources = Sources(settings.root, names_of(settings.packages), frozenset(TOOL_PACKAGES))
 
     def make_heap() -> Heap:
         modules = application_modules(sources) if settings.scope == "application" else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_stateless.requests import INTERFACES, RequestWindows, interface_of, wrap_asgi, wrap_wsgi
+if TYPE_CHECKING:
+    from pytest_stateless.requests import RequestWindows
 
 
 class Stateless:
@@ -24,6 +25,8 @@ class Stateless:
         ``interface`` is ``"wsgi"`` or ``"asgi"`` where the callable doesn't show which it is. Raises TypeError for
         what can't be called and ValueError for another interface.
         """
+        from pytest_stateless.requests import INTERFACES, interface_of, wrap_asgi, wrap_wsgi
+
         kind = interface_of(app) if interface is None else interface
         if kind not in INTERFACES:
             raise ValueError(f"interface={interface!r}: write {' or '.join(map(repr, INTERFACES))}")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
+from _pytest.nodes import Node
 
-from pytest_stateless.expected import Allowance, AllowanceError, parse_allowance, suggestion
-from pytest_stateless.options import RULE_IDS, Settings
+from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
+from pytest_stateless.options import Settings, rule_ids
 
 NAME: Final = "stateless"
 DESCRIPTION: Final = (
@@ -39,43 +40,52 @@ def read_markers(item: pytest.Item, settings: Settings) -> Marked:
     """
     check: bool | None = None
     allowances: list[Allowance] = []
-    for mark in item.iter_markers(NAME):
-        marked, allow = _arguments(mark, item)
+    for node, mark in item.iter_markers_with_node(NAME):
+        where = _place(node, mark)
+        marked, allow = _arguments(mark, where)
         check = marked if check is None else check
-        allowances += _allowances(allow, item)
+        allowances += _allowances(allow, where)
     if check is None:
         check = settings.check_all or NAME in getattr(item, "fixturenames", ())
     return Marked(check, tuple(allowances))
 
 
-def _arguments(mark: pytest.Mark, item: pytest.Item) -> tuple[bool, object]:
+def _place(node: Node, mark: pytest.Mark) -> str:
+    """What the marker was put on: the same place for all tests that share it."""
+    callspec = getattr(node, "callspec", None)
+    if callspec is None or any(mark is one for one in callspec.marks):
+        return node.nodeid
+    return node.nodeid.removesuffix(f"[{callspec.id}]")
+
+
+def _arguments(mark: pytest.Mark, where: str) -> tuple[bool, object]:
     names = tuple(inspect.signature(_signature).parameters)
     for name in mark.kwargs:
         if name not in names:
             known = suggestion(name, names) or f"; it takes {', '.join(names)}"
-            raise pytest.UsageError(f"{item.nodeid}: the stateless marker has no argument {name!r}{known}")
+            raise pytest.UsageError(f"{where}: the stateless marker has no argument {name!r}{known}")
     try:
         check, allow = _signature(*mark.args, **mark.kwargs)
     except TypeError:
         raise pytest.UsageError(
-            f"{item.nodeid}: the stateless marker takes one positional argument, False to opt out; "
+            f"{where}: the stateless marker takes one positional argument, False to opt out; "
             f"allowances go into allow=[...], not {mark.args!r}"
         ) from None
     if not isinstance(check, bool):
         raise pytest.UsageError(
-            f"{item.nodeid}: the stateless marker takes True or False, not {check!r}; allowances go into allow=[...]"
+            f"{where}: the stateless marker takes True or False, not {check!r}; allowances go into allow=[...]"
         )
     return check, allow
 
 
-def _allowances(allow: object, item: pytest.Item) -> Iterator[Allowance]:
+def _allowances(allow: object, where: str) -> Iterator[Allowance]:
     texts = [allow] if isinstance(allow, str) else allow
     if not isinstance(texts, (list, tuple, set, frozenset)):
         raise pytest.UsageError(
-            f"{item.nodeid}: allow= of the stateless marker takes a list of texts, not {allow!r}"
+            f"{where}: allow= of the stateless marker takes a list of texts, not {allow!r}"
         )
     for text in texts:
         try:
-            yield parse_allowance(text, item.nodeid, RULE_IDS)
+            yield parse_allowance(text, where, rule_ids())
         except AllowanceError as error:
             raise pytest.UsageError(str(error)) from None

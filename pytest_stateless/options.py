@@ -10,12 +10,17 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_stateless.detectors import RULES
-from pytest_stateless.expected import Allowance, AllowanceError, parse_allowance, suggestion
+from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
 from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
 
 SCOPES: Final = ("all", "application")
-RULE_IDS: Final = tuple(rule.id for rule in RULES)
+
+
+def rule_ids() -> tuple[str, ...]:
+    """The rules that an allowance can name."""
+    from pytest_stateless.detectors import RULES  # loaded only where something is allowed or checked
+
+    return tuple(rule.id for rule in RULES)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ def declare(parser: pytest.Parser) -> None:
         parser.addini(option.ini, option.help, type=_INI_TYPES[option.type], default=None)
 
 
+_EXPECTED: Final = {"list": "write a list of texts", "string": "write a text"}
 _INI_TYPES: Final[dict[str, Any]] = {"bool": "bool", "list": "linelist", "string": "string"}
 
 
@@ -148,10 +154,14 @@ def _value(config: pytest.Config, option: Option) -> Any:
     given = config.getoption(option.dest)
     try:
         written = config.getini(option.ini)
-    except (TypeError, ValueError) as error:
-        raise pytest.UsageError(f"{_file(config)}: {option.ini}: {error}") from None
+    except (TypeError, ValueError, pytest.UsageError) as error:  # the last since pytest 9.2
+        place = "" if f"'{option.ini}'" in str(error) else f"{_file(config)}: {option.ini}: "
+        raise pytest.UsageError(f"{place}{error}") from None
+    texts = [written] if option.type == "string" and written else written or []
+    if option.type != "bool" and not all(isinstance(text, str) for text in texts):
+        raise pytest.UsageError(f"{_file(config)}: {option.ini}: {_EXPECTED[option.type]}, not {written!r}")
     if option.type == "list":
-        return [*(written or ()), *(given or ())]
+        return [*texts, *(given or ())]
     if given is not None:
         return given
     return written or option.default
@@ -172,7 +182,7 @@ def _allowances(config: pytest.Config) -> list[Allowance]:
     found = []
     for text in _value(config, option):
         try:
-            found.append(parse_allowance(text, _place(config, option.flag, text), RULE_IDS))
+            found.append(parse_allowance(text, _place(config, option.flag, text), rule_ids()))
         except AllowanceError as error:
             raise pytest.UsageError(str(error)) from None
     return found
@@ -197,7 +207,7 @@ def _report(text: str, config: pytest.Config) -> Report:
     form, colon, path = text.partition(":")
     if form not in FORMATS:
         raise pytest.UsageError(
-            f"{where}: {form!r} is no format of a report{suggestion(form, tuple(FORMATS))}; "
+            f"{where}: {form!r} is no format of a report{suggestion(form, FORMATS)}; "
             f"the formats are {', '.join(FORMATS)}"
         )
     if not colon or not path:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from pytest_stateless import marker, options
-from pytest_stateless.checks import CHECKED, Checks
 from pytest_stateless.fixture import Stateless
+from pytest_stateless.keys import CHECKED, MISTAKE, PAYLOAD, SETTINGS
 from pytest_stateless.marker import read_markers
 from pytest_stateless.options import Settings
-from pytest_stateless.results import Results
 
-SETTINGS = pytest.StashKey[Settings]()
+if TYPE_CHECKING:
+    from pytest_stateless.checks import Checks
+    from pytest_stateless.results import Results
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,10 +24,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marker.DESCRIPTION)
     settings = config.stash[SETTINGS] = options.settings_of(config)
-    if not settings.off and not hasattr(
+    if settings.off or hasattr(
         config, "workerinput"
-    ):  # xdist's workers send theirs to the controller
-        config.pluginmanager.register(Results(config, settings), "stateless-results")
+    ):  # xdist's workers send what they find to the controller
+        return
+    config.pluginmanager.register(_Intake(config), "stateless-intake")
+    if settings.reports:
+        _results(config)
+
+
+def _results(config: pytest.Config) -> Results:
+    """What gathers and shows; loaded with the first test that was checked, or where a report was asked for."""
+    from pytest_stateless.results import Results
+
+    found: Results | None = config.pluginmanager.get_plugin("stateless-results")
+    if found is None:
+        found = Results(config, config.stash[SETTINGS])
+        config.pluginmanager.register(found, "stateless-results")
+    return found
 
 
 @pytest.hookimpl(trylast=True)
@@ -32,14 +49,46 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     settings = config.stash[SETTINGS]
     if settings.off or config.getoption("setuponly", False) or config.getoption("setupplan", False):
         return
+    try:
+        found = _choose(items, settings)
+    except pytest.UsageError as error:
+        if hasattr(config, "workeroutput"):  # one of xdist's workers, which can't end the run
+            config.workeroutput[MISTAKE] = str(error)
+        raise
+    if found and not config.pluginmanager.has_plugin("stateless-checks") and not config.option.collectonly:
+        from pytest_stateless.checks import Checks
+
+        config.pluginmanager.register(Checks(config, settings), "stateless-checks")
+
+
+def _choose(items: list[pytest.Item], settings: Settings) -> bool:
+    """Note on each test that is to be checked what it allows. Returns whether there is any."""
     found = False
     for item in items:
         marked = read_markers(item, settings)
         if marked.check:
             item.stash[CHECKED] = marked.allowances
             found = True
-    if found and not config.pluginmanager.has_plugin("stateless-checks") and not config.option.collectonly:
-        config.pluginmanager.register(Checks(config, settings), "stateless-checks")
+    return found
+
+
+class _Intake:
+    """Takes what reports carry, in the process that shows it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if PAYLOAD in report.__dict__:
+            _results(self._config).take(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Raise the usage error that one of xdist's workers ended with: its own words are lost."""
+        mistake = getattr(node, "workeroutput", {}).get(MISTAKE)
+        if mistake is not None:
+            raise pytest.UsageError(mistake)
 
 
 @pytest.fixture

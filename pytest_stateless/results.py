@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
-from pytest_stateless.checks import PAYLOAD
+from pytest_stateless.keys import PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Report, Settings
-from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT, SessionLeaks, TestLeaks, terminal
+from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
+from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 """pytest's options that leave tests out: an allowance of the whole run may then match nothing."""
@@ -62,13 +64,9 @@ class Results:
         self._failed_writes: list[str] = []
         self._stopped = False
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        payload = report.__dict__.get(PAYLOAD)
-        if payload is not None:
-            self._take(report, payload)
-
-    def _take(self, report: pytest.TestReport, payload: Mapping[str, Any]) -> None:
+    def take(self, report: pytest.TestReport) -> None:
+        """Gather what a report carries, and show it with colours where it is all that the report says."""
+        payload = json.loads(report.__dict__[PAYLOAD])
         self._checked += 1
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
@@ -96,10 +94,9 @@ class Results:
         return SessionLeaks(tuple(tests), self._checked, tuple(self._unused()))
 
     def _unused(self) -> Iterator[tuple[str, str]]:
-        known = dict(self._allowances)
         if self._checked and self._is_whole_run():
-            known.update({(str(allowance), allowance.where): None for allowance in self._settings.allow})
-        yield from (one for one in known if one not in self._used)
+            settings = {(str(allowance), allowance.where): None for allowance in self._settings.allow}
+            yield from (one for one in {**settings, **self._allowances} if one not in self._used)
 
     def _is_whole_run(self) -> bool:
         option = self._config.option
@@ -110,20 +107,21 @@ class Results:
     # --------------------------------------------------------------------------------------------- showing
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self._stopped = bool(session.shouldfail or session.shouldstop)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        self._stopped = not ended or bool(session.shouldfail or session.shouldstop)
         for report in self._settings.reports:
             if report.path != STANDARD_OUTPUT:
                 self._write_file(session, report)
 
     def _write_file(self, session: pytest.Session, report: Report) -> None:
-        text = FORMATS[report.format](self.session_leaks())
+        text = render(report.format, self.session_leaks())
         try:
             os.makedirs(os.path.dirname(report.path), exist_ok=True)
             with open(report.path, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
-        except OSError as error:
-            reason = error.strerror or error
+        except (OSError, ValueError) as error:  # ValueError: no path at all
+            reason = getattr(error, "strerror", None) or error
             self._failed_writes.append(
                 f"cannot write --stateless-report={report.format}:{report.path}: {reason}"
             )
@@ -143,7 +141,7 @@ class Results:
                 terminalreporter.write_line(failure, red=True)
         for form in self._on_standard_output():
             terminalreporter.ensure_newline()
-            terminalreporter.write(FORMATS[form](session))
+            terminalreporter.write(render(form, session))
 
     def _unfailed(self, session: SessionLeaks) -> Iterator[terminal.Line]:
         """The sections of the tests that would have failed."""

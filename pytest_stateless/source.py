@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from pytest_stateless.leak import Origin, Owner
 
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_DOORS: Final = _HERE + "doors.py"  # its functions stand in for those of os
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _STANDARD: Final = tuple(
@@ -57,7 +58,7 @@ class Sources:
         return found
 
     def _classify(self, file: str) -> tuple[Owner, bool]:
-        if file.startswith("<"):
+        if file.startswith("<") or file == _DOORS:
             return Owner.STANDARD_LIBRARY, False
         if file.startswith(_HERE):
             return Owner.DEPENDENCY, True
@@ -88,6 +89,7 @@ class Sources:
         Called within the audit hook: it takes strings and returns.
         """
         culprit: tuple[types.FrameType, Owner, bool] | None = None
+        users: types.FrameType | None = None
         importing = False
         for _ in range(_DEPTH):
             if frame is None:
@@ -99,11 +101,12 @@ class Sources:
             if owner is not Owner.STANDARD_LIBRARY:
                 culprit = culprit or (frame, owner, tool)
                 if owner is Owner.APPLICATION:
+                    users = frame
                     break
             frame = frame.f_back
         if culprit is None:
             return None
-        shown = frame if frame is not None and not culprit[2] else culprit[0]
+        shown = culprit[0] if users is None or culprit[2] else users
         code = shown.f_code
         return Place(code.co_filename, shown.f_lineno, code.co_name, culprit[1], culprit[2], importing)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_stateless import audit, doors
+from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context, Detector
-from pytest_stateless.expected import Allowance, judge
+from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 
 PATIENCE: Final = (0.001, 0.01, 0.1)
@@ -123,7 +124,8 @@ class Windows:
             yield
         finally:
             self._absorb(start, self._capture(errors), errors)
-            self._open[-1].errors += errors
+            if self._open:  # else they were abandoned meanwhile
+                self._open[-1].errors += errors
 
     def _shut(self, window: _Window) -> None:
         if window in self._open:

@@ -40,11 +40,13 @@ def stat_of(descriptor: int) -> os.stat_result | None:
 def writable_file(descriptor: int) -> tuple[str, State] | None:
     """Path and state of a regular file that is open for writing and still has a name."""
     found = stat_of(descriptor)
-    if found is None or not stat.S_ISREG(found.st_mode) or not found.st_nlink or not _is_writable(descriptor):
+    if found is None or not stat.S_ISREG(found.st_mode) or not found.st_nlink:
         return None
     try:
+        if not _is_writable(descriptor):
+            return None
         path = _Real.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
+    except OSError:  # closed meanwhile, or a system without /proc
         return None
     identity = (found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid)
     return path, State(*identity, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pytest_stateless.audit import State, Write, look
@@ -18,6 +19,7 @@ PATIENT: Final = False
 
 _KERNEL: Final = ("/dev", "/proc", "/sys")
 _SHARED_MEMORY: Final = "/dev/shm"
+_RANDOM_NAME: Final = re.compile(r"(?<=^/dev/shm/)psm_[0-9a-f]+$")  # multiprocessing.shared_memory's
 
 
 class Zones(NamedTuple):
@@ -97,25 +99,27 @@ def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
 def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     """One leak for each path that differs from what it was before the first attempt."""
     attempts: dict[str, list[Write]] = {}
+    now: dict[str, State | None] = {}
     for position, write in enumerate(after.attempts):
-        if position >= len(before.attempts) and position not in before.absorbed:
-            attempts.setdefault(write.path, []).append(write)
+        if position >= len(before.attempts) and position not in before.absorbed and write.path in after.now:
+            path, now[path] = after.now[write.path]
+            attempts.setdefault(path, []).append(write)
     told: dict[str, Leak] = {}
     for path, writes in attempts.items():
-        resolved, now = after.now.get(path, ("", None))
-        what = describe(writes, now, after.sources) if resolved else ""
-        if what and resolved not in told:
-            told[resolved] = _leak(resolved, what, writes, after.sources)
+        what = describe(writes, now[path], after.sources)
+        if what:
+            told[path] = _leak(path, what, writes, after.sources)
     for file, state in after.held.items():
         was = before.held.get(file)
         if was is not None and was != state and file.path not in told and after.zones.count(file.path):
             told[file.path] = _leak(file.path, _grown(was, state), [], after.sources)
-    yield from (told[path] for path in sorted(told) if not _is_parent_of_told(path, told))
+    yield from (told[path] for path in sorted(told) if not _is_told_below(path, told))
 
 
-def _is_parent_of_told(path: str, told: Iterable[str]) -> bool:
-    """Whether what was told of something below says it already: a directory made for a file."""
-    return any(other != path and within(other, path) for other in told)
+def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
+    """Whether what was told of something below says it already: a directory made for a file, or gone with it."""
+    comes_with = told[path].message in (_MADE, _DELETED)
+    return comes_with and any(other != path and within(other, path) for other in told)
 
 
 def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
@@ -126,7 +130,8 @@ def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
     if place is not None and place.importing:
         traits.add("by-import")
     owner = place.owner if place is not None else Owner.UNKNOWN
-    return RULE.leak(sources.relative(path), what, sources.origin(place), owner, traits)
+    subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
+    return RULE.leak(subject, what, sources.origin(place), owner, traits)
 
 
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
@@ -136,12 +141,12 @@ def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
 
 def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
     """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
-    before = writes[0].before
+    before = None if _makes_shared_memory(writes[0]) else writes[0].before
     last = writes[-1]
     if before is None:
         return "" if now is None else _created(last, now, sources)
     if now is None:
-        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else "deleted"
+        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else _DELETED
     differences = list(_differences(before, now, {write.operation for write in writes}))
     if differences and last.operation == "rename-to":
         return f"replaced by {sources.relative(last.other)}"
@@ -153,20 +158,25 @@ def _created(last: Write, now: State, sources: Sources) -> str:
         return f"renamed from {sources.relative(last.other)}"
     if last.operation == "link":
         return f"created (hard link to {sources.relative(last.other)})"
-    for is_kind, kind in _KINDS:
-        if is_kind(now.mode):
-            return f"created ({kind})"
-    return "created"
+    return _KINDS.get(stat.S_IFMT(now.mode), "created")
 
 
-_KINDS: Final = (
-    (stat.S_ISDIR, "directory"),
-    (stat.S_ISLNK, "symbolic link"),
-    (stat.S_ISSOCK, "socket"),
-    (stat.S_ISFIFO, "fifo"),
-    (stat.S_ISCHR, "device"),
-    (stat.S_ISBLK, "device"),
-)
+def _makes_shared_memory(write: Write) -> bool:
+    """No event tells of ``shm_open``: the first that is seen is that the memory, still empty, gets its length."""
+    fresh = write.before is not None and write.before.size == 0
+    return fresh and write.operation == "truncate" and within(write.path, _SHARED_MEMORY)
+
+
+_MADE: Final = "created (directory)"
+_DELETED: Final = "deleted"
+_KINDS: Final = {
+    stat.S_IFDIR: _MADE,
+    stat.S_IFLNK: "created (symbolic link)",
+    stat.S_IFSOCK: "created (socket)",
+    stat.S_IFIFO: "created (fifo)",
+    stat.S_IFCHR: "created (device)",
+    stat.S_IFBLK: "created (device)",
+}
 
 
 def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ PATIENT: Final = True
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")
 _EPHEMERAL: Final = range(32768, 65536)  # Linux's ip_local_port_range and what IANA gives (RFC 6335)
 _UNIX: Final = getattr(_python_socket, "AF_UNIX", None)
+_FAMILIES: Final = (_python_socket.AF_INET, _python_socket.AF_INET6, _UNIX)
 
 
 class Listener(NamedTuple):
@@ -46,7 +47,7 @@ class Listeners(NamedTuple):
 def capture(context: Context) -> Listeners:
     """Ask every socket among the open descriptors."""
     binds = tuple(context.recording.binds)
-    bound = {bind.descriptor for bind in binds}
+    bound = {bind.inode for bind in binds}
     return Listeners(frozenset(_listeners(bound)), binds, context.sources)
 
 
@@ -54,22 +55,24 @@ def _listeners(bound: set[int]) -> Iterator[Listener]:
     for descriptor in descriptors.numbers():
         found = descriptors.stat_of(descriptor)
         if found is not None and stat.S_ISSOCK(found.st_mode):
-            listener = _ask(descriptor, found.st_ino, descriptor in bound)
+            listener = _ask(descriptor, found.st_ino, found.st_ino in bound)
             if listener is not None:
                 yield listener
 
 
 class _Real:
-    """The C class, held where neither a mock nor a guard against sockets replaces it."""
+    """Of the C module, held where neither a mock nor a guard against sockets replaces it."""
 
     socket = _python_socket.SocketType
+    getdefaulttimeout = staticmethod(_python_socket.getdefaulttimeout)
+    setdefaulttimeout = staticmethod(_python_socket.setdefaulttimeout)
 
 
 def _ask(descriptor: int, inode: int, bound: bool) -> Listener | None:
     """What a descriptor's socket listens on, if it does. The socket itself is left as it is."""
     try:
-        socket = _Real.socket(fileno=descriptor)
-    except OSError:  # closed meanwhile, or of a family that Python doesn't know
+        socket = _wrapped(descriptor)
+    except OSError:  # closed meanwhile
         return None
     try:
         return _listener(socket, descriptor, inode, bound)
@@ -79,7 +82,20 @@ def _ask(descriptor: int, inode: int, bound: bool) -> Listener | None:
         socket.detach()
 
 
+def _wrapped(descriptor: int) -> Any:
+    timeout = _Real.getdefaulttimeout()
+    if timeout is None:
+        return _Real.socket(fileno=descriptor)
+    _Real.setdefaulttimeout(None)  # which would make the program's socket non-blocking
+    try:
+        return _Real.socket(fileno=descriptor)
+    finally:
+        _Real.setdefaulttimeout(timeout)
+
+
 def _listener(socket: Any, descriptor: int, inode: int, bound: bool) -> Listener | None:
+    if socket.family not in _FAMILIES:
+        return None
     stream = socket.type == _python_socket.SOCK_STREAM
     if stream or socket.type == getattr(_python_socket, "SOCK_SEQPACKET", None):
         if not socket.getsockopt(_python_socket.SOL_SOCKET, _python_socket.SO_ACCEPTCONN):
@@ -143,7 +159,7 @@ def _leak(listener: Listener, after: Listeners) -> Leak:
 
 
 def _is_of(bind: Bind, listener: Listener) -> bool:
-    return bind.descriptor == listener.descriptor and (bind.port in (0, listener.port))
+    return bind.inode == listener.inode
 
 
 def _bracketed(host: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from pytest_stateless.reports import github, json
-from pytest_stateless.reports.session import SessionLeaks, TestLeaks
-
-__all__ = ["FORMATS", "STANDARD_OUTPUT", "SessionLeaks", "TestLeaks"]
+if TYPE_CHECKING:
+    from pytest_stateless.reports.session import SessionLeaks
 
 STANDARD_OUTPUT: Final = "-"
 
-FORMATS: Final[dict[str, Callable[[SessionLeaks], str]]] = {
-    "json": json.render,
-    "github": github.render,
-}
+FORMATS: Final = ("json", "github")
+"""Each is a module of its name here, whose ``render`` makes the text."""
+
+
+def render(form: str, session: SessionLeaks) -> str:
+    """What was found, in one of the formats."""
+    text: str = import_module(f"{__name__}.{form}").render(session)
+    return text

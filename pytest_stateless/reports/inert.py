@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 _HARMLESS_ABOVE_ASCII: Final = frozenset("LMNPS")
 """First letters of the general categories that only show something; the others control or are invisible."""
+_COMMAND: Final = re.compile(r"^( *)::")
 
 
 def inert(text: str) -> str:
     """The text on one line with everything that isn't plainly visible written as an escape."""
-    return "".join(character if _is_visible(character) else _escaped(character) for character in text)
+    shown = "".join(character if _is_visible(character) else _escaped(character) for character in text)
+    return shown.replace("##[", "#\\x23[")  # a command to GitHub's runner wherever it stands in a line
 
 
 def _is_visible(character: str) -> bool:
@@ -25,5 +28,5 @@ def _escaped(character: str) -> str:
 
 
 def inert_block(text: str) -> str:
-    """``inert`` for each line of a text of the plugin's own."""
-    return "\n".join(map(inert, text.split("\n")))
+    """``inert`` for each line of a text of several, of which none begins a command to GitHub's runner."""
+    return "\n".join(_COMMAND.sub(r"\1\\x3a:", inert(line)) for line in text.split("\n"))

@@ -1,0 +1,1 @@
+"""Measures what a check costs: ``python -m tests.bench``."""
