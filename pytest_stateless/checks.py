@@ -152,6 +152,12 @@ class Checks:
         finally:  # a setup that failed half-way is undone too
             fixturedef.addfinalizer(lambda: undoing.enter_context(self._windows.absorbing()))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_exception_interact(self) -> Generator[None, object, object]:
+        """What somebody does in the debugger is no leak of the test."""
+        with self._windows.absorbing():
+            return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         self._windows.abandon()

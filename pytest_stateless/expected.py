@@ -31,6 +31,8 @@ TOOL_PACKAGES: Final[dict[str, str]] = {
     "pytest_mock": "undone by its own fixture",
     "_hypothesis_pytestplugin": "hypothesis' plugin",
     "_hypothesis_globals": "hypothesis' plugin",
+    "freezegun": "replaces the clock, and remembers which modules know it",
+    "time_machine": "replaces the clock",
     "pdb": "a debugger somebody asked for",
     "pydevd": "a debugger somebody asked for",
     "_pydevd_bundle": "a debugger somebody asked for",
@@ -130,6 +132,10 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "unittest.signals._results": "weak entries of test results",
     "doctest.master": "the last run",
     "string._re": "loaded on first use",
+    "weakref.finalize._registry": "what to do when objects die",
+    "django.template.engines._engines": "template engines, made from the settings on first use",
+    "django.views.decorators.debug.coroutine_functions_to_sensitive_variables": "which views hide what from reports",
+    "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be

@@ -6,6 +6,7 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
@@ -225,7 +226,9 @@ def _plain_equal(before: object, after: object, changed: Changes, budget: list[i
         return False
     kind = identity(cls)
     if kind in _SCALARS:
-        return bool(before == after)
+        return bool(before == after) or bool(before != before and after != after)  # NaN
+    if cls is weakref.ref:
+        return before() is after()  # type: ignore[operator]
     if kind in _SEQUENCES:
         was = _items_before(before, change)
         now = list(after)  # type: ignore[call-overload]

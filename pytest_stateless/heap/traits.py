@@ -114,11 +114,19 @@ def _is_first_use(about: About, entry: Entry) -> bool:
     Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
     start from nothing, and is reported.
     """
-    before = entry.before if entry.before is not ABSENT else _inherited(about.holder, entry.label)
-    nothing = before is None or before is False or (type(before) is str and not before)
-    if not nothing or entry.after is ABSENT or about.holder_module in about.application:
+    if entry.after is ABSENT or about.holder_module in about.application:
         return False
-    return (_home(entry.after) or module_name_of(type(entry.after))) not in about.application
+    before = entry.before if entry.before is not ABSENT else _inherited(about.holder, entry.label)
+    if type(before) is bool and type(entry.after) is bool and _is_private(entry.label):
+        return True  # a switch of the library's own, as whether a cache must be made anew
+    nothing = (
+        before is None or before is False or type(before) is object or (type(before) is str and not before)
+    )
+    return nothing and (_home(entry.after) or module_name_of(type(entry.after))) not in about.application
+
+
+def _is_private(name: object) -> bool:
+    return type(name) is str and name.startswith("_")
 
 
 def _inherited(holder: type | None, name: object) -> object:
@@ -133,12 +141,17 @@ def _inherited(holder: type | None, name: object) -> object:
 def _is_lazy(about: About, entry: Entry) -> bool:
     """Whether an attribute appeared that is computed or exported on first use, the same in every process.
 
-    A cached property has a descriptor of the same name on the class; a package's lazy export is a class or function
-    of its own.
+    A cached property has a descriptor of the same name on the class; a library's object that makes its attributes in
+    ``__getattr__`` may keep them; a package's lazy export is a class or function of its own.
     """
     if entry.before is not ABSENT:
         return False
     if about.holder is not None:
+        if (
+            about.holder_module not in about.application
+            and _inherited(about.holder, "__getattr__") is not ABSENT
+        ):
+            return True
         descriptor = _inherited(about.holder, entry.label)
         if descriptor is ABSENT or plan_of(type(descriptor)).kind is Kind.FUNCTION:
             return False
