@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,16 +23,21 @@ def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt |
         if recording is not None:
             try:
                 attempt = decide(*args, **kwargs)
-                if attempt is not None:
-                    recording.note_attempt(attempt, sys._getframe(1))
-            except (
-                BaseException
-            ) as error:  # the call goes on and says itself what is wrong with its arguments
-                recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
+            except Exception:  # wrong arguments: the real one says what is wrong with them
+                attempt = None
+            if attempt is not None:
+                _note(recording, attempt, sys._getframe(1))
         return real(*args, **kwargs)
 
     door.__module__ = "os"
     return door
+
+
+def _note(recording: audit.Recording, attempt: audit.Attempt, frame: types.FrameType) -> None:
+    try:
+        recording.note_attempt(attempt, frame)
+    except Exception as error:
+        recording.broken.append(f"os.{attempt.operation}: {type(error).__name__}: {error}")
 
 
 def _opened(path: object, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> audit.Attempt | None:

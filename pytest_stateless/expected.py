@@ -58,6 +58,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "_frozen_importlib._ModuleLock": "held while a module is imported",
     "_frozen_importlib.ModuleSpec": "how a module was found; the import system completes it later",
     "_frozen_importlib_external.FileFinder": "the import system's cache of directories",
+    "_frozen_importlib_external.NamespacePath": "the import system's list of a package's directories",
     "_frozen_importlib_external._NamespacePath": "the import system's list of a package's directories",
     "importlib.metadata.FastPath": "the import system's cache of what is installed",
     "ast.AST": "a program's text, not its state",
@@ -83,6 +84,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "re._cache2": "compiled patterns",
     "encodings._cache": "codecs that were looked up",
     "encodings.aliases.aliases": "names of codecs",
+    "importlib._bootstrap_external.NamespacePath._epoch": "counts how often the import system's caches were cleared",
     "importlib._bootstrap_external._NamespacePath._epoch": "counts how often the import system's caches were cleared",
     "zipimport._zip_directory_cache": "the import system's cache of archives",
     "logging._levelToName": "filled by the first use of a level in some libraries",
@@ -136,6 +138,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "django.template.engines._engines": "template engines, made from the settings on first use",
     "django.views.decorators.debug.coroutine_functions_to_sensitive_variables": "which views hide what from reports",
     "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
+    "attr._make._CountingAttr.cls_counter": "numbers the fields of classes in the order of their definition",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be
@@ -173,6 +176,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"
     ),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
+    _expect("module-state", "a lazy import was resolved", "was:builtins.lazy_import", "changed"),
     _expect("module-state", "an entry of a weak container", "weak"),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
     _expect("module-state", "a class fills in what it knows of itself on first use", "class-detail"),
@@ -181,6 +185,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "a place for a logger was made", "value:logging.PlaceHolder"),
     _expect(
         "module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"
+    ),
+    _expect("module-state", "a note of hypothesis on a test", subject="*._hypothesis_internal_*"),
+    _expect(
+        "module-state",
+        "code that a library was told of; a program's text, not its state",
+        "value:builtins.code",
+        "added",
     ),
     _expect("module-state", "a library set itself up on first use", "first-use"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),

@@ -141,7 +141,7 @@ def settings_of(config: pytest.Config) -> Settings:
         off=bool(value["--stateless-off"]),
         no_fail=bool(value["--stateless-no-fail"]),
         allow=tuple(_allowances(config)),
-        temp=(*_declared_temp(value["--stateless-temp"], root), *_system_temp(config)),
+        temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
         show_values=bool(value["--stateless-show-values"]),
@@ -222,7 +222,10 @@ def _report(text: str, config: pytest.Config) -> Report:
     return Report(form, full)
 
 
-def _declared_temp(directories: Sequence[str], root: str) -> list[str]:
+def _declared_temp(directories: Sequence[str], root: str, config: pytest.Config) -> list[str]:
+    if "" in directories:
+        where = _place(config, "--stateless-temp", "")
+        raise pytest.UsageError(f"{where}: '' is no directory; write '.' to mean the root directory")
     return [os.path.realpath(os.path.join(root, os.path.expanduser(directory))) for directory in directories]
 
 

@@ -22,8 +22,9 @@ _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 class LeakSection:
     """What a leaking test failed with, shown with colours where the terminal has them."""
 
-    def __init__(self, nodeid: str, leaks: list[Leak]) -> None:
+    def __init__(self, nodeid: str, leaks: list[Leak], in_a_line: bool = False) -> None:
         self._nodeid = nodeid
+        self._in_a_line = in_a_line
         self._leaks = leaks
         self.reprcrash = _Crash(terminal.brief(leaks))
         """Where pytest looks for the line of its short summary."""
@@ -33,7 +34,8 @@ class LeakSection:
 
     def toterminal(self, writer: Any) -> None:
         """Write to pytest's terminal writer."""
-        _write(writer, terminal.section(self._nodeid, self._leaks))
+        if not self._in_a_line:  # with --tb=line, pytest shows what it finds in reprcrash beside this
+            _write(writer, terminal.section(self._nodeid, self._leaks))
 
 
 class _Crash:
@@ -72,7 +74,7 @@ class Results:
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         if leaks and isinstance(report.longrepr, str):
-            shown = LeakSection(report.nodeid, leaks)
+            shown = LeakSection(report.nodeid, leaks, self._config.option.tbstyle == "line")
             if str(shown) == report.longrepr:
                 report.longrepr = shown  # type: ignore[assignment]
         if leaks or payload["errors"]:
@@ -134,11 +136,13 @@ class Results:
             lines = [*self._unfailed(session), *lines]
         if terminalreporter.verbosity > 0 and session.checked:
             lines.append((terminal.Piece(f"{session.checked} checked"),))
-        if (lines or self._failed_writes) and terminalreporter.verbosity > -2:
+        if terminalreporter.verbosity < -1 or self._config.option.no_summary:
+            lines = []
+        if lines or self._failed_writes:
             terminalreporter.section("stateless")
-            _write(terminalreporter._tw, iter(lines))
-            for failure in self._failed_writes:
-                terminalreporter.write_line(failure, red=True)
+        _write(terminalreporter._tw, iter(lines))
+        for failure in self._failed_writes:
+            terminalreporter.write_line(failure, red=True)
         for form in self._on_standard_output():
             terminalreporter.ensure_newline()
             terminalreporter.write(render(form, session))

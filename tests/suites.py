@@ -45,7 +45,12 @@ SUITES = {
     ),
     "itsdangerous": Suite(
         ("itsdangerous==2.2.0", "freezegun==1.5.5", "pytest==8.4.2"),
-        (("module-state:time.clock", "freezegun, which the suite uses, sets time.clock to None and leaves it there"),),
+        (
+            (
+                "module-state:time.clock",
+                "freezegun, which the suite uses, sets time.clock to None and leaves it there",
+            ),
+        ),
         at_least=290,
     ),
 }

@@ -48,7 +48,7 @@ def absorb(before: Look, start: Look, end: Look) -> Look:
 def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry that differs, or one for a container where many do."""
     changes = list(snapshot.changes(before.snapshot, after.snapshot))
-    changed = {identity(change.container): change for change in changes}
+    changed = {identity(change.container): change for change in changes if change.kind is not Kind.SLOTS}
     differing = [(change, found) for change in changes if (found := entries(change, changed))]
     if not differing:
         return

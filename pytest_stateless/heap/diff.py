@@ -6,14 +6,14 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
+from itertools import chain, repeat, zip_longest
+from operator import is_
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.graph import Kind, Plan, identity, plan_of
-from pytest_stateless.heap.snapshot import Change, Content, by_key
+from pytest_stateless.heap.graph import KEYED, Kind, identity, plan_of
+from pytest_stateless.heap.snapshot import Change, Content, by_key, safe_key, without
 
 
 class _Absent:
@@ -37,28 +37,28 @@ class Entry(NamedTuple):
 Changes = dict[int, Change]
 """The changes of a window by the identity of their containers."""
 
-_BUDGET: Final = 10_000  # values looked at before two containers are called different
-
 _SCALARS: Final = frozenset(
     map(identity, (str, bytes, int, float, complex, bool, type(None), bytearray, range, type(...)))
 )
 _SEQUENCES: Final = frozenset(map(identity, (list, tuple, deque)))
+_EMPTIED: Final = frozenset(map(identity, (dict, list, set)))
 _SETS: Final = frozenset(map(identity, (set, frozenset)))
 _MAPPINGS: Final = frozenset(map(identity, (dict, OrderedDict, defaultdict, Counter)))
 
 
 def entries(change: Change, changed: Changes) -> list[Entry]:
     """What differs in a container between two looks; nothing where it holds equal plain values."""
-    found = _FIND.get(change.kind, _whole)(change)
+    found = _replaced_namespace(change, changed) if change.kind is Kind.OBJECT else iter(())
+    found = chain(found, _FIND.get(change.kind, _whole)(change))
     if type(change.container) is defaultdict:  # asking it for a key adds an empty container
         found = (entry for entry in found if not _is_empty(entry))
-    return [entry for entry in found if not _plain_equal(entry.before, entry.after, changed, [_BUDGET])]
+    return [entry for entry in found if not _plain_equal(entry.before, entry.after, changed)]
 
 
 def _is_empty(entry: Entry) -> bool:
     """Whether an entry with nothing in it came or went, which no reader can tell from none."""
     here = entry.after if entry.before is ABSENT else entry.before if entry.after is ABSENT else None
-    return type(here) in (dict, list, set) and not here
+    return identity(type(here)) in _EMPTIED and not here
 
 
 def _mapping(change: Change) -> Iterator[Entry]:
@@ -78,110 +78,80 @@ def _list(change: Change) -> Iterator[Entry]:
 
 
 def _sequence(before: list[Any], after: list[Any]) -> Iterator[Entry]:
-    if len(before) == len(after):
-        for position, (was, now) in enumerate(zip(before, after, strict=True)):
-            if was is not now:
-                yield Entry(position, was, now)
+    if len(before) != len(after):
+        yield from _unordered(before, after)
         return
-    lost, gained = _without(before, after), _without(after, before)
+    for position, (was, now) in enumerate(zip(before, after, strict=True)):
+        if was is not now:
+            yield Entry(position, was, now)
+
+
+def _unordered(before: list[Any], after: list[Any]) -> Iterator[Entry]:
+    """What came and went, without what came in the place of something equal."""
+    lost, gained = without(before, after), without(after, before)
+    lost, gained = without(lost, gained, safe_key), without(gained, lost, safe_key)
     for was, now in zip_longest(lost, gained, fillvalue=ABSENT):
         yield Entry(WHOLE, was, now)
 
 
-def _without(these: list[Any], those: list[Any]) -> list[Any]:
-    """The elements of one list that the other doesn't have, each as often as it has too many."""
-    there = Counter(map(identity, those))
-    missing = []
-    for thing in these:
-        if there[identity(thing)]:
-            there[identity(thing)] -= 1
-        else:
-            missing.append(thing)
-    return missing
-
-
 def _set(change: Change) -> Iterator[Entry]:
-    lost = _without(change.before.referents, change.after.referents)
-    gained = _without(change.after.referents, change.before.referents)
-    lost, gained = _unequal(lost, gained)
-    for thing in lost:
-        yield Entry(WHOLE, thing, ABSENT)
-    for thing in gained:
-        yield Entry(WHOLE, ABSENT, thing)
-
-
-def _unequal(lost: list[Any], gained: list[Any]) -> tuple[list[Any], list[Any]]:
-    for thing in list(lost):
-        for position, other in enumerate(gained):
-            if _plain_equal(thing, other, {}, [_BUDGET]):
-                lost.remove(thing)
-                del gained[position]
-                break
-    return lost, gained
+    for entry in _unordered(change.before.referents, change.after.referents):
+        if entry.before is not ABSENT and entry.after is not ABSENT:
+            yield Entry(WHOLE, entry.before, ABSENT)
+            yield Entry(WHOLE, ABSENT, entry.after)
+        else:
+            yield entry
 
 
 def _object(change: Change) -> Iterator[Entry]:
     """An instance of a Python class: its class and its slots. Its ``__dict__`` is a container of its own."""
     before, after = change.before.referents, change.after.referents
-    plan = plan_of(type(change.container))
-    if before and before[-1] is not type(change.container) and plan_of(type(before[-1])).kind is Kind.CLASS:
-        yield Entry("__class__", before[-1], type(change.container))
-        return
-    yield from _replaced_namespace(change, plan)
-    yield from _slots(change.container, plan, before, after)
+    cls = type(change.container)
+    if not _holds(before, cls) and _holds(after, cls):
+        classes = [thing for thing in before if plan_of(type(thing)).kind is Kind.CLASS]
+        if classes:
+            yield Entry("__class__", classes[-1], cls)
+            return
+    # The garbage collector visits the slots first.
+    was = dict(zip(change.before.keys, before, strict=False))
+    now = dict(zip(change.after.keys, after, strict=False))
+    for name in {**was, **now}:
+        one, other = was.get(name, ABSENT), now.get(name, ABSENT)
+        if one is not other:
+            yield Entry(name, one, other)
 
 
-def _replaced_namespace(change: Change, plan: Plan) -> Iterator[Entry]:
+def _holds(things: Iterable[object], wanted: object) -> bool:
+    return any(map(is_, things, repeat(wanted)))
+
+
+def _replaced_namespace(change: Change, changed: Changes) -> Iterator[Entry]:
     """A ``__dict__`` that another one took the place of. Where it shows no dictionary, it holds inline values."""
+    plan = plan_of(type(change.container))
     if plan.namespace is None:
         return
     now = plan.namespace(change.container)
     before = change.before.referents
-    if any(now is thing for thing in before) or not any(now is thing for thing in change.after.referents):
+    if identity(now) in changed or _holds(before, now) or not _holds(change.after.referents, now):
+        return  # the same one, also where its values moved into it or out of it
+    after = Content(list(dict.values(now)), list(dict.keys(now)))
+    was = next((thing for thing in before[len(change.before.keys) :] if _is_mapping(thing)), None)
+    if was is not None:
+        yield from _mapping(Change(Kind.DICT, now, _pairs_before(was, changed.get(identity(was))), after))
         return
-    was = next((thing for thing in before if type(thing) is dict), None)
-    if was is None:
-        held = list(map(identity, before))
-        for name, value in now.items():
-            if identity(value) not in held:
-                yield Entry(name, ABSENT, value)
+    held = [thing for thing in before if plan_of(type(thing)).kind is not Kind.CLASS]
+    if len(held) == len(after.keys):  # in the order in which they were set
+        yield from map(Entry, after.keys, held, after.referents)
         return
-    content = Content(list(was.values()), list(was))
-    yield from _mapping(Change(Kind.DICT, now, content, Content(list(now.values()), list(now))))
+    names = dict(zip(map(identity, after.referents), after.keys, strict=True))
+    for thing in without(after.referents, held):
+        yield Entry(names[identity(thing)], ABSENT, thing)
+    for thing in without(held, after.referents):
+        yield Entry(WHOLE, thing, ABSENT)
 
 
-def _slots(instance: Any, plan: Plan, before: list[Any], after: list[Any]) -> Iterator[Entry]:
-    """Which slots differ. Old values have no names: they are in the order in which the slots are visited."""
-    if not plan.slots:
-        return
-    names = []
-    for name, get in plan.slots:
-        try:
-            names.append((name, get(instance)))
-        except AttributeError:  # not set
-            continue
-    old = [
-        thing
-        for thing in before[: len(before) - 1]
-        if type(thing) is not dict or _is_slot_value(thing, names)
-    ]
-    if len(old) == len(names):
-        for (name, now), was in zip(names, old, strict=True):
-            if now is not was:
-                yield Entry(name, was, now)
-        return
-    kept = Counter(map(identity, old))
-    for name, now in names:
-        if kept[identity(now)]:
-            kept[identity(now)] -= 1
-        else:
-            yield Entry(name, ABSENT, now)
-    for was in _without(old, [now for _, now in names]) if len(old) > len(names) else ():
-        yield Entry(WHOLE, was, ABSENT)
-
-
-def _is_slot_value(thing: object, names: list[tuple[str, object]]) -> bool:
-    return any(thing is value for _, value in names)
+def _is_mapping(thing: object) -> bool:
+    return plan_of(type(thing)).kind in KEYED
 
 
 def _whole(change: Change) -> Iterator[Entry]:
@@ -190,9 +160,7 @@ def _whole(change: Change) -> Iterator[Entry]:
     if len(before) == len(after) == 1:
         yield Entry(WHOLE, before[0], after[0])
         return
-    lost, gained = _without(before, after), _without(after, before)
-    for was, now in zip_longest(lost, gained, fillvalue=ABSENT):
-        yield Entry(WHOLE, was, now)
+    yield from _unordered(before, after)
 
 
 _FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {
@@ -204,51 +172,60 @@ _FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {
     Kind.SET: _set,
     Kind.SET_SUBCLASS: _set,
     Kind.OBJECT: _object,
+    Kind.SLOTS: _object,
 }
 
 
 # ------------------------------------------------------------------------------------------------- equality
 
 
-def _plain_equal(before: object, after: object, changed: Changes, budget: list[int]) -> bool:
+def _plain_equal(before: object, after: object, changed: Changes) -> bool:
     """Whether two values are equal beyond doubt: plain values of the same types all the way down.
 
-    ``before`` counts as what it was when the window opened, also where it was changed since.
+    ``before`` counts as what it was when the window opened, also where it was changed since. Pairs that were met
+    are equal if all others are, so that cycles end.
     """
-    budget[0] -= 1
-    if budget[0] < 0:
-        return False
-    if before is after:
-        return True  # what changed inside it is an entry of its own
-    change = changed.get(identity(before))
-    cls = type(before)
-    if cls is not type(after):
-        return False
-    kind = identity(cls)
-    if kind in _SCALARS:
-        return bool(before == after) or bool(before != before and after != after)  # NaN
-    if cls is weakref.ref:
-        return before() is after()  # type: ignore[operator]
+    met: set[tuple[int, int]] = set()
+    pairs: list[tuple[Any, Any]] = [(before, after)]
+    while pairs:
+        was, now = pairs.pop()
+        cls = type(was)
+        if was is now:
+            continue  # what changed inside it is an entry of its own
+        if cls is not type(now):
+            return False
+        kind = identity(cls)
+        if kind in _SCALARS:
+            if was == now or (was != was and now != now):
+                continue
+            return False
+        met_here = identity(was), identity(now)
+        if met_here not in met:
+            met.add(met_here)
+            parts = _parts(kind, was, now, changed.get(identity(was)))
+            if parts is None:
+                return False
+            pairs += parts
+    return True
+
+
+def _parts(kind: int, was: Any, now: Any, change: Change | None) -> Iterable[tuple[Any, Any]] | None:
+    """What must be equal for two containers of one built-in type to be equal; None if they can't be."""
     if kind in _SEQUENCES:
-        was = _items_before(before, change)
-        now = list(after)  # type: ignore[call-overload]
-        return len(was) == len(now) and all(
-            _plain_equal(one, other, changed, budget) for one, other in zip(was, now, strict=True)
-        )
-    if kind in _MAPPINGS:
-        return _equal_mappings(_pairs_before(before, change), after, changed, budget)
+        before, after = _items_before(was, change), list(now)
+        alike = len(before) == len(after) and (type(now) is not deque or was.maxlen == now.maxlen)
+        return zip(before, after, strict=True) if alike else None
     if kind in _SETS:
-        was = _items_before(before, change)
-        return len(was) == len(after) and not any(_unequal(was, list(after)))  # type: ignore[arg-type, call-overload]
-    return False
-
-
-def _equal_mappings(before: Content, after: Any, changed: Changes, budget: list[int]) -> bool:
-    was = by_key(before)
-    now = by_key(Content(list(dict.values(after)), list(dict.keys(after))))
-    return was.keys() == now.keys() and all(
-        _plain_equal(value, now[place][1], changed, budget) for place, (_, value) in was.items()
-    )
+        after = list(now)
+        before = _items_before(was, change)
+        return None if without(before, after, safe_key) or without(after, before, safe_key) else ()
+    if kind in _MAPPINGS:
+        if type(now) is defaultdict and was.default_factory is not now.default_factory:
+            return None
+        old = by_key(_pairs_before(was, change))
+        new = by_key(_pairs_before(now, None))
+        return [(old[key][1], new[key][1]) for key in old] if old.keys() == new.keys() else None
+    return None
 
 
 def _items_before(container: Any, change: Change | None) -> list[Any]:
@@ -258,8 +235,10 @@ def _items_before(container: Any, change: Change | None) -> list[Any]:
     return held[::-1] if change.kind is Kind.LIST else list(held)
 
 
-def _pairs_before(container: Any, change: Change | None) -> Content:
-    return change.before if change is not None else Content(list(container.values()), list(container))
+def _pairs_before(mapping: Any, change: Change | None) -> Content:
+    return (
+        change.before if change is not None else Content(list(dict.values(mapping)), list(dict.keys(mapping)))
+    )
 
 
 def summarise(found: Iterable[Entry]) -> tuple[int, int, int]:

@@ -11,9 +11,9 @@ import gc
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
 
@@ -56,6 +56,7 @@ class Kind(enum.IntEnum):
     OBJECT = 11  # an instance of a Python class
     OPAQUE = 12  # anything else that the garbage collector knows: cells, C objects
     EMPTY_DICT = 13  # a function's own dictionary, empty in all healthy programs
+    SLOTS = 14  # the slots of an instance of a container's subclass; its items are watched as what it is
 
 
 class _Probe:
@@ -69,6 +70,8 @@ EMBEDDED: Final = not get_referents(_probe.__dict__)
 
 WATCHED: Final = tuple(kind for kind in Kind if kind >= Kind.DICT)
 KEYED: Final = frozenset({Kind.DICT, Kind.MAPPING})
+NAMED: Final = frozenset({Kind.OBJECT, Kind.SLOTS})
+"""Kinds that hold values under the names of slots."""
 
 
 class Plan(NamedTuple):
@@ -126,7 +129,7 @@ def mro_of(cls: type) -> tuple[type, ...]:
 
 def name_of(cls: type) -> str:
     """The qualified name of a class, as it was defined."""
-    return str(_type_qualname(cls))
+    return str.__str__(_type_qualname(cls))  # it may be of a subclass of str
 
 
 def class_namespace(cls: type) -> dict[str, object]:
@@ -138,6 +141,11 @@ def class_namespace(cls: type) -> dict[str, object]:
 def module_namespace(module: object) -> dict[str, object]:
     """The dictionary of a module, without asking a ``__getattribute__`` of its class."""
     return _module_dict(module)
+
+
+def function_module(function: Any) -> object:
+    """What the module of a function's globals is called."""
+    return dict.get(function.__globals__, "__name__")  # they may be of a subclass of dict
 
 
 def module_name_of(cls: type) -> str:
@@ -185,15 +193,33 @@ def _instance_getters(
     for base in mro:
         own = _type_dict(base)
         getter = own.get("__dict__")
-        if namespace is None and type(getter) is types.GetSetDescriptorType:
+        if namespace is None and any(map(is_, _GETTERS, [type(getter)] * len(_GETTERS))):
             namespace = getter.__get__
-        if _type_flags(base) & _HEAP_TYPE:
-            slots += [(name, value.__get__) for name, value in own.items() if _is_slot(value)]
+        if (
+            "__slots__" in own
+        ):  # else what its members show isn't visited by the garbage collector as slots are
+            slots += members(own)
     return namespace, tuple(slots)
 
 
-def _is_slot(value: object) -> bool:
-    return type(value) is types.MemberDescriptorType and value.__name__ not in ("__weakref__", "__dict__")
+_GETTERS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
+
+
+def members(own: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Any], object]]]:
+    """Name and getter of the slots, or of a C type's members, in what a class itself defines."""
+    for name, value in own.items():
+        if type(value) is types.MemberDescriptorType and value.__name__ not in ("__weakref__", "__dict__"):
+            yield name, value.__get__
+
+
+def members_of(thing: object) -> Iterator[tuple[str, object]]:
+    """What the members of a thing's class hold, those of C types too."""
+    for base in mro_of(type(thing)):
+        for name, get in members(_type_dict(base)):
+            try:
+                yield name, get(thing)
+            except AttributeError:  # not set
+                continue
 
 
 # ------------------------------------------------------------------------------------------------ reading in bulk
@@ -214,19 +240,22 @@ def read(kind: Kind, containers: Iterable[Any]) -> Reading:
         values = list(chain.from_iterable(map(dict.values, containers)))
         return values, list(chain.from_iterable(map(dict.__iter__, containers)))
     if kind is Kind.SEQUENCE:
-        return list(chain.from_iterable(map(_iterate_sequence, containers))), []
+        return list(chain.from_iterable(map(iterate_sequence, containers))), []
     if kind is Kind.SET_SUBCLASS:
         return list(chain.from_iterable(map(set.__iter__, containers))), []
     return get_referents(*containers), []
 
 
-def _iterate_sequence(sequence: Any) -> Iterator[object]:
+def iterate_sequence(sequence: Any) -> Iterator[object]:
+    """The items of a list or deque, whatever its class says."""
     return (
-        list.__iter__(sequence) if any(map(is_, mro_of(type(sequence)), _LISTS)) else deque.__iter__(sequence)
+        deque.__iter__(sequence)
+        if any(map(is_, mro_of(type(sequence)), _DEQUES))
+        else list.__iter__(sequence)
     )
 
 
-_LISTS: Final = [list] * 64
+_DEQUES: Final = repeat(deque)
 
 
 # ------------------------------------------------------------------------------------------------ one at a time
@@ -239,11 +268,11 @@ def function_state(function: types.FunctionType) -> Iterator[tuple[str, str, obj
     """
     code = function.__code__
     defaults = function.__defaults__
-    if defaults:
-        names = code.co_varnames[: code.co_argcount][-len(defaults) :]
-        for name, value in zip(names, defaults, strict=False):
+    if defaults is not None:  # a tuple or an instance of a subclass
+        names = code.co_varnames[max(0, code.co_argcount - tuple.__len__(defaults)) : code.co_argcount]
+        for name, value in zip(names, tuple.__iter__(defaults), strict=False):
             yield "<defaults>", name, value
-    if function.__kwdefaults__:
+    if function.__kwdefaults__ is not None:
         yield "<defaults>", "", function.__kwdefaults__
     if function.__closure__:
         for name, cell in zip(code.co_freevars, function.__closure__, strict=False):
@@ -256,7 +285,7 @@ def children(kind: Kind, plan: Plan, thing: Any) -> Iterable[object]:
     if kind is Kind.FUNCTION:
         return [value for _, _, value in function_state(thing)]
     if kind is Kind.CLASS:
-        return [class_namespace(thing), *get_bases(thing)] if is_heap_type(thing) else ()
+        return [class_namespace(thing), *get_bases(thing), type(thing)] if is_heap_type(thing) else ()
     if kind is Kind.MODULE:
         return (module_namespace(thing),)
     if plan.namespace is not None:

@@ -12,24 +12,34 @@ import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, pairwise, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.graph import (
+    KEYED,
     Kind,
     Plan,
     class_namespace,
+    function_module,
     function_state,
+    get_bases,
     get_referents,
     identity,
     is_heap_type,
+    iterate_sequence,
+    members_of,
     module_namespace,
+    mro_of,
     name_of,
 )
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
 
 _open: Final = open  # a test may replace it
+
+
+_STEPS: Final = 24  # of a path that are told; of a longer one, half of them from either end
 
 
 class Path(NamedTuple):
@@ -70,15 +80,34 @@ def find_paths(
     ``groups`` are modules by name in the order of preference: all that is reached from one group is found through it.
     """
     wanted = {identity(target) for target in targets}
-    known = {place: heap.paths[place] for place in wanted if place in heap.paths}
+    known = {place: heap.paths[place][0] for place in wanted if _still_leads(heap, place)}
     search = _Search(heap, wanted - known.keys())
     for group in groups:
         if search.wanted:
             search.run(search.roots(group))
-    if search.wanted:
-        search.run(list(search.foreign.values()))
-    heap.paths.update(search.found)
+    while search.wanted and search.foreign:
+        away, search.foreign = search.foreign, {}
+        search.run(list(away.values()))
+    heap.paths.update((place, (path, search.chain(place))) for place, path in search.found.items())
     return known | search.found
+
+
+def _still_leads(heap: Heap, place: int) -> bool:
+    """Whether a path that was found before still leads there."""
+    _, steps = heap.paths.get(place, (None, ()))
+    if not steps or steps[0].thing is not _namespace(steps[0].module):
+        return False
+    return all(_holds(heap, parent, step) for parent, step in pairwise(steps))
+
+
+def _holds(heap: Heap, parent: _Step, step: _Step) -> bool:
+    if parent.namespace and type(step.label) is tuple and type(step.label[0]) is str:
+        return dict.get(parent.thing, step.label[0]) is step.thing
+    spelled = _spelled(step.label)
+    return any(
+        held is step.thing and _spelled(label) == spelled
+        for label, held, _ in edges(heap, parent.thing, parent.namespace)
+    )
 
 
 class _Search:
@@ -96,7 +125,11 @@ class _Search:
             if name in _MIRRORED or not self.heap.scope.enters_module(name):
                 continue
             if self.heap.plan(type(module)).kind is Kind.MODULE:
-                level.append(_Step(None, name, module_namespace(module), True, name))
+                namespace = module_namespace(module)
+                own = namespace.get("__name__")
+                if type(own) is str and own != name and namespace is _namespace(own):
+                    continue  # an alias
+                level.append(_Step(None, name, namespace, True, name))
         return level
 
     def run(self, level: list[_Step]) -> None:
@@ -122,15 +155,25 @@ class _Search:
             self.found[place] = self._path(step)
         return True
 
+    def chain(self, place: int) -> list[_Step]:
+        """The steps from a module to what was found."""
+        step: _Step | None = self.steps[place]
+        steps = []
+        while step is not None:
+            steps.append(step)
+            step = None if step.parent is None else self.steps[step.parent]
+        return steps[::-1]
+
     def _path(self, step: _Step) -> Path:
-        labels = [_spelled(step.label)]
-        namespace, holder = step.namespace, self._holder(step)
-        while step.parent is not None:
-            step = self.steps[step.parent]
-            labels.append(_spelled(step.label))
+        steps = self.chain(identity(step.thing))
+        half = _STEPS // 2
+        shown = steps if len(steps) <= _STEPS else [*steps[:half], *steps[-half:]]
+        labels = [_spelled(one.label) for one in shown]
         if len(labels) > 1:
-            labels[-1], labels[-2] = _defined_at(labels[-1], labels[-2])
-        return Path(labels[-1], "".join(reversed(labels)), namespace, holder)
+            labels[0], labels[1] = _defined_at(labels[0], labels[1])
+        if shown is not steps:
+            labels.insert(half, "…")
+        return Path(labels[0], "".join(labels), step.namespace, self._holder(step))
 
     def _holder(self, step: _Step) -> type | None:
         if not step.namespace or step.parent is None:
@@ -145,7 +188,9 @@ class _Search:
             if skipped and _spelled(label) in skipped:
                 continue
             plan = self.heap.plan(type(held))
-            if plan.kind is Kind.ATOM or plan.kind is Kind.MODULE:
+            if plan.kind is Kind.ATOM:
+                continue
+            if plan.kind is Kind.MODULE and self._is_root(held):
                 continue
             if plan.kind is Kind.CLASS and not is_heap_type(held):
                 continue
@@ -155,6 +200,13 @@ class _Search:
                 )
                 continue
             yield label, held, namespace
+
+    def _is_root(self, module: Any) -> bool:
+        namespace = module_namespace(module)
+        name = namespace.get("__name__")
+        return type(name) is str and (
+            namespace is _namespace(name) or not self.heap.scope.enters_module(name)
+        )
 
     def _leading_away(self, step: _Step) -> tuple[str, ...]:
         if not step.namespace or step.parent is None:
@@ -166,7 +218,7 @@ class _Search:
         if kind is Kind.CLASS:
             home: object = class_namespace(thing).get("__module__")
         elif kind is Kind.FUNCTION:
-            home = thing.__globals__.get("__name__")
+            home = function_module(thing)
         else:
             return False
         return type(home) is str and home != module and self.heap.has_module(home)
@@ -180,27 +232,34 @@ _MIRRORED: Final = frozenset({"posix", "nt"})
 def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
     """What ``thing`` holds, each with the spelling that leads there."""
     plan = heap.plan(type(thing))
-    if plan.kind is Kind.DICT or plan.kind is Kind.MAPPING:
+    if plan.kind in KEYED:
         yield from _mapping_edges(thing, namespace)
-        if plan.namespace is not None:
-            yield "", plan.namespace(thing), True
-    elif plan.kind is Kind.LIST or type(thing) is tuple:
-        for position, value in enumerate(list(thing)):
-            yield (position, False), value, False
     elif plan.kind is Kind.FUNCTION:
         for what, name, value in function_state(thing):
             yield f".{what}.{name}".rstrip(".") if what else "", value, not what
+        return
     elif plan.kind is Kind.CLASS:
-        yield "", class_namespace(thing), True
-    elif any(map(is_, _TRANSPARENT, [type(thing)] * len(_TRANSPARENT))):
+        yield from _class_edges(thing)
+        return
+    elif plan.kind is Kind.MODULE:
+        yield "", module_namespace(thing), True
+        return
+    elif any(map(is_, _TRANSPARENT, repeat(type(thing)))):
         for value in get_referents(thing):
             yield "", value, False
+        return
     else:
+        for position, value in enumerate(_items(plan, thing)):
+            yield (position, False), value, False
+    if not any(map(is_, _BARE, repeat(type(thing)))):
         yield from _instance_edges(plan, thing)
 
 
-_TRANSPARENT: Final = (types.CellType, property, classmethod, staticmethod)
+_TRANSPARENT: Final = (types.CellType, types.MappingProxyType, property, classmethod, staticmethod)
 """What has no place of its own in the spelling of a path."""
+
+_BARE: Final = (dict, list, tuple)
+"""What has nothing but items."""
 
 
 def _mapping_edges(mapping: Any, namespace: bool) -> Iterator[Edge]:
@@ -210,11 +269,30 @@ def _mapping_edges(mapping: Any, namespace: bool) -> Iterator[Edge]:
             yield "<key>", key, False
 
 
+def _items(plan: Plan, thing: Any) -> list[Any]:
+    """What has its place by a number."""
+    if plan.kind in (Kind.LIST, Kind.SEQUENCE):
+        return list(iterate_sequence(thing))
+    if any(map(is_, mro_of(type(thing)), repeat(tuple))):
+        return list(tuple.__iter__(thing))
+    return []
+
+
+def _class_edges(cls: type) -> Iterator[Edge]:
+    yield "", class_namespace(cls), True
+    for position, base in enumerate(get_bases(cls)):
+        yield f".__bases__[{position}]", base, False
+    yield ".__class__", type(cls), False
+
+
 def _instance_edges(plan: Plan, thing: Any) -> Iterator[Edge]:
-    named = set()
+    """Attributes, and what is held without a name."""
+    named = set(map(identity, _items(plan, thing)))
+    if plan.kind in KEYED:
+        named.update(map(identity, chain.from_iterable(dict.items(thing))))
     if plan.namespace is not None:
         own = plan.namespace(thing)
-        named = {identity(own), *map(identity, own.values())}
+        named.update(map(identity, (own, *dict.values(own))))
         yield "", own, True
     for name, get in plan.slots:
         try:
@@ -223,9 +301,11 @@ def _instance_edges(plan: Plan, thing: Any) -> Iterator[Edge]:
             continue
         named.add(identity(value))
         yield f".{name}", value, False
-    for value in get_referents(thing):
-        if identity(value) not in named:
-            yield f"<{name_of(type(value))}>", value, False
+    rest = [value for value in get_referents(thing) if identity(value) not in named]
+    members = {identity(value): f".{name}" for name, value in members_of(thing)} if len(rest) > 1 else {}
+    for value in rest:
+        label = ".__class__" if value is type(thing) else f"<{name_of(type(value))}>"
+        yield members.get(identity(value), label), value, False
 
 
 # ------------------------------------------------------------------------------------- who defines a name

@@ -9,7 +9,8 @@ can't hide.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress
 from operator import is_not
@@ -19,16 +20,20 @@ from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.graph import (
     EMBEDDED,
     KEYED,
+    NAMED,
     WATCHED,
     Kind,
     Plan,
     children,
     class_namespace,
+    function_module,
     get_referents,
     identity,
     is_heap_type,
     module_name_of,
     module_namespace,
+    mro_of,
+    name_of,
     plan_of,
     read,
 )
@@ -38,7 +43,7 @@ RETRIES: Final = 5  # of a reading during which another thread changed the size 
 
 
 class Content(NamedTuple):
-    """What one container held: its referents as ``read`` gives them, and its keys."""
+    """What one container held: its referents as ``read`` gives them, and its keys or the names of the slots in use."""
 
     referents: list[object]
     keys: list[object]
@@ -53,13 +58,22 @@ class Chunk(NamedTuple):
     keys: list[object]
     referent_counts: list[int]
     key_counts: list[int]
+    ordered: Mapping[int, list[object]] = {}
+    """By the identity of a dictionary: its values in the order of its keys, where its referents have another one.
+
+    The attributes of an instance are shown in the order in which the first instance of the class got its own
+    (3.11 and later; dict_traverse in CPython's Objects/dictobject.c).
+    """
 
     def contents(self) -> Iterator[Content]:
         """What each container held, in their order."""
         referent, key = 0, 0
         key_counts = self.key_counts or [0] * len(self.containers)
-        for referents, keys in zip(self.referent_counts, key_counts, strict=True):
-            yield Content(self.referents[referent : referent + referents], self.keys[key : key + keys])
+        for container, referents, keys in zip(self.containers, self.referent_counts, key_counts, strict=True):
+            values = self.ordered.get(identity(container)) if self.ordered else None
+            if values is None:
+                values = self.referents[referent : referent + referents]
+            yield Content(values, self.keys[key : key + keys])
             referent, key = referent + referents, key + keys
 
 
@@ -113,10 +127,10 @@ def _of_bases(table: Mapping[str, frozenset[str]], bases: Iterable[str]) -> froz
 
 def spelled_bases(cls: type) -> Iterator[str]:
     """``module.Name`` of a class and of all that it inherits from."""
-    for base in type.__dict__["__mro__"].__get__(cls):
+    for base in mro_of(cls):
         module = type.__dict__["__module__"].__get__(base) if not is_heap_type(base) else module_name_of(base)
         if type(module) is str:
-            yield f"{module}.{type.__dict__['__qualname__'].__get__(base)}"
+            yield f"{module}.{name_of(base)}"
 
 
 class Heap:
@@ -176,16 +190,12 @@ class Heap:
             assert chunk is not None
             if chunk.kind is Kind.EMPTY_DICT:
                 if any(chunk.containers):
-                    chunks[position] = _filled(chunk)
+                    chunks[position] = make_chunk(Kind.DICT, chunk.containers, self.plan) or chunk
                     arrived += chunks[position].referents  # type: ignore[union-attr]
                 continue
-            try:
-                referents, keys = read(chunk.kind, chunk.containers)
-            except RuntimeError:  # another thread is changing a dictionary
-                referents, keys = [], []
-            if same(referents, chunk.referents) and same(keys, chunk.keys):
+            if _is_as_before(chunk):
                 continue
-            now = make_chunk(chunk.kind, chunk.containers)
+            now = make_chunk(chunk.kind, chunk.containers, self.plan)
             if now is not None:
                 chunks[position] = now
                 arrived += self._fresh(chunk, now)
@@ -225,7 +235,10 @@ class Heap:
             held = set(map(identity, before.referents))
             fresh = [thing for thing in now.referents if identity(thing) not in held]
         self.churn += len(fresh) + max(0, len(before.referents) - len(now.referents))
-        return iter(fresh)
+        if now.kind is not Kind.MAPPING or same(before.keys, now.keys):
+            return iter(fresh)
+        # The referents of a subclass of dict are read without its keys.
+        return chain(fresh, (key for key in now.keys if type(key) is not str))
 
     # -------------------------------------------------------------------------------------------- discovery
 
@@ -263,21 +276,26 @@ class Heap:
             level = arrived
         for kind, containers in found.items():
             for start in range(0, len(containers), CHUNK):
-                chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]))
+                chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]), self.plan)
                 if chunk is not None:
                     yield chunk
 
     def _children(self, plan: Plan, thing: Any, found: dict[Kind, list[Any]]) -> Iterable[object]:
         """What a thing holds, after what is special about its namespace."""
-        if plan.kind is Kind.FUNCTION and not thing.__dict__:
-            self._add(Kind.EMPTY_DICT, thing.__dict__, found)
+        if plan.kind is Kind.FUNCTION:
+            namespace = thing.__dict__
+            if type(namespace) is dict and not namespace:
+                self._add(Kind.EMPTY_DICT, namespace, found)
         elif plan.namespace is not None:
             namespace = plan.namespace(thing)
-            for name in plan.unwatched & namespace.keys():
-                self._seen[identity(namespace[name])] = namespace[name]
+            for name in plan.unwatched:
+                value = dict.get(namespace, name)
+                self._seen[identity(value)] = value
             if EMBEDDED:  # its referents don't show all that it holds
                 self._add(Kind.MAPPING, namespace, found)
-                return [*namespace.values(), *children(plan.kind, plan, thing)]
+                return [*dict.values(namespace), *children(plan.kind, plan, thing)]
+        if plan.slots and plan.kind is not Kind.OBJECT:
+            found[Kind.SLOTS].append(thing)
         return children(plan.kind, plan, thing)
 
     def _add(self, kind: Kind, container: Any, found: dict[Kind, list[Any]]) -> None:
@@ -296,11 +314,20 @@ class Heap:
                 return False
             name = class_namespace(thing).get("__module__")
         else:
-            name = thing.__globals__.get("__name__")
+            name = function_module(thing)
         return self.scope.enters_module(name) if type(name) is str else True
 
 
-def make_chunk(kind: Kind, containers: tuple[Any, ...]) -> Chunk | None:
+def _is_as_before(chunk: Chunk) -> bool:
+    try:
+        referents, keys = read(chunk.kind, chunk.containers)
+    except RuntimeError:  # another thread is changing a dictionary
+        return False
+    # Slots are read by their names only where something changed.
+    return same(referents, chunk.referents) and (chunk.kind in NAMED or same(keys, chunk.keys))
+
+
+def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], Plan]) -> Chunk | None:
     """Read containers of one kind, with the bounds between them; None if they never hold still."""
     if kind is Kind.EMPTY_DICT:
         return Chunk(kind, containers, [], [], [], [])
@@ -311,9 +338,33 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...]) -> Chunk | None:
         except RuntimeError:  # another thread is changing a dictionary
             continue
         key_counts = list(map(dict.__len__, containers)) if kind in KEYED else []
+        if kind in NAMED:
+            names = [list(_slots_in_use(plan(type(container)), container)) for container in containers]
+            keys, key_counts = list(chain.from_iterable(names)), list(map(len, names))
         if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
-            return Chunk(kind, containers, referents, keys, referent_counts, key_counts)
+            ordered = _in_order_of_keys(containers, referents) if kind is Kind.DICT else {}
+            return Chunk(kind, containers, referents, keys, referent_counts, key_counts, ordered)
     return None
+
+
+def _in_order_of_keys(containers: tuple[Any, ...], referents: list[object]) -> Mapping[int, list[object]]:
+    if same(referents, list(chain.from_iterable(map(dict.values, containers)))):
+        return {}
+    ordered = {}
+    for container in containers:
+        values, shown = list(dict.values(container)), get_referents(container)
+        if len(values) == len(shown) and not same(values, shown):
+            ordered[identity(container)] = values
+    return ordered
+
+
+def _slots_in_use(plan: Plan, thing: Any) -> Iterator[object]:
+    for name, get in plan.slots:
+        try:
+            get(thing)
+        except AttributeError:
+            continue
+        yield name
 
 
 def _counts(kind: Kind, containers: tuple[Any, ...]) -> Iterable[int]:
@@ -333,12 +384,8 @@ def _concatenated(parts: Sequence[Chunk]) -> Chunk:
         list(chain.from_iterable(part.keys for part in parts)),
         list(chain.from_iterable(part.referent_counts for part in parts)),
         list(chain.from_iterable(part.key_counts for part in parts)),
+        dict(chain.from_iterable(part.ordered.items() for part in parts)),
     )
-
-
-def _filled(chunk: Chunk) -> Chunk:
-    """A chunk of dictionaries that were empty, as one of ordinary dictionaries."""
-    return make_chunk(Kind.DICT, chunk.containers) or chunk
 
 
 def contents_before(chunk: Chunk) -> Iterable[Content]:
@@ -396,18 +443,58 @@ def _absorb_chunk(base: Chunk | None, start: Snapshot, end: Snapshot, position: 
 def _absorb_content(kind: Kind, old: Content, start: Content, end: Content) -> Content:
     if _equal(start, end):
         return old
-    if _equal(old, start) or kind is not Kind.DICT:
+    if _equal(old, start):
         return end
-    was, first, last = by_key(old), by_key(start), by_key(end)
-    for key in first.keys() | last.keys():
-        if key in last and (key not in first or first[key][1] is not last[key][1]):
-            was[key] = last[key]
-        elif key not in last:
-            was.pop(key, None)
+    if kind in NAMED:
+        named = _merged_pairs(*(_slots(content) for content in (old, start, end)))
+        return Content(
+            [*(value for _, value in named), *end.referents[len(end.keys) :]], [name for name, _ in named]
+        )
+    if kind not in KEYED:
+        return Content(_merged(old.referents, start.referents, end.referents), end.keys)
+    pairs = _merged_pairs(by_key(old), by_key(start), by_key(end))
+    keys = [key for key, _ in pairs]
+    if kind is Kind.MAPPING:
+        return Content([value for _, value in pairs], keys)
     # Values and keys in pairs, as the garbage collector shows dictionaries with keys of any type.
-    return Content(
-        [part for key, value in was.values() for part in (value, key)], [key for key, _ in was.values()]
-    )
+    return Content([part for key, value in pairs for part in (value, key)], keys)
+
+
+_Pairs = dict[object, tuple[object, object]]
+
+
+def _merged_pairs(was: _Pairs, first: _Pairs, last: _Pairs) -> list[tuple[object, object]]:
+    """What was there, with what changed from the first to the last."""
+    merged = {place: pair for place, pair in was.items() if place in last or place not in first}
+    for place, pair in last.items():
+        if place not in first or first[place][1] is not pair[1]:
+            merged[place] = pair
+    return list(merged.values())
+
+
+def _merged(old: list[object], start: list[object], end: list[object]) -> list[object]:
+    if len(old) == len(start) == len(end):
+        return [was if first is last else last for was, first, last in zip(old, start, end, strict=True)]
+    return [*without(end, without(start, old)), *without(old, start)]
+
+
+def without(
+    these: Iterable[Any], those: Iterable[Any], same_as: Callable[[Any], object] = identity
+) -> list[Any]:
+    """The elements of one list that the other doesn't have, each as often as it has too many."""
+    there = Counter(map(same_as, those))
+    missing = []
+    for thing in these:
+        place = same_as(thing)
+        if there[place]:
+            there[place] -= 1
+        else:
+            missing.append(thing)
+    return missing
+
+
+def _slots(content: Content) -> _Pairs:
+    return {name: (name, value) for name, value in zip(content.keys, content.referents, strict=False)}
 
 
 def _equal(one: Content, other: Content) -> bool:
@@ -421,11 +508,13 @@ def _join(kind: Kind, containers: tuple[Any, ...], contents: Sequence[Content]) 
         [referent for content in contents for referent in content.referents],
         [key for content in contents for key in content.keys],
         [len(content.referents) for content in contents],
-        [len(content.keys) for content in contents] if kind in KEYED else [],
+        [len(content.keys) for content in contents],
     )
 
 
-_PLAIN_KEYS: Final = frozenset(map(identity, (str, bytes, int, float, bool, complex, type(None))))
+_PLAIN_KEYS: Final = frozenset(
+    map(identity, (str, bytes, int, float, bool, complex, range, type(None), type(...)))
+)
 
 
 def by_key(content: Content) -> dict[object, tuple[object, object]]:
@@ -436,11 +525,16 @@ def by_key(content: Content) -> dict[object, tuple[object, object]]:
     return {safe_key(key): (key, value) for key, value in zip(content.keys, values, strict=True)}
 
 
-def safe_key(key: object) -> object:
+_KEY_DEPTH: Final = 20  # of tuples within tuples
+
+
+def safe_key(key: Any, depth: int = _KEY_DEPTH) -> object:
     """What stands for a dictionary's key where comparing it must not run code of the program."""
     cls = type(key)
     if identity(cls) in _PLAIN_KEYS:
         return cls.__name__, key
-    if cls is tuple:
-        return "tuple", *(safe_key(part) for part in key)  # type: ignore[attr-defined]
+    if depth and cls is tuple:
+        return "tuple", *(safe_key(part, depth - 1) for part in key)
+    if depth and cls is frozenset:
+        return "frozenset", frozenset(safe_key(part, depth - 1) for part in key)
     return "object", identity(key)

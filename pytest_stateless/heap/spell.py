@@ -11,13 +11,18 @@ from pytest_stateless.heap.graph import Kind, identity, mro_of, name_of, plan_of
 
 _KEY_LIMIT: Final = 40  # characters of a key that are shown; a longer one may be a token
 _VALUE_LIMIT: Final = 200
-_NUMBER_LIMIT: Final = 2**32  # larger numbers are ids, addresses, times: other ones on every run
+_KEY_DEPTH: Final = 4  # of tuples within tuples
+_NUMBER_LIMIT: Final = 10**9  # larger numbers are ids, addresses, times: other ones on every run
+_FLOAT_LIMIT: Final = 12  # characters of a fraction that somebody wrote; a longer one was measured
 
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _PYTEST_TEMP: Final = re.compile(r"(?:/[\w.+-]+)*/pytest-of-[\w.+-]+/pytest-\d+(?:/popen-gw\d+)?")
 _SYSTEM_TEMP: Final = tempfile.gettempdir()
 
-_RANDOM: Final = re.compile(r"(?=.*\d)[0-9a-fA-F-]{16,}")  # an id or a digest: another one on every run
+_RANDOM: Final = re.compile(
+    r"(?=.*\d)[0-9a-fA-F-]{16,}|(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{20,}", re.ASCII
+)
+"""An id, a digest or a token: another one on every run, and perhaps a secret."""
 
 _TEXTS: Final = frozenset(map(identity, (str, bytes)))
 _PLAIN: Final = frozenset(map(identity, (int, float, bool, complex, type(None))))
@@ -31,7 +36,7 @@ def without_run(text: str) -> str:
     return _ADDRESS.sub("0x…", text)
 
 
-def spell_key(key: object) -> str:
+def spell_key(key: object, depth: int = _KEY_DEPTH) -> str:
     """A dictionary's key: plain text and numbers as they are, what may be a secret or an id by its size or type."""
     kind = identity(type(key))
     if kind in _TEXTS:
@@ -40,10 +45,17 @@ def spell_key(key: object) -> str:
             return f"<{spell_type(key)}>"
         return repr(text) if type(key) is str else f"b{text!r}"
     if kind in _PLAIN:
-        return "<int>" if type(key) is int and abs(key) >= _NUMBER_LIMIT else repr(key)
-    if type(key) is tuple and len(key) <= 8:
-        return f"({', '.join(map(spell_key, key))}{',' if len(key) == 1 else ''})"
+        return f"<{spell_type(key)}>" if _is_of_this_run(key) else repr(key)
+    if type(key) is tuple and len(key) <= 8 and depth:
+        parts = [spell_key(part, depth - 1) for part in key]
+        return f"({', '.join(parts)}{',' if len(key) == 1 else ''})"
     return f"<{name_of(type(key))}>"
+
+
+def _is_of_this_run(number: object) -> bool:
+    if type(number) is int or type(number) is float:
+        return abs(number) >= _NUMBER_LIMIT or (type(number) is float and len(repr(number)) > _FLOAT_LIMIT)
+    return False
 
 
 def spell_entry(label: object, attribute: bool) -> str:
@@ -71,7 +83,7 @@ def spell_type(value: object) -> str:
     if plan.kind is Kind.CLASS:
         return f"class {name_of(value)}"  # type: ignore[arg-type]
     if plan.kind is Kind.FUNCTION:
-        return f"function {value.__qualname__}"  # type: ignore[attr-defined]
+        return f"function {str.__str__(value.__qualname__)}"  # type: ignore[attr-defined]
     if plan.kind is Kind.MODULE:
         return "module"
     return f"{name_of(cls)} object"

@@ -7,8 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import (
+    NAMED,
     Kind,
     class_namespace,
+    function_module,
     is_heap_type,
     module_name_of,
     module_namespace,
@@ -38,12 +40,12 @@ class About(NamedTuple):
     @property
     def attributes(self) -> bool:
         """Whether the entries are attributes rather than items."""
-        return self.path.namespace or self.change.kind is Kind.OBJECT
+        return self.path.namespace or self.change.kind in NAMED
 
     @property
     def holder(self) -> type | None:
         """The class whose attributes, or whose instance's, the entries are; None for a module's."""
-        return type(self.change.container) if self.change.kind is Kind.OBJECT else self.path.holder
+        return type(self.change.container) if self.change.kind in NAMED else self.path.holder
 
     @property
     def holder_module(self) -> str:
@@ -59,7 +61,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield f"in:{base}"
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
-    if any("weakref.ReferenceType" in spelled_bases(type(key)) for key in (entry.label, entry.after)):
+    if any(_is_weak(part) for part in (entry.label, entry.after, entry.before)):
         yield "weak"
     if about.attributes and _is_first_use(about, entry):
         yield "first-use"
@@ -84,7 +86,15 @@ def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
 
 
 def _is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
-    return any(base.partition(".")[0] in tools for base in spelled_bases(type(value)))
+    """Whether a test tool made the value: it is of one of its classes, or one of its functions."""
+    return any(name.partition(".")[0] in tools for name in (_home(value), *spelled_bases(type(value))))
+
+
+_WEAK: Final = frozenset({"weakref.ReferenceType", "weakref.ProxyType", "weakref.CallableProxyType"})
+
+
+def _is_weak(value: Any) -> bool:
+    return not _WEAK.isdisjoint(spelled_bases(type(value)))
 
 
 _CLASS_DETAILS: Final = frozenset(
@@ -166,7 +176,7 @@ def _home(value: Any) -> str:
     if kind is Kind.CLASS:
         found = class_namespace(value).get("__module__") if is_heap_type(value) else None
     elif kind is Kind.FUNCTION:
-        found = value.__globals__.get("__name__")
+        found = function_module(value)
     elif kind is Kind.MODULE:
         found = module_namespace(value).get("__name__")
     else:

@@ -1,0 +1,64 @@
+"""What the tests of the edge share: a small project to run pytest in, and what its run found."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Runs in this process forget the modules that they were first to import. The plugin's hold what the process has but
+# once, its audit hook, and so must be the same in all runs.
+import pytest_stateless.checks
+import pytest_stateless.results  # noqa: F401
+
+
+class Project:
+    """An empty project; its runs load this plugin, and of the others those that they ask for by ``-p``."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self._pytester = pytester
+        self.path: Path = pytester.path
+
+    def write(self, name: str, text: str) -> Path:
+        """Make a file."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), "utf-8")
+        return path
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return self._pytester.runpytest_inprocess(*arguments)
+
+    def run_apart(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
+        """Run pytest in a process of its own, which reads ``stdin`` and then meets its end."""
+        command = (*self._pytester._getpytestargs(), *arguments)
+        return self._pytester.run(*command, timeout=120, stdin=stdin)
+
+    def found(self, *arguments: str) -> dict[str, list[str]]:
+        """Run pytest and say what its tests left behind: rule and subject, by the name of the test."""
+        self.run("--stateless-report=json:leaks.json", *arguments)
+        return {
+            test["nodeid"]: [f"{leak['rule']} {leak['subject']}" for leak in test["leaks"]]
+            for test in self.report()["tests"]
+        }
+
+    def report(self, name: str = "leaks.json") -> Mapping[str, Any]:
+        """A JSON report that a run wrote."""
+        found: Mapping[str, Any] = json.loads(self.path.joinpath(name).read_text("utf-8"))
+        return found
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A small project of a user's."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p stateless")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return Project(pytester)

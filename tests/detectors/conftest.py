@@ -1,0 +1,63 @@
+"""What the tests of the detectors share: a context on a small project, and a window around a block."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_stateless import audit, doors
+from pytest_stateless.audit import Recording
+from pytest_stateless.detectors import Context, Detector
+from pytest_stateless.expected import TOOL_PACKAGES
+from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.leak import Leak
+from pytest_stateless.source import Sources
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project's root directory; it lies in a temporary directory, and yet is watched."""
+    path = Path(os.path.realpath(tmp_path)) / "project"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def context(project: Path) -> Context:
+    """What detectors look through, with the directories around the project and ``tmp`` in it as temporary ones."""
+    sources = Sources(str(project), tools=frozenset(TOOL_PACKAGES))
+    temp = (str(project.parent), str(project / "tmp"))
+    scope = Scope(without_packages=frozenset(TOOL_PACKAGES))
+    return Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope))
+
+
+@pytest.fixture
+def recorded(context: Context) -> Iterator[Context]:
+    """The context while its recording is open."""
+    previous = audit.start(context.recording)
+    doors.install()
+    try:
+        yield context
+    finally:
+        doors.remove()
+        audit.stop(previous)
+
+
+@pytest.fixture
+def left_by(recorded: Context) -> Callable[[Detector, Callable[[], object]], list[Leak]]:
+    """What a detector says that a function left behind."""
+
+    def left(detector: Detector, act: Callable[[], object]) -> list[Leak]:
+        before = detector.capture(recorded)
+        kept = act()
+        after = detector.capture(recorded)
+        del kept
+        leaks = list(detector.compare(before, after))
+        assert recorded.recording.broken == []
+        return leaks
+
+    return left

@@ -1,0 +1,365 @@
+"""What is said of hand-made values: attempts, states before and after, descriptors held open."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from pytest_stateless.audit import State, Write
+from pytest_stateless.detectors.file_write import Held, Writes, Zones, absorb, compare, describe, within
+from pytest_stateless.leak import Origin, Owner
+from pytest_stateless.source import Place, Sources
+
+SOURCES = Sources("/srv/shop")
+FILE = State(1, 10, stat.S_IFREG | 0o644, 1000, 1000, 5, 100, 100)
+DIRECTORY = FILE._replace(mode=stat.S_IFDIR | 0o755)
+
+
+# ----------------------------------------------------------------------------------------- hand-made values
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        pytest.param("/srv/shop", True, id="root-itself"),
+        pytest.param("/srv/shop/var/a", True, id="below-the-root"),
+        pytest.param("/srv/shop/cache", False, id="declared-directory-itself"),
+        pytest.param("/srv/shop/cache/a", False, id="below-a-declared-directory"),
+        pytest.param("/srv/shop/cache2", True, id="same-beginning-is-not-below"),
+        pytest.param("/srv/shopping/a", True, id="same-beginning-as-the-root"),
+        pytest.param("/home/bob/.config", True, id="elsewhere"),
+        pytest.param("/tmp", False, id="temporary-directory-itself"),
+        pytest.param("/tmp/a/b", False, id="below-the-temporary-directory"),
+        pytest.param("/dev/null", False, id="device"),
+        pytest.param("/proc/self/comm", False, id="proc"),
+        pytest.param("/sys/kernel/x", False, id="sys"),
+        pytest.param("/dev/shm/psm_1", True, id="shared-memory"),
+        pytest.param("/device", True, id="same-beginning-as-dev"),
+        pytest.param("/", True, id="top"),
+    ],
+)
+def test_zones_tell_which_paths_count(path: str, counts: bool) -> None:
+    assert Zones("/srv/shop", ("/tmp", "/srv/shop/cache")).count(path) is counts
+
+
+@pytest.mark.parametrize(
+    ("root", "temp", "path", "counts"),
+    [
+        pytest.param("/tmp/shop", ("/tmp",), "/tmp/shop/a", True, id="project-in-the-temporary-directory"),
+        pytest.param("/tmp/shop", ("/tmp",), "/tmp/other", False, id="beside-such-a-project"),
+        pytest.param(
+            "/tmp/shop", ("/tmp", "/tmp/shop/base"), "/tmp/shop/base/a", False, id="basetemp-inside"
+        ),
+        pytest.param("/tmp", ("/tmp",), "/tmp/a", False, id="root-is-the-temporary-directory"),
+        pytest.param("/", ("/tmp",), "/etc/a", True, id="root-is-the-top"),
+        pytest.param("/", ("/tmp",), "/tmp/a", False, id="temporary-below-the-top"),
+        pytest.param("/srv/", ("/tmp/",), "/tmp/a", False, id="trailing-slash"),
+    ],
+)
+def test_the_longest_zone_rules(root: str, temp: tuple[str, ...], path: str, counts: bool) -> None:
+    assert Zones(root, temp).count(path) is counts
+
+
+def test_a_directory_is_within_itself_and_the_top_holds_everything() -> None:
+    assert within("/a", "/a")
+    assert within("/a/b", "/")
+    assert not within("/ab", "/a")
+
+
+def write(operation: str, before: State | None, path: str = "/srv/shop/a", other: str = "") -> Write:
+    return Write(operation, path, other, before, None)
+
+
+@pytest.mark.parametrize(
+    ("writes", "now", "told"),
+    [
+        pytest.param([write("open", None)], FILE, "created", id="created"),
+        pytest.param([write("mkdir", None)], DIRECTORY, "created (directory)", id="directory"),
+        pytest.param(
+            [write("symlink", None)],
+            FILE._replace(mode=stat.S_IFLNK | 0o777),
+            "created (symbolic link)",
+            id="symbolic-link",
+        ),
+        pytest.param(
+            [write("bind", None)], FILE._replace(mode=stat.S_IFSOCK), "created (socket)", id="socket"
+        ),
+        pytest.param([write("mknod", None)], FILE._replace(mode=stat.S_IFIFO), "created (fifo)", id="fifo"),
+        pytest.param(
+            [write("mknod", None)], FILE._replace(mode=stat.S_IFCHR), "created (device)", id="device"
+        ),
+        pytest.param(
+            [write("mknod", None)], FILE._replace(mode=stat.S_IFBLK), "created (device)", id="block-device"
+        ),
+        pytest.param(
+            [write("link", None, other="/srv/shop/b")], FILE, "created (hard link to b)", id="hard-link"
+        ),
+        pytest.param(
+            [write("rename-to", None, other="/srv/shop/b")], FILE, "renamed from b", id="renamed-from"
+        ),
+        pytest.param([write("open", None)], None, "", id="never-came-to-be"),
+        pytest.param([write("open", None), write("remove", FILE)], None, "", id="created-and-deleted"),
+        pytest.param([write("remove", FILE)], None, "deleted", id="deleted"),
+        pytest.param(
+            [write("rename-from", FILE, other="/srv/shop/b")], None, "renamed to b", id="renamed-to"
+        ),
+        pytest.param(
+            [write("rename-from", FILE, other="/mnt/b")], None, "renamed to /mnt/b", id="renamed-elsewhere"
+        ),
+        pytest.param(
+            [write("rename-to", FILE, other="/srv/shop/b")],
+            FILE._replace(inode=11),
+            "replaced by b",
+            id="replaced-by-a-rename",
+        ),
+        pytest.param(
+            [write("remove", FILE), write("open", None)], FILE._replace(inode=11), "replaced", id="made-anew"
+        ),
+        pytest.param(
+            [write("remove", FILE), write("mkdir", None)], DIRECTORY, "replaced", id="became-a-directory"
+        ),
+        pytest.param([write("open", FILE)], FILE, "", id="nothing-came-of-it"),
+        pytest.param([write("open", FILE)], FILE._replace(size=0, modified=101), "truncated", id="truncated"),
+        pytest.param([write("open", FILE)], FILE._replace(size=9, modified=101), "modified", id="grown"),
+        pytest.param([write("open", FILE)], FILE._replace(modified=101), "modified", id="same-size"),
+        pytest.param(
+            [write("open", FILE._replace(size=0))],
+            FILE._replace(size=0, modified=101),
+            "modified",
+            id="was-empty-before-and-is",
+        ),
+        pytest.param(
+            [write("utime", FILE)], FILE._replace(modified=101), "time of modification changed", id="touched"
+        ),
+        pytest.param(
+            [write("utime", FILE), write("open", FILE)],
+            FILE._replace(modified=101),
+            "modified",
+            id="touched-and-written",
+        ),
+        pytest.param(
+            [write("chmod", FILE)],
+            FILE._replace(mode=stat.S_IFREG | 0o4600, changed=101),
+            "mode changed to 4600, was 0644",
+            id="chmod",
+        ),
+        pytest.param(
+            [write("chown", FILE)],
+            FILE._replace(user=0, group=5),
+            "owner changed to 0:5, was 1000:1000",
+            id="chown",
+        ),
+        pytest.param(
+            [write("setxattr", FILE)],
+            FILE._replace(changed=101),
+            "extended attributes changed",
+            id="extended-attributes",
+        ),
+        pytest.param([write("setxattr", FILE)], FILE, "", id="extended-attributes-refused"),
+        pytest.param([write("chmod", FILE)], FILE._replace(changed=101), "", id="chmod-and-back"),
+        pytest.param(
+            [write("chmod", FILE), write("open", FILE)],
+            FILE._replace(mode=stat.S_IFREG | 0o600, size=7),
+            "modified, mode changed to 0600, was 0644",
+            id="two-differences",
+        ),
+        pytest.param(
+            [write("rename-from", DIRECTORY), write("mkdir", None)],
+            DIRECTORY._replace(inode=12, modified=300),
+            "",
+            id="a-directory-like-the-one-before",
+        ),
+        pytest.param(
+            [write("utime", DIRECTORY)],
+            DIRECTORY._replace(modified=300),
+            "time of modification changed",
+            id="directory-touched",
+        ),
+        pytest.param(
+            [write("chmod", DIRECTORY)],
+            DIRECTORY._replace(mode=stat.S_IFDIR | 0o700, modified=300),
+            "mode changed to 0700, was 0755",
+            id="directory-chmod",
+        ),
+    ],
+)
+def test_what_happened_at_a_path_is_told_from_its_first_state_to_now(
+    writes: list[Write], now: State | None, told: str
+) -> None:
+    assert describe(writes, now, SOURCES) == told
+
+
+def seen(
+    attempts: list[Write],
+    now: dict[str, State | None] | None = None,
+    held: dict[Held, tuple[int, int]] | None = None,
+) -> Writes:
+    return Writes(
+        tuple(attempts),
+        {path: (path, state) for path, state in (now or {}).items()},
+        held or {},
+        Zones("/srv/shop", ("/tmp",)),
+        SOURCES,
+    )
+
+
+NOTHING = seen([])
+
+
+def told(before: Writes, after: Writes) -> list[tuple[str, str]]:
+    return [(leak.subject, leak.message) for leak in compare(before, after)]
+
+
+def test_attempts_from_before_the_window_do_not_count() -> None:
+    attempts = [write("open", None, "/srv/shop/a"), write("open", None, "/srv/shop/b")]
+    after = seen(attempts, {"/srv/shop/a": FILE, "/srv/shop/b": FILE})
+    assert told(seen(attempts[:1]), after) == [("b", "created")]
+
+
+def test_an_attempt_at_a_path_that_does_not_count_is_passed_over() -> None:
+    assert told(NOTHING, seen([write("open", None, "/tmp/a")])) == []
+
+
+def test_two_spellings_of_a_path_are_one() -> None:
+    attempts = [write("open", None, "/srv/shop/now/a"), write("remove", FILE, "/srv/shop/releases/1/a")]
+    real = "/srv/shop/releases/1/a"
+    after = seen(attempts)._replace(now={attempts[0].path: (real, None), attempts[1].path: (real, None)})
+    assert told(NOTHING, after) == []
+
+
+@pytest.mark.parametrize(
+    ("states", "attempts", "told_of"),
+    [
+        pytest.param(
+            {"/srv/shop/d": DIRECTORY, "/srv/shop/d/a": FILE},
+            [write("mkdir", None, "/srv/shop/d"), write("open", None, "/srv/shop/d/a")],
+            [("d/a", "created")],
+            id="made-for-a-file",
+        ),
+        pytest.param(
+            {"/srv/shop/d": None, "/srv/shop/d/a": None},
+            [write("remove", FILE, "/srv/shop/d/a"), write("rmdir", DIRECTORY, "/srv/shop/d")],
+            [("d/a", "deleted")],
+            id="gone-with-its-file",
+        ),
+        pytest.param(
+            {"/srv/shop/d": DIRECTORY._replace(mode=stat.S_IFDIR | 0o700), "/srv/shop/d/a": FILE},
+            [write("chmod", DIRECTORY, "/srv/shop/d"), write("open", None, "/srv/shop/d/a")],
+            [("d", "mode changed to 0700, was 0755"), ("d/a", "created")],
+            id="changed-itself",
+        ),
+        pytest.param(
+            {"/srv/shop/d": DIRECTORY, "/srv/shop/d2": FILE},
+            [write("mkdir", None, "/srv/shop/d"), write("open", None, "/srv/shop/d2")],
+            [("d", "created (directory)"), ("d2", "created")],
+            id="same-beginning-is-not-below",
+        ),
+    ],
+)
+def test_a_directory_is_left_out_where_what_lies_in_it_tells_it(
+    states: dict[str, State | None], attempts: list[Write], told_of: list[tuple[str, str]]
+) -> None:
+    assert told(NOTHING, seen(attempts, states)) == told_of
+
+
+HELD = Held("/srv/shop/log", 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param({HELD: (5, 100)}, {HELD: (5, 100)}, [], id="untouched"),
+        pytest.param(
+            {HELD: (5, 100)},
+            {HELD: (8, 101)},
+            [("log", "modified through a descriptor opened before, +3 bytes")],
+            id="grown",
+        ),
+        pytest.param(
+            {HELD: (5, 100)},
+            {HELD: (1, 101)},
+            [("log", "modified through a descriptor opened before, -4 bytes")],
+            id="shrunk",
+        ),
+        pytest.param(
+            {HELD: (5, 100)},
+            {HELD: (5, 101)},
+            [("log", "modified through a descriptor opened before")],
+            id="rewritten",
+        ),
+        pytest.param({}, {HELD: (5, 100)}, [], id="opened-within"),
+        pytest.param({HELD: (5, 100)}, {}, [], id="closed-within"),
+        pytest.param(
+            {HELD: (5, 100)}, {HELD._replace(inode=11): (8, 101)}, [], id="another-file-of-the-same-name"
+        ),
+        pytest.param(
+            {HELD._replace(path="/tmp/log"): (5, 100)},
+            {HELD._replace(path="/tmp/log"): (8, 101)},
+            [],
+            id="temporary",
+        ),
+    ],
+)
+def test_files_opened_before_are_compared_by_size_and_time(
+    before: dict[Held, tuple[int, int]],
+    after: dict[Held, tuple[int, int]],
+    expected: list[tuple[str, str]],
+) -> None:
+    assert told(seen([], held=before), seen([], held=after)) == expected
+
+
+def test_an_attempt_at_a_file_opened_before_is_told_once() -> None:
+    attempts = [write("truncate", FILE, "/srv/shop/log")]
+    after = seen(attempts, {"/srv/shop/log": FILE._replace(size=0)}, {HELD: (0, 101)})
+    assert told(seen([], held={HELD: (5, 100)}), after) == [("log", "truncated")]
+
+
+def test_absorbed_attempts_and_descriptors_belong_to_others() -> None:
+    mine, theirs = write("open", None, "/srv/shop/a"), write("open", None, "/srv/shop/b")
+    before = seen([], held={HELD: (5, 100)})
+    start = seen([mine], {"/srv/shop/a": FILE}, {HELD: (5, 100)})
+    end = seen([mine, theirs], {"/srv/shop/a": FILE, "/srv/shop/b": FILE}, {HELD: (8, 101)})
+    assert told(absorb(before, start, end), end) == [("a", "created")]
+    grown = end._replace(held={HELD: (9, 102)})
+    assert told(absorb(before, start, end), grown) == [
+        ("a", "created"),
+        ("log", "modified through a descriptor opened before, +1 bytes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "origin", "owner", "traits"),
+    [
+        pytest.param(None, None, Owner.UNKNOWN, frozenset(), id="nobody"),
+        pytest.param(
+            Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False),
+            Origin("a.py", 3, "save"),
+            Owner.APPLICATION,
+            frozenset(),
+            id="application",
+        ),
+        pytest.param(
+            Place("/srv/shop/a.py", 3, "save", Owner.DEPENDENCY, True, False),
+            Origin("a.py", 3, "save"),
+            Owner.DEPENDENCY,
+            frozenset({"by-tool"}),
+            id="tool",
+        ),
+        pytest.param(
+            Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, True),
+            Origin("a.py", 3, "save"),
+            Owner.APPLICATION,
+            frozenset({"by-import"}),
+            id="import-system",
+        ),
+    ],
+)
+def test_the_first_attempt_with_a_place_is_to_blame(
+    place: Place | None, origin: Origin | None, owner: Owner, traits: frozenset[str]
+) -> None:
+    later = Place("/srv/shop/b.py", 9, "more", Owner.APPLICATION, False, False)
+    attempts = [write("open", None), write("open", None)._replace(place=place)]
+    attempts += [write("open", None)._replace(place=later)] * (place is not None)
+    (leak,) = compare(NOTHING, seen(attempts, {"/srv/shop/a": FILE}))
+    assert (leak.origin, leak.owner, leak.traits) == (origin, owner, traits)

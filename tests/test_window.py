@@ -1,0 +1,457 @@
+"""Windows over hand-made detectors: they nest, absorb, wait without waiting, and report what fails."""
+
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_stateless import audit
+from pytest_stateless.allowance import Allowance
+from pytest_stateless.audit import Recording
+from pytest_stateless.detectors import Context
+from pytest_stateless.leak import Leak, Rule
+from pytest_stateless.source import Sources
+from pytest_stateless.window import PATIENCE, Findings, InternalError, Windows
+
+World = set[str]
+"""What there is, for the hand-made detectors: the names of things."""
+
+
+class Things:
+    """Notices things that were added to a world or taken out of it."""
+
+    def __init__(self, world: World, name: str = "things", *, patient: bool = False) -> None:
+        self.RULE = Rule(name, "There are things.")
+        self.PATIENT = patient
+        self.looks = 0
+        self._world = world
+
+    def capture(self, context: Context) -> frozenset[str]:
+        self.looks += 1
+        return frozenset(self._world)
+
+    def compare(self, before: frozenset[str], after: frozenset[str]) -> Iterator[Leak]:
+        for thing in sorted(before ^ after):
+            yield self.RULE.leak(thing, "there" if thing in after else "gone")
+
+    def absorb(self, before: frozenset[str], start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
+        return (before | (end - start)) - (start - end)
+
+
+class Failing(Things):
+    """Fails where it is told to, from the given call on."""
+
+    def __init__(self, half: str, from_call: int = 1) -> None:
+        super().__init__(set(), "failing")
+        self._half = half
+        self._calls_left = from_call
+
+    def _maybe_fail(self, half: str) -> None:
+        if half == self._half:
+            self._calls_left -= 1
+            if self._calls_left <= 0:
+                raise RuntimeError(f"{half} failed")
+
+    def capture(self, context: Context) -> frozenset[str]:
+        self._maybe_fail("capture")
+        return super().capture(context)
+
+    def compare(self, before: frozenset[str], after: frozenset[str]) -> Iterator[Leak]:
+        self._maybe_fail("compare")
+        return super().compare(before, after)
+
+    def absorb(self, before: frozenset[str], start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
+        self._maybe_fail("absorb")
+        return super().absorb(before, start, end)
+
+
+class Clock:
+    """Notes how long was slept, and lets things happen meanwhile."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.then: dict[float, Callable[[], object]] = {}
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.then.get(seconds, lambda: None)()
+
+
+@pytest.fixture
+def world() -> World:
+    return {"old"}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def context() -> Context:
+    sources = Sources("/srv/shop")
+
+    def no_heap() -> Any:
+        raise AssertionError("nobody asked for the memory")
+
+    return Context(sources, Recording(sources), (), no_heap)
+
+
+@pytest.fixture
+def windows(context: Context, world: World, clock: Clock) -> Iterator[Windows]:
+    made = Windows(context, [Things(world)], clock.sleep)
+    yield made
+    made.abandon()
+
+
+def told(findings: Findings) -> list[str]:
+    assert findings.errors == []
+    return [f"{leak.subject} {leak.message}" for leak in findings.leaks]
+
+
+def test_a_window_tells_what_differs_at_its_end(windows: Windows, world: World) -> None:
+    window = windows.open()
+    assert windows.are_open
+    world |= {"new"}
+    world -= {"old"}
+    assert told(windows.close(window)) == ["new there", "old gone"]
+    assert not windows.are_open
+
+
+def test_what_is_put_back_is_no_leak(windows: Windows, world: World) -> None:
+    window = windows.open()
+    world.add("new")
+    world.remove("new")
+    assert told(windows.close(window)) == []
+
+
+# ---------------------------------------------------------------------------------------- nested windows
+
+
+def test_what_an_inner_window_reported_the_outer_one_does_not_report_again(
+    windows: Windows, world: World
+) -> None:
+    outer = windows.open()
+    world.add("before")
+    inner = windows.open()
+    world.add("within")
+    assert told(windows.close(inner)) == ["within there"]
+    world.add("after")
+    assert told(windows.close(outer)) == ["after there", "before there"]
+
+
+def test_three_windows_deep_only_the_innermost_reports(windows: Windows, world: World) -> None:
+    outer, middle, inner = windows.open(), windows.open(), windows.open()
+    world.add("new")
+    assert told(windows.close(inner)) == ["new there"]
+    assert told(windows.close(middle)) == []
+    assert told(windows.close(outer)) == []
+
+
+def test_windows_in_a_row_each_report_their_own(windows: Windows, world: World) -> None:
+    outer = windows.open()
+    for name in ("first", "second"):
+        inner = windows.open()
+        world.add(name)
+        assert told(windows.close(inner)) == [f"{name} there"]
+    assert told(windows.close(outer)) == []
+
+
+def test_what_an_allowance_of_an_inner_window_covers_is_absorbed_too(windows: Windows, world: World) -> None:
+    outer, inner = windows.open(), windows.open()
+    world.add("new")
+    allowance = Allowance("things", "n*")
+    findings = windows.close(inner, [allowance])
+    assert told(findings) == []
+    assert findings.used == [allowance]
+    assert told(windows.close(outer)) == []
+
+
+def test_a_fixture_that_clears_what_a_request_left_leaves_nothing(windows: Windows, world: World) -> None:
+    test, request = windows.open(), windows.open()
+    world.add("session")
+    assert told(windows.close(request)) == ["session there"]
+    world.remove("session")
+    assert told(windows.close(test)) == []
+
+
+def test_a_test_that_undoes_what_a_request_undid_leaves_nothing(windows: Windows, world: World) -> None:
+    test, request = windows.open(), windows.open()
+    world.remove("old")
+    assert told(windows.close(request)) == ["old gone"]
+    world.add("old")
+    assert told(windows.close(test)) == []
+
+
+def test_clearing_more_than_a_request_left_is_a_leak(windows: Windows, world: World) -> None:
+    test, request = windows.open(), windows.open()
+    world.add("session")
+    windows.close(request)
+    world.clear()
+    assert told(windows.close(test)) == ["old gone"]
+
+
+def test_windows_that_close_out_of_order_each_tell_what_is_new_to_them(
+    windows: Windows, world: World
+) -> None:
+    first = windows.open()
+    world.add("a")
+    second = windows.open()
+    world.add("b")
+    assert told(windows.close(first)) == ["a there", "b there"]
+    assert told(windows.close(second)) == []
+
+
+# --------------------------------------------------------------------------------------------- absorbing
+
+
+def test_what_is_absorbed_belongs_to_no_open_window(windows: Windows, world: World) -> None:
+    outer, inner = windows.open(), windows.open()
+    world.add("mine")
+    with windows.absorbing():
+        world.add("fixture")
+        world.remove("old")
+    assert told(windows.close(inner)) == ["mine there"]
+    assert told(windows.close(outer)) == []
+
+
+def test_what_fails_within_is_absorbed_too(windows: Windows, world: World) -> None:
+    def fail() -> None:
+        with windows.absorbing():
+            world.add("fixture")
+            raise ValueError("no database")
+
+    window = windows.open()
+    with pytest.raises(ValueError, match="no database"):
+        fail()
+    assert told(windows.close(window)) == []
+
+
+def test_absorbing_nests_with_windows_within(windows: Windows, world: World) -> None:
+    window = windows.open()
+    with windows.absorbing():
+        world.add("fixture")
+        inner = windows.open()
+        world.add("request")
+        assert told(windows.close(inner)) == ["request there"]
+    assert told(windows.close(window)) == []
+
+
+def test_without_a_window_nothing_is_looked_at(context: Context, world: World) -> None:
+    things = Things(world)
+    with Windows(context, [things]).absorbing():
+        world.add("fixture")
+    assert things.looks == 0
+
+
+def test_windows_may_be_abandoned_while_something_is_absorbed(context: Context) -> None:
+    windows = Windows(context, [Failing("capture", from_call=3)])
+    windows.open()
+    with windows.absorbing():
+        windows.abandon()
+    assert not windows.are_open
+
+
+# --------------------------------------------------------------------------------------------- patience
+
+
+def test_a_clean_window_never_waits(context: Context, world: World, clock: Clock) -> None:
+    windows = Windows(context, [Things(world, patient=True)], clock.sleep)
+    assert told(windows.close(windows.open())) == []
+    assert clock.slept == []
+
+
+def test_what_cannot_go_away_by_itself_is_not_waited_for(
+    windows: Windows, world: World, clock: Clock
+) -> None:
+    window = windows.open()
+    world.add("new")
+    assert told(windows.close(window)) == ["new there"]
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("looks", range(1, len(PATIENCE) + 1), ids="gone-after-{}-looks".format)
+def test_what_goes_away_by_itself_is_no_leak(
+    looks: int, context: Context, world: World, clock: Clock
+) -> None:
+    windows = Windows(context, [Things(world, patient=True)], clock.sleep)
+    window = windows.open()
+    world.add("new")
+    clock.then[PATIENCE[looks - 1]] = lambda: world.remove("new")
+    assert told(windows.close(window)) == []
+    assert clock.slept == list(PATIENCE[:looks])
+
+
+def test_what_stays_is_a_leak_after_the_last_look(context: Context, world: World, clock: Clock) -> None:
+    windows = Windows(context, [Things(world, patient=True)], clock.sleep)
+    window = windows.open()
+    world.add("new")
+    assert told(windows.close(window)) == ["new there"]
+    assert clock.slept == list(PATIENCE)
+    assert sum(PATIENCE) < 0.2
+
+
+def test_what_is_allowed_is_not_waited_for(context: Context, world: World, clock: Clock) -> None:
+    windows = Windows(context, [Things(world, patient=True)], clock.sleep)
+    window = windows.open()
+    world.add("new")
+    assert told(windows.close(window, [Allowance("things", "new")])) == []
+    assert clock.slept == []
+
+
+def test_what_only_a_garbage_cycle_keeps_is_no_leak(context: Context, world: World, clock: Clock) -> None:
+    class Keeper:
+        def __init__(self) -> None:
+            self.itself = self
+
+    windows = Windows(context, [Things(world, patient=True)], clock.sleep)
+    window = windows.open()
+    world.add("new")
+    gc.disable()
+    try:
+        weakref.finalize(Keeper(), world.remove, "new")
+        assert told(windows.close(window)) == []
+    finally:
+        gc.enable()
+
+
+def test_the_patient_look_first_and_their_leaks_stand_in_order(
+    context: Context, world: World, clock: Clock
+) -> None:
+    both: World = set()
+    hasty, patient = Things(world, "hasty"), Things(both, "patient", patient=True)
+    windows = Windows(context, [hasty, patient], clock.sleep)
+    window = windows.open()
+    world.add("new")
+    both.add("new")
+    clock.then[PATIENCE[0]] = lambda: world.add("made meanwhile")
+    assert [(leak.rule, leak.subject) for leak in windows.close(window).leaks] == [
+        ("hasty", "made meanwhile"),
+        ("hasty", "new"),
+        ("patient", "new"),
+    ]
+
+
+# --------------------------------------------------------------------------------------- failing detectors
+
+
+def test_a_capture_that_fails_at_the_beginning_is_reported_and_hides_nothing(
+    context: Context, world: World
+) -> None:
+    windows = Windows(context, [Failing("capture"), Things(world)])
+    window = windows.open()
+    world.add("new")
+    findings = windows.close(window)
+    assert [leak.subject for leak in findings.leaks] == ["new"]
+    (error,) = findings.errors
+    assert error.detector == "failing"
+    assert "RuntimeError: capture failed" in error.traceback
+
+
+@pytest.mark.parametrize(
+    "failing", [Failing("capture", from_call=2), Failing("compare")], ids=["capture", "compare"]
+)
+def test_what_fails_at_the_end_is_reported_once_and_hides_nothing(
+    failing: Failing, context: Context, world: World
+) -> None:
+    windows = Windows(context, [failing, Things(world)])
+    window = windows.open()
+    world.add("new")
+    findings = windows.close(window)
+    assert [leak.subject for leak in findings.leaks] == ["new"]
+    assert [error.detector for error in findings.errors] == ["failing"]
+
+
+def test_an_absorb_that_fails_is_reported_with_the_innermost_window(context: Context, world: World) -> None:
+    windows = Windows(context, [Failing("absorb"), Things(world)])
+    outer, inner = windows.open(), windows.open()
+    with windows.absorbing():
+        world.add("fixture")
+    findings = windows.close(inner)
+    assert findings.leaks == []
+    # Once for each window that it failed for, and once more as the inner one closes.
+    assert [error.detector for error in findings.errors] == ["failing"] * 3
+    assert told(windows.close(outer)) == []
+
+
+def test_what_the_hook_could_not_note_is_reported_once(context: Context, windows: Windows) -> None:
+    outer, inner = windows.open(), windows.open()
+    context.recording.broken += ["os.mkdir: ValueError: odd", "open: KeyError: 1"]
+    findings = windows.close(inner)
+    assert findings.errors == [InternalError("audit", "os.mkdir: ValueError: odd\nopen: KeyError: 1")]
+    assert findings.errors[0].to_dict() == {
+        "detector": "audit",
+        "traceback": "os.mkdir: ValueError: odd\nopen: KeyError: 1",
+    }
+    assert windows.close(outer).errors == []
+
+
+def test_an_interrupt_while_looking_closes_the_window(context: Context) -> None:
+    class Interrupted(Things):
+        def compare(self, before: object, after: object) -> Iterator[Leak]:
+            raise KeyboardInterrupt
+
+    windows = Windows(context, [Interrupted(set())])
+    window = windows.open()
+    with pytest.raises(KeyboardInterrupt):
+        windows.close(window)
+    assert not windows.are_open
+
+
+# ------------------------------------------------------------------------------- beginning and end of all
+
+
+def test_hook_and_stand_ins_are_there_while_a_window_is_open(context: Context, windows: Windows) -> None:
+    real, before = os.open, audit.current()
+    outer = windows.open()
+    inner = windows.open()
+    assert audit.current() is context.recording
+    assert os.open is not real
+    windows.close(inner)
+    assert os.open is not real
+    windows.close(outer)
+    assert os.open is real
+    assert audit.current() is before
+
+
+def test_abandoned_windows_give_everything_back_without_a_look(context: Context, world: World) -> None:
+    real, before = os.open, audit.current()
+    things = Things(world)
+    windows = Windows(context, [things])
+    windows.open()
+    windows.open()
+    windows.abandon()
+    assert things.looks == 2
+    assert not windows.are_open
+    assert os.open is real
+    assert audit.current() is before
+    windows.abandon()  # again changes nothing
+
+
+def test_a_window_abandoned_meanwhile_has_nothing_to_tell(windows: Windows, world: World) -> None:
+    window = windows.open()
+    windows.abandon()
+    world.add("new")
+    assert windows.close(window) == Findings()
+
+
+def test_when_all_are_closed_what_was_noted_is_forgotten(context: Context, windows: Windows) -> None:
+    outer, inner = windows.open(), windows.open()
+    os.makedirs("/", exist_ok=True)
+    assert context.recording.writes
+    windows.close(inner)
+    assert context.recording.writes
+    windows.close(outer)
+    assert context.recording.writes == []
+
+
+def test_findings_add_up() -> None:
+    leak, allowance, error = Leak("a", "b", "c"), Allowance("a", "b"), InternalError("a", "b")
+    all_of_them = Findings([leak], [allowance], [error])
+    all_of_them.add(Findings([leak], [allowance], [error]))
+    assert all_of_them == Findings([leak] * 2, [allowance] * 2, [error] * 2)
