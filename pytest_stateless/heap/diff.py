@@ -130,7 +130,7 @@ def _replaced_namespace(change: Change, changed: Changes) -> Iterator[Entry]:
     plan = plan_of(type(change.container))
     if plan.namespace is None:
         return
-    now = plan.namespace(change.container)
+    now: Any = plan.namespace(change.container)
     before = change.before.referents
     if identity(now) in changed or _holds(before, now) or not _holds(change.after.referents, now):
         return  # the same one, also where its values moved into it or out of it

@@ -466,9 +466,9 @@ _Pairs = dict[object, tuple[object, object]]
 def _merged_pairs(was: _Pairs, first: _Pairs, last: _Pairs) -> list[tuple[object, object]]:
     """What was there, with what changed from the first to the last."""
     merged = {place: pair for place, pair in was.items() if place in last or place not in first}
-    for place, pair in last.items():
-        if place not in first or first[place][1] is not pair[1]:
-            merged[place] = pair
+    merged |= {
+        place: pair for place, pair in last.items() if place not in first or first[place][1] is not pair[1]
+    }
     return list(merged.values())
 
 
