@@ -16,6 +16,7 @@ from pytest_stateless.heap.snapshot import Heap, Scope
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of
+from pytest_stateless.streams import STREAMS
 
 
 def make_context(config: pytest.Config, settings: Settings) -> Context:
@@ -30,7 +31,7 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         )
         return Heap(sys.modules, scope)
 
-    temp = (*settings.temp, *_basetemp(config))
+    temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
     return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
 
 
@@ -49,3 +50,11 @@ def _basetemp(config: pytest.Config) -> list[str]:
     """Where ``tmp_path`` lies, also where that is inside the project."""
     factory = getattr(config, "_tmp_path_factory", None)
     return [] if factory is None else [os.path.realpath(factory.getbasetemp())]
+
+
+def _files_of_the_run(config: pytest.Config) -> list[str]:
+    """What pytest itself writes to while tests run: its log, and what its output is redirected to."""
+    logging = config.pluginmanager.get_plugin("logging-plugin")
+    handler = getattr(logging, "log_file_handler", None)
+    log = getattr(handler, "baseFilename", None)
+    return [*STREAMS, *([os.path.realpath(log)] if isinstance(log, str) else [])]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_stateless import marker, options
+from pytest_stateless import marker, options, streams  # noqa: F401 - streams looks before pytest's capture starts
 from pytest_stateless.fixture import Stateless
 from pytest_stateless.keys import CHECKED, MISTAKE, PAYLOAD, SETTINGS
 from pytest_stateless.marker import read_markers

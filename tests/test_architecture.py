@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak"},
+    {"leak", "streams"},
     {"allowance"},
     {"source"},
     {"audit", "heap"},
