@@ -12,7 +12,7 @@ import pytest
 from pytest_stateless import audit, doors
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, Detector
-from pytest_stateless.expected import TOOL_PACKAGES
+from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.snapshot import Heap, Scope
 from pytest_stateless.leak import Leak
 from pytest_stateless.source import Sources
@@ -31,7 +31,11 @@ def context(project: Path) -> Context:
     """What detectors look through, with the directories around the project and ``tmp`` in it as temporary ones."""
     sources = Sources(str(project), tools=frozenset(TOOL_PACKAGES))
     temp = (str(project.parent), str(project / "tmp"))
-    scope = Scope(without_packages=frozenset(TOOL_PACKAGES))
+    scope = Scope(
+        without_packages=frozenset(TOOL_PACKAGES),
+        without_types=frozenset(UNWATCHED_TYPES),
+        without_objects=unwatched_objects(),
+    )
     return Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope))
 
 
