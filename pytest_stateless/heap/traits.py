@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -171,7 +172,9 @@ def _is_lazy(about: About, entry: Entry) -> bool:
 
 
 def _home(value: Any) -> str:
-    """The module that a class, function or module comes from; empty for anything else."""
+    """The module that a class, function, method or module comes from; empty for anything else."""
+    if type(value) is types.MethodType:
+        return _home(value.__func__)
     kind = plan_of(type(value)).kind
     if kind is Kind.CLASS:
         found = class_namespace(value).get("__module__") if is_heap_type(value) else None
