@@ -1,0 +1,130 @@
+"""Requests as windows: what each left behind, once, under its name."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_stateless.requests.windows import ordinal
+
+if TYPE_CHECKING:
+    from tests.requests.conftest import Served
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (112, "112th"),
+    ],
+)
+def test_requests_are_counted_in_words(number: int, text: str) -> None:
+    assert ordinal(number) == text
+
+
+def test_each_request_is_told_of_what_it_left(served: Served) -> None:
+    for name in ("bob", "eve"):
+        with served.requests.request("POST /login"):
+            served.add(name)
+    assert served.found == [("bob", "POST /login (1st request)"), ("eve", "POST /login (2nd request)")]
+
+
+def test_a_request_that_raises_is_a_window_too(served: Served) -> None:
+    with suppress(ZeroDivisionError), served.requests.request("GET /"):
+        served.add("bob")
+        raise ZeroDivisionError
+    assert served.found == [("bob", "GET / (1st request)")]
+
+
+def test_what_a_nested_request_left_the_outer_does_not_tell_again(served: Served) -> None:
+    with served.requests.request("outer"):
+        served.add("a")
+        with served.requests.request("inner"):
+            served.add("b")
+        served.add("c")
+    assert served.found == [
+        ("b", "inner (2nd request)"),
+        ("a", "outer (1st request)"),
+        ("c", "outer (1st request)"),
+    ]
+
+
+def test_requests_that_overlap_are_one_window_under_all_names(served: Served) -> None:
+    both_run = threading.Barrier(2)
+
+    def serve(name: str) -> None:
+        with served.requests.request(f"GET /{name}"):
+            served.add(name)
+            both_run.wait()
+
+    threads = [threading.Thread(target=serve, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name for name, _ in served.found) == ["a", "b"]
+    (together,) = {request for _, request in served.found}
+    assert "GET /a" in together
+    assert "GET /b" in together
+
+
+def test_gathered_requests_lose_nothing_and_count_nothing_twice(served: Served) -> None:
+    async def serve(number: int) -> None:
+        with served.requests.request(f"GET /{number}"):
+            await asyncio.sleep(0)
+            served.add(f"{number:02}")
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.gather(*(serve(number) for number in range(20)))
+
+    asyncio.run(main())
+    assert sorted(name for name, _ in served.found) == [f"{number:02}" for number in range(20)]
+
+
+def test_many_threads_at_once_lose_nothing(served: Served) -> None:
+    def serve(worker: int) -> None:
+        for number in range(25):
+            with served.requests.request(f"GET /{worker}/{number}"):
+                served.add(f"{worker}/{number}")
+
+    threads = [threading.Thread(target=serve, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(served.found) == len({name for name, _ in served.found}) == 200
+
+
+def test_a_request_that_outlives_the_one_around_it_keeps_that_open(served: Served) -> None:
+    outer = served.requests.begin("outer")
+    with served.requests.within(outer):
+        inner = served.requests.begin("inner")
+    served.requests.end(outer)
+    served.add("late")
+    assert served.found == []
+    served.requests.end(inner)
+    assert served.found == [("late", "inner (2nd request)")]
+
+
+def test_a_request_that_is_never_ended_ends_with_the_test(served: Served) -> None:
+    outer = served.requests.begin("outer")
+    with served.requests.within(outer):
+        inner = served.requests.begin("inner")
+    served.add("bob")
+    served.requests.finish()
+    assert served.found == [("bob", "inner (2nd request)")]
+    served.requests.end(inner)
+    served.requests.end(outer)
+    assert served.found == [("bob", "inner (2nd request)")]
