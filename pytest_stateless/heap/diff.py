@@ -6,6 +6,7 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat, zip_longest
@@ -194,6 +195,8 @@ def _plain_equal(before: object, after: object, changed: Changes) -> bool:
             continue  # what changed inside it is an entry of its own
         if cls is not type(now):
             return False
+        if cls is weakref.ref and was() is now():
+            continue
         kind = identity(cls)
         if kind in _SCALARS:
             if was == now or (was != was and now != now):
