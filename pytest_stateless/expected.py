@@ -196,6 +196,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "a library set itself up on first use", "first-use"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect(
+        "module-state",
+        "Django's test client takes receivers off and puts them back",
+        "changed",
+        subject="django.core.signals.request_*.receivers[*]",
+    ),
+    _expect(
         "module-state", "pytest tells here which test runs", subject="os.environ*[b'PYTEST_CURRENT_TEST']"
     ),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),

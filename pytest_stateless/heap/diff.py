@@ -120,6 +120,8 @@ def _object(change: Change) -> Iterator[Entry]:
         one, other = was.get(name, ABSENT), now.get(name, ABSENT)
         if one is not other:
             yield Entry(name, one, other)
+    if change.kind is Kind.OBJECT and plan_of(cls).namespace is None:  # the class hides its attributes' names
+        yield from _unordered(before[len(was) :], after[len(now) :])
 
 
 def _holds(things: Iterable[object], wanted: object) -> bool:

@@ -302,7 +302,8 @@ def _instance_edges(plan: Plan, thing: Any) -> Iterator[Edge]:
         named.add(identity(value))
         yield f".{name}", value, False
     rest = [value for value in get_referents(thing) if identity(value) not in named]
-    members = {identity(value): f".{name}" for name, value in members_of(thing)} if len(rest) > 1 else {}
+    unnamed = any(value is not type(thing) for value in rest)
+    members = {identity(value): f".{name}" for name, value in members_of(thing)} if unnamed else {}
     for value in rest:
         label = ".__class__" if value is type(thing) else f"<{name_of(type(value))}>"
         yield members.get(identity(value), label), value, False

@@ -98,16 +98,20 @@ class Scope:
 
     def enters_module(self, name: str) -> bool:
         """Whether the state of the module called ``name`` is watched."""
-        if name.partition(".")[0] in self.without_packages:
+        if self.leaves_out(name):
             return False
         return self.modules is None or name in self.modules
+
+    def leaves_out(self, name: object) -> bool:
+        """Whether a module of that name belongs to a package that is left out."""
+        return type(name) is str and name.partition(".")[0] in self.without_packages
 
     def plan(self, cls: type) -> Plan:
         """How instances of ``cls`` are read, ``ATOM`` where they are left out."""
         plan = plan_of(cls)
         if plan.kind is Kind.ATOM:
             return plan
-        if is_heap_type(cls) and module_name_of(cls).partition(".")[0] in self.without_packages:
+        if is_heap_type(cls) and self.leaves_out(module_name_of(cls)):
             return Plan(Kind.ATOM)
         bases = set(spelled_bases(cls))
         if self.without_types & bases:
@@ -286,7 +290,9 @@ class Heap:
             namespace = thing.__dict__
             if type(namespace) is dict and not namespace:
                 self._add(Kind.EMPTY_DICT, namespace, found)
-        elif plan.namespace is not None:
+        if plan.slots and plan.kind is not Kind.OBJECT:
+            found[Kind.SLOTS].append(thing)
+        if plan.namespace is not None:
             namespace = plan.namespace(thing)
             for name in plan.unwatched:
                 value = dict.get(namespace, name)
@@ -294,8 +300,6 @@ class Heap:
             if EMBEDDED:  # its referents don't show all that it holds
                 self._add(Kind.MAPPING, namespace, found)
                 return [*dict.values(namespace), *children(plan.kind, plan, thing)]
-        if plan.slots and plan.kind is not Kind.OBJECT:
-            found[Kind.SLOTS].append(thing)
         return children(plan.kind, plan, thing)
 
     def _add(self, kind: Kind, container: Any, found: dict[Kind, list[Any]]) -> None:
@@ -308,13 +312,16 @@ class Heap:
         if kind is Kind.WALK:
             return True
         if kind is Kind.MODULE:
-            name: object = module_namespace(thing).get("__name__")
-        elif kind is Kind.CLASS:
-            if not is_heap_type(thing):
-                return False
-            name = class_namespace(thing).get("__module__")
-        else:
-            name = function_module(thing)
+            return self._enters_what_is_of(module_namespace(thing).get("__name__"))
+        if kind is Kind.CLASS:
+            return is_heap_type(thing) and self._enters_what_is_of(class_namespace(thing).get("__module__"))
+        home = function_module(thing)
+        if self._enters_what_is_of(home):
+            return True
+        # A decorator's function says by its __module__ whose function it wraps.
+        return not self.scope.leaves_out(home) and self._enters_what_is_of(thing.__module__)
+
+    def _enters_what_is_of(self, name: object) -> bool:
         return self.scope.enters_module(name) if type(name) is str else True
 
 

@@ -22,7 +22,7 @@ class TestLeaks:
     line: int
     """Counted from 1; 0 where it isn't known."""
     outcome: str
-    """``failed``, ``skipped``, ``passed``, ``error``, ``xfailed`` or ``rerun``."""
+    """``failed``, ``skipped``, ``passed``, ``error``, ``xfailed``, ``xpassed`` or ``rerun``."""
     leaks: tuple[Leak, ...]
     errors: tuple[Mapping[str, Any], ...] = ()
     """Detectors that failed: ``detector`` and ``traceback``."""

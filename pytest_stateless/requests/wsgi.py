@@ -53,14 +53,13 @@ class _Body:
     def expect(self, headers: list[tuple[str, str]]) -> None:
         """Note how long the body will be."""
         for name, value in headers:
-            if name.lower() == "content-length" and value.isdigit():
+            if name.lower() == "content-length" and value.isdecimal():
                 self._missing = int(value)
 
     def __iter__(self) -> Iterator[bytes]:
         rest = iter(self.parts)
         while True:
-            with self._requests.within(self._group):
-                part = next(rest, None)
+            part = self._next(rest)
             if part is None:
                 self.close()
                 return
@@ -69,12 +68,16 @@ class _Body:
                 self._missing -= len(part)
                 if self._missing <= 0:
                     # A client that has all it was promised may never ask again: let the application finish.
-                    last = next(rest, None)
+                    last = self._next(rest)
                     if last is None:
                         self.close()
             yield part
             if last is not None:
                 yield last
+
+    def _next(self, rest: Iterator[bytes]) -> bytes | None:
+        with self._requests.within(self._group):
+            return next(rest, None)
 
     def close(self) -> None:
         """Close the application's body and end the request, once."""

@@ -62,6 +62,9 @@ def new_module() -> Iterator[Callable[[], types.ModuleType]]:
 
 
 @pytest.fixture
-def module(new_module: Callable[[], types.ModuleType]) -> types.ModuleType:
-    """A module that is thrown away after the test."""
-    return new_module()
+def module(new_module: Callable[[], types.ModuleType]) -> Iterator[types.ModuleType]:
+    """A module that is thrown away after the test, with whatever hostile hung in it."""
+    made = new_module()
+    yield made
+    del sys.modules[made.__name__]
+    vars(made).clear()

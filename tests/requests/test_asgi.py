@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import BackgroundTasks, FastAPI, WebSocket
-from starlette.testclient import TestClient
+from fastapi.responses import StreamingResponse
 
 from pytest_stateless.requests import interface_of, wrap_asgi
 
 if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
     from tests.requests.conftest import Served
+
+# Starlette 1.x prefers another package to httpx, and warns as its client is imported.
+pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")
+
+
+@pytest.fixture
+def client(app: FastAPI, served: Served) -> Iterator[TestClient]:
+    """A client of the application, whose lifespan has begun."""
+    from starlette.testclient import TestClient
+
+    with TestClient(wrap_asgi(app, served.requests)) as client:
+        yield client
 
 
 @pytest.fixture
@@ -22,7 +37,8 @@ def app(served: Served) -> FastAPI:
     """An application that leaves names behind."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.began = True
         yield
 
     app = FastAPI(lifespan=lifespan)
@@ -42,58 +58,131 @@ def app(served: Served) -> FastAPI:
     return app
 
 
-def test_a_request_lasts_until_its_background_tasks_have_run(app: FastAPI, served: Served) -> None:
+def test_a_request_lasts_until_its_background_tasks_have_run(
+    app: FastAPI, client: TestClient, served: Served
+) -> None:
     assert interface_of(app) == "asgi"
-    with TestClient(wrap_asgi(app, served.requests)) as client:
-        assert client.post("/login/bob").status_code == 200
+    assert client.post("/login/bob").json() == "welcome"
     assert served.found == [
         ("bob", "POST /login/bob (1st request)"),
         ("bob in the background", "POST /login/bob (1st request)"),
     ]
 
 
-def test_a_websocket_is_a_window(app: FastAPI, served: Served) -> None:
-    with TestClient(wrap_asgi(app, served.requests)) as client, client.websocket_connect("/chat") as socket:
+def test_requests_in_a_row_are_windows_in_a_row(client: TestClient, served: Served) -> None:
+    for name in ("bob", "eve"):
+        client.post(f"/login/{name}")
+    assert [request for _, request in served.found[::2]] == [
+        "POST /login/bob (1st request)",
+        "POST /login/eve (2nd request)",
+    ]
+
+
+def test_a_body_that_is_streamed_belongs_to_its_request(
+    app: FastAPI, client: TestClient, served: Served
+) -> None:
+    @app.get("/stream")
+    def stream() -> StreamingResponse:
+        def parts() -> Iterator[str]:
+            for name in ("bob", "eve"):
+                served.add(name)
+                yield name
+
+        return StreamingResponse(parts())
+
+    assert client.get("/stream").text == "bobeve"
+    assert served.found == [
+        ("bob", "GET /stream (1st request)"),
+        ("eve", "GET /stream (1st request)"),
+    ]
+
+
+def test_a_websocket_is_a_window(client: TestClient, served: Served) -> None:
+    with client.websocket_connect("/chat") as socket:
         socket.send_text("eve")
-        socket.close()
     assert served.found == [("eve", "WEBSOCKET /chat (1st request)")]
 
 
-def test_the_lifespan_is_no_request(served: Served) -> None:
+def test_the_lifespan_is_passed_through(app: FastAPI, client: TestClient, served: Served) -> None:
+    assert app.state.began
+    client.post("/login/bob")
+    assert served.found[0] == ("bob", "POST /login/bob (1st request)")
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "of the future"])
+def test_what_is_no_request_is_passed_through_and_not_counted(kind: str, served: Served) -> None:
     seen: list[Any] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["type"])
+    async def app(*arguments: Any) -> None:
+        seen.extend(arguments)
 
-    async def receive() -> None: ...
-
-    asyncio.run(_call(wrap_asgi(app, served.requests), {"type": "lifespan"}, receive))
-    assert seen == ["lifespan"]
+    scope = {"type": kind}
+    asyncio.run(_call(wrap_asgi(app, served.requests), scope))
+    assert seen == [scope, _nothing, _nothing]
+    assert seen[0] is scope
     with served.requests.request("the first"):
         served.add("bob")
     assert served.found == [("bob", "the first (1st request)")]
 
 
-async def _call(app: Any, scope: dict[str, Any], receive: Any) -> None:
-    await app(scope, receive, receive)
+def test_gathered_requests_are_one_window_under_all_names(served: Served) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0)
+        served.add(scope["path"])
+        await asyncio.sleep(0)
+
+    wrapped = wrap_asgi(app, served.requests)
+
+    async def main() -> None:
+        paths = ("/a", "/b", "/c")
+        await asyncio.gather(
+            *(_call(wrapped, {"type": "http", "method": "GET", "path": path}) for path in paths)
+        )
+
+    asyncio.run(main())
+    together = "GET /a (1st request) and GET /b (2nd request) and GET /c (3rd request)"
+    assert served.found == [(path, together) for path in ("/a", "/b", "/c")]
 
 
-def test_an_application_that_raises_ends_its_request(served: Served) -> None:
+def test_an_application_that_calls_itself_has_nested_requests(served: Served) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/outer":
+            await wrapped({**scope, "path": "/inner"}, receive, send)
+        served.add(scope["path"])
+
+    wrapped = wrap_asgi(app, served.requests)
+    asyncio.run(_call(wrapped, {"type": "http", "method": "GET", "path": "/outer"}))
+    assert served.found == [("/inner", "GET /inner (2nd request)"), ("/outer", "GET /outer (1st request)")]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_an_application_that_raises_ends_its_request(error: type[BaseException], served: Served) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         served.add("half done")
-        raise ZeroDivisionError
+        raise error
 
     scope = {"type": "http", "method": "GET", "path": "/"}
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(_call(wrap_asgi(app, served.requests), scope, None))
+    with pytest.raises(error):
+        asyncio.run(_call(wrap_asgi(app, served.requests), scope))
     assert served.found == [("half done", "GET / (1st request)")]
+
+
+async def _nothing(*_: Any) -> None: ...
+
+
+async def _call(app: Any, scope: dict[str, Any]) -> None:
+    await app(scope, _nothing, _nothing)
 
 
 @pytest.mark.parametrize(
     ("make", "interface"),
     [
         pytest.param(lambda: _function, "asgi", id="coroutine-function"),
+        pytest.param(
+            lambda: functools.partial(_function, send=None), "asgi", id="partial-coroutine-function"
+        ),
         pytest.param(lambda: _Callable(), "asgi", id="coroutine-call"),
+        pytest.param(lambda: _Callable().__call__, "asgi", id="coroutine-method"),
         pytest.param(lambda: lambda environ, start_response: [], "wsgi", id="function"),
     ],
 )

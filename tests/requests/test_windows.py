@@ -91,6 +91,44 @@ def test_gathered_requests_lose_nothing_and_count_nothing_twice(served: Served) 
 
     asyncio.run(main())
     assert sorted(name for name, _ in served.found) == [f"{number:02}" for number in range(20)]
+    (together,) = {request for _, request in served.found}
+    assert together == " and ".join(f"GET /{number} ({ordinal(number + 1)} request)" for number in range(20))
+
+
+def test_requests_that_overlap_within_another_are_nested_in_it(served: Served) -> None:
+    async def serve(name: str) -> None:
+        with served.requests.request(name):
+            await asyncio.sleep(0)
+            served.add(name)
+
+    async def main() -> None:
+        with served.requests.request("outer"):
+            served.add("before")
+            await asyncio.gather(serve("a"), serve("b"))
+            served.add("then")
+
+    asyncio.run(main())
+    together = "a (2nd request) and b (3rd request)"
+    outer = "outer (1st request)"
+    assert served.found == [("a", together), ("b", together), ("before", outer), ("then", outer)]
+
+
+def test_one_that_begins_as_another_still_runs_keeps_the_window_open(served: Served) -> None:
+    requests = served.requests
+    first = requests.begin("first")
+    served.add("a")
+    second = requests.begin("second")
+    requests.end(first)
+    third = requests.begin("third")
+    served.add("b")
+    requests.end(second)
+    assert served.found == []
+    requests.end(third)
+    together = "first (1st request) and second (2nd request) and third (3rd request)"
+    assert served.found == [("a", together), ("b", together)]
+    with requests.request("fourth"):
+        served.add("c")
+    assert served.found[2:] == [("c", "fourth (4th request)")]
 
 
 def test_many_threads_at_once_lose_nothing(served: Served) -> None:
@@ -105,6 +143,7 @@ def test_many_threads_at_once_lose_nothing(served: Served) -> None:
     for thread in threads:
         thread.join()
     assert len(served.found) == len({name for name, _ in served.found}) == 200
+    assert all(f"GET /{name} (" in request for name, request in served.found)
 
 
 def test_a_request_that_outlives_the_one_around_it_keeps_that_open(served: Served) -> None:

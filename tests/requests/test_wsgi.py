@@ -98,10 +98,100 @@ def test_a_body_longer_than_it_said_is_passed_on_whole(served: Served) -> None:
     assert body.closed == 1
 
 
-def test_a_length_that_is_no_number_is_not_counted(served: Served) -> None:
+@pytest.mark.parametrize("length", ["many", "", "-1", "²"])
+def test_a_length_that_is_no_number_is_not_counted(length: str, served: Served) -> None:
     body = Body(served, [b"ab"])
-    answer = wrap_wsgi(app_with(body, ("Content-Length", "many")), served.requests)(environ(), start)
-    assert list(answer) == [b"ab"]
+    answer = wrap_wsgi(app_with(body, ("Content-Length", length)), served.requests)(environ(), start)
+    assert next(iter(answer)) == b"ab"
+    assert body.closed == 0
+    assert list(answer) == []
+    assert body.closed == 1
+
+
+def test_an_empty_body_that_says_so_ends_its_request(served: Served) -> None:
+    body = Body(served, [])
+    answer = wrap_wsgi(app_with(body, ("content-length", "0")), served.requests)(environ(), start)
+    assert list(answer) == []
+    assert served.found == [("closed", "GET / (1st request)")]
+
+
+@pytest.mark.parametrize("length", ["1", "2"], ids=["after-all-was-promised", "as-a-part"])
+def test_a_request_that_a_body_makes_is_nested(length: str, served: Served) -> None:
+    def body() -> Iterator[bytes]:
+        served.add("outer")
+        yield b"a"
+        with served.requests.request("GET /stock"):
+            served.add("inner")
+
+    list(wrap_wsgi(app_with(body(), ("Content-Length", length)), served.requests)(environ(), start))
+    assert served.found == [("inner", "GET /stock (2nd request)"), ("outer", "GET / (1st request)")]
+
+
+def test_a_request_that_the_application_makes_of_itself_is_nested(served: Served) -> None:
+    def app(env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if env["PATH_INFO"] == "/outer":
+            list(wrapped(environ("/inner"), start))
+        served.add(env["PATH_INFO"])
+        start_response("200 OK", [])
+        return [b""]
+
+    wrapped = wrap_wsgi(app, served.requests)
+    list(wrapped(environ("/outer"), start))
+    assert served.found == [("/inner", "GET /inner (2nd request)"), ("/outer", "GET /outer (1st request)")]
+
+
+def test_a_body_whose_part_raises_ends_its_request_when_closed(served: Served) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"a"
+        raise ZeroDivisionError
+
+    body = Body(served, parts())
+    answer: Any = wrap_wsgi(app_with(body), served.requests)(environ(), start)
+    with pytest.raises(ZeroDivisionError):
+        list(answer)
+    assert (body.closed, served.found) == (0, [])  # closing is the server's duty
+    answer.close()
+    assert served.found == [("closed", "GET / (1st request)"), ("sent a", "GET / (1st request)")]
+
+
+def test_a_body_never_closed_ends_with_the_test(served: Served) -> None:
+    body = Body(served, [b"a", b"b"])
+    answer: Any = wrap_wsgi(app_with(body), served.requests)(environ("/slow"), start)
+    assert next(iter(answer)) == b"a"
+    served.requests.finish()
+    assert served.found == [("sent a", "GET /slow (1st request)")]
+    answer.close()
+    assert served.found == [("sent a", "GET /slow (1st request)")]
+    served.names.there.remove("closed")  # what happens when all requests have ended is the test's own
+
+
+def test_bodies_read_in_turns_are_one_window_under_both_names(served: Served) -> None:
+    bodies = [Body(served, [name, name + name]) for name in (b"a", b"b")]
+    answers = [
+        iter(wrap_wsgi(app_with(body), served.requests)(environ(f"/{number}"), start))
+        for number, body in enumerate(bodies)
+    ]
+    assert [b"".join(parts) for parts in zip(*answers, strict=True)] == [b"ab", b"aabb"]
+    assert {request for _, request in served.found} == {"GET /0 (1st request) and GET /1 (2nd request)"}
+    assert [name for name, _ in served.found] == ["closed", "sent a", "sent aa", "sent b", "sent bb"]
+
+
+def test_what_start_response_is_given_and_gives_is_passed_on(served: Served) -> None:
+    given: list[Any] = []
+    written: list[bytes] = []
+
+    def keep(*arguments: Any) -> Callable[[bytes], object]:
+        given.append(arguments)
+        return written.append
+
+    def app(_: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        start_response("500 Oh no", [("A", "b")], "error")(b"whole")
+        return ()
+
+    assert list(wrap_wsgi(app, served.requests)(environ(), keep)) == []
+    assert given == [("200 OK", []), ("500 Oh no", [("A", "b")], "error")]
+    assert written == [b"whole"]
 
 
 def test_an_application_that_raises_ends_its_request(served: Served) -> None:
@@ -130,6 +220,11 @@ def test_the_name_has_the_whole_path(served: Served) -> None:
     path = "/käse".encode().decode("latin-1")
     list(wrap_wsgi(app_with(Body(served, [])), served.requests)(environ(path, SCRIPT_NAME="/shop"), start))
     assert served.found == [("closed", "GET /shop/käse (1st request)")]
+
+
+def test_a_request_that_says_nothing_gets_the_root(served: Served) -> None:
+    list(wrap_wsgi(app_with(Body(served, [])), served.requests)({}, start))
+    assert served.found == [("closed", "GET / (1st request)")]
 
 
 def test_the_wrapped_application_keeps_to_the_protocol(served: Served) -> None:
