@@ -107,12 +107,10 @@ def _set(change: Change) -> Iterator[Entry]:
 def _object(change: Change) -> Iterator[Entry]:
     """An instance of a Python class: its class and its slots. Its ``__dict__`` is a container of its own."""
     before, after = change.before.referents, change.after.referents
-    cls = type(change.container)
-    if not _holds(before, cls) and _holds(after, cls):
-        classes = [thing for thing in before if plan_of(type(thing)).kind is Kind.CLASS]
-        if classes:
-            yield Entry("__class__", classes[-1], cls)
-            return
+    cls, former = type(change.container), _former_class(change)
+    if former is not cls and former is not None and _holds(after, cls):
+        yield Entry("__class__", former, cls)
+        return
     # The garbage collector visits the slots first.
     was = dict(zip(change.before.keys, before, strict=False))
     now = dict(zip(change.after.keys, after, strict=False))
@@ -122,6 +120,15 @@ def _object(change: Change) -> Iterator[Entry]:
             yield Entry(name, one, other)
     if change.kind is Kind.OBJECT and plan_of(cls).namespace is None:  # the class hides its attributes' names
         yield from _unordered(before[len(was) :], after[len(now) :])
+
+
+def _former_class(change: Change) -> type | None:
+    """The class that an instance was of: the last of its referents that is one."""
+    before = change.before.referents
+    if _holds(before, type(change.container)):
+        return type(change.container)
+    classes: list[Any] = [thing for thing in before if plan_of(type(thing)).kind is Kind.CLASS]
+    return classes[-1] if classes else None
 
 
 def _holds(things: Iterable[object], wanted: object) -> bool:
@@ -142,7 +149,7 @@ def _replaced_namespace(change: Change, changed: Changes) -> Iterator[Entry]:
     if was is not None:
         yield from _mapping(Change(Kind.DICT, now, _pairs_before(was, changed.get(identity(was))), after))
         return
-    held = [thing for thing in before if plan_of(type(thing)).kind is not Kind.CLASS]
+    held = without(before, [_former_class(change)])
     if len(held) == len(after.keys):  # in the order in which they were set
         yield from map(Entry, after.keys, held, after.referents)
         return

@@ -61,6 +61,11 @@ CARTS = {"bob": cart, "deep": {"er": [{"items": set()}]}}
 LIST, SET, DEQUE, DEFAULT = [1, [2]], {1}, deque([1]), defaultdict(list)
 ORDERED, COUNTER, PAIR = OrderedDict(a=1, b=2), Counter(a=1), (1, [2])
 WEAK = [("receiver", ref(Cart))]
+class Kind:
+    pass
+
+kind = Kind()
+kind.holds = Slim
 """
 
 Act = Callable[[Any], object]
@@ -174,7 +179,14 @@ def test_what_changed_is_told_by_its_path(act: Act, lines: list[str], shop: type
             lambda m: vars(m.cart).update(owner=1) or vars(m.cart).update(owner=None), id="attribute-put-back"
         ),
         pytest.param(lambda m: m.DEFAULT["asked for"], id="empty-entry-of-a-defaultdict"),
-        pytest.param(lambda m: m.WEAK.__setitem__(0, ("receiver", weakref.ref(m.Cart, print))), id="weak-reference-anew"),
+        pytest.param(
+            lambda m: m.WEAK.__setitem__(0, ("receiver", weakref.ref(m.Cart, print))),
+            id="weak-reference-anew",
+        ),
+        pytest.param(
+            lambda m: (setattr(m.kind, "other", 1), delattr(m.kind, "other")),  # type: ignore[func-returns-value]
+            id="attribute-added-and-removed-beside-one-that-holds-a-class",
+        ),
         pytest.param(lambda m: vars(m.cart), id="instance-asked-for-its-dict"),
     ],
 )  # fmt: skip
