@@ -12,7 +12,7 @@ import pytest
 from pytest_stateless import audit, doors
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, Detector
-from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, is_expected, unwatched_objects
+from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.snapshot import Heap, Scope
 from pytest_stateless.leak import Leak
 from pytest_stateless.source import Sources
@@ -53,14 +53,14 @@ def recorded(context: Context) -> Iterator[Context]:
 
 @pytest.fixture
 def left_by(recorded: Context) -> Callable[[Detector, Callable[[], object]], list[Leak]]:
-    """What a detector says that a function left behind, but for what is expected."""
+    """What a detector says that a function left behind."""
 
     def left(detector: Detector, act: Callable[[], object]) -> list[Leak]:
         before = detector.capture(recorded)
         kept = act()
         after = detector.capture(recorded)
         del kept
-        leaks = [leak for leak in detector.compare(before, after) if not is_expected(leak)]
+        leaks = list(detector.compare(before, after))
         assert recorded.recording.broken == []
         return leaks
 
