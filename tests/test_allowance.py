@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_stateless.allowance import Allowance, AllowanceError, matches, parse_allowance, suggestion
@@ -113,6 +113,7 @@ def test_a_pattern_covers_a_subject(pattern: str, subject: str, covers: bool) ->
     assert matches(pattern, subject) is covers
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 @example("module-state:shop.cart.CARTS['[a]'].*?")
 def test_every_subject_covers_itself(subject: str) -> None:

@@ -56,6 +56,16 @@ def test_installing_and_removing_gives_everything_back() -> None:
     assert os.supports_dir_fd == supporting
 
 
+def test_a_stand_in_supports_what_the_real_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "supports_dir_fd", {os.mkfifo})
+    doors.install()
+    try:
+        assert os.mkfifo in os.supports_dir_fd
+        assert os.mknod not in os.supports_dir_fd
+    finally:
+        doors.remove()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stand_in_looks_like_the_real_one(name: str) -> None:
     real, door = doors._DOORS[name]

@@ -12,6 +12,7 @@ import pytest
 from pytest_stateless.requests.windows import ordinal
 
 if TYPE_CHECKING:
+    from pytest_stateless.detectors import Context
     from tests.requests.conftest import Served
 
 
@@ -144,6 +145,36 @@ def test_many_threads_at_once_lose_nothing(served: Served) -> None:
         thread.join()
     assert len(served.found) == len({name for name, _ in served.found}) == 200
     assert all(f"GET /{name} (" in request for name, request in served.found)
+
+
+def test_a_request_that_begins_while_another_opens_its_window_joins_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, both_open, both_run = threading.Event(), threading.Event(), threading.Barrier(2)
+    capture = served.names.capture
+
+    def slow(context: Context) -> frozenset[str]:
+        if opening.is_set():
+            both_open.set()
+        opening.set()
+        both_open.wait(0.05)  # in vain, where one waits for the other
+        return capture(context)
+
+    def serve(name: str) -> None:
+        with served.requests.request(name):
+            both_run.wait()
+            served.add(name)
+            both_run.wait()
+
+    monkeypatch.setattr(served.names, "capture", slow)
+    threads = [threading.Thread(target=serve, args=(name,)) for name in "ab"]
+    threads[0].start()
+    opening.wait()
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    together = "a (1st request) and b (2nd request)"
+    assert served.found == [("a", together), ("b", together)]
 
 
 def test_a_request_that_outlives_the_one_around_it_keeps_that_open(served: Served) -> None:

@@ -1,0 +1,85 @@
+"""What the tests of the formats share: hand-made results, and results of any texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.reports.session import SessionLeaks, TestLeaks
+
+LEAKS = (
+    Leak("module-state", "shop.cart.CARTS['bob']", "added: list (2 items)", owner=Owner.APPLICATION),
+    Leak("file-write", "var/receipts/1.pdf", "created", Origin("shop/receipts.py", 31, "save")),
+    Leak(
+        "listening-socket",
+        "0.0.0.0:9100",
+        "tcp, fd 14, exposed on all interfaces",
+        Origin("shop/metrics.py", 9, "start"),
+        request="POST /login (2nd request)",
+    ),
+)
+ERROR = {"detector": "file-write", "traceback": "Traceback (most recent call last):\nValueError: odd\n"}
+
+
+@pytest.fixture
+def leaks() -> tuple[Leak, ...]:
+    """One of each rule."""
+    return LEAKS
+
+
+@pytest.fixture
+def session() -> SessionLeaks:
+    """A run with a test that failed, one that was only warned of, and one whose detector failed."""
+    return SessionLeaks(
+        (
+            TestLeaks("tests/test_shop.py::test_checkout", "tests/test_shop.py", 12, "failed", LEAKS),
+            TestLeaks("tests/test_shop.py::test_login", "tests/test_shop.py", 0, "xfailed", LEAKS[:1]),
+            TestLeaks("tests/test_shop.py::test_odd", "tests/test_shop.py", 30, "passed", (), (ERROR,)),
+        ),
+        checked=5,
+        unused=(("module-state:shop.old.*", "pytest.ini: stateless_allow"),),
+    )
+
+
+HOSTILE = st.sampled_from(
+    [
+        "\n::error::x",
+        "\r\n::add-mask::e",
+        "  ::stop-commands::x",
+        "##[add-mask]e",
+        "%0A::error::x",
+        "\x1b[31m\x07",
+        "\x9b31m",
+        "<script>&\"'",
+        "]]>",
+        "\u202e\u200b\ufeff\u2028\x85",
+        "\udcff",  # a byte of a file's name that is no UTF-8
+        "\0",
+        "a,b:c=d",
+        "\\n",
+    ]
+)
+TEXTS = st.lists(HOSTILE | st.text(max_size=8), max_size=3).map("".join)
+ORIGINS = st.none() | st.builds(Origin, TEXTS, st.integers(0, 10**6), TEXTS)
+RULES = st.sampled_from(["module-state", "file-write", "listening-socket", "another-one"])
+
+
+@pytest.fixture(scope="session")
+def any_leak() -> st.SearchStrategy[Leak]:
+    """Leaks of any texts, as a hostile program may leave them."""
+    return st.builds(Leak, RULES, TEXTS, TEXTS, ORIGINS, st.sampled_from(Owner), request=st.none() | TEXTS)
+
+
+@pytest.fixture(scope="session")
+def any_session(any_leak: st.SearchStrategy[Leak]) -> st.SearchStrategy[SessionLeaks]:
+    """Runs of any texts."""
+    error: Any = st.fixed_dictionaries({"detector": TEXTS, "traceback": TEXTS})
+    outcome = st.sampled_from(["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun"])
+    leaks = st.lists(any_leak, max_size=3).map(tuple)
+    errors = st.lists(error, max_size=2).map(tuple)
+    test = st.builds(TestLeaks, TEXTS, TEXTS, st.integers(0, 10**6), outcome, leaks, errors)
+    unused = st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple)
+    return st.builds(SessionLeaks, st.lists(test, max_size=3).map(tuple), st.integers(0, 9), unused)
