@@ -389,6 +389,16 @@ def test_nothing_is_said_of_sockets_that_lead_to_the_kernel(left_by: LeftBy, kee
     assert left_by(listening_socket, lambda: netlink(keep)) == []
 
 
+def test_nothing_is_said_of_a_socket_between_a_virtual_machine_and_its_host(
+    left_by: LeftBy, keep: ExitStack
+) -> None:
+    try:
+        made = opened(keep, socket.AF_VSOCK, STREAM, (socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
+    except (AttributeError, OSError) as error:
+        pytest.skip(f"no such sockets here: {error}")
+    assert left_by(listening_socket, made.listen) == []
+
+
 def test_a_duplicate_of_what_listened_before_is_nothing_new(left_by: LeftBy, keep: ExitStack) -> None:
     made = opened(keep, INET, STREAM, ("127.0.0.1", 0), listen=True)
     assert left_by(listening_socket, lambda: keep.enter_context(made.dup())) == []
