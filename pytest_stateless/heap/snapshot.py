@@ -59,7 +59,7 @@ class Chunk(NamedTuple):
     referent_counts: list[int]
     key_counts: list[int]
     ordered: Mapping[int, list[object]] = {}
-    """By the identity of a dictionary: its values in the order of its keys, where its referents have another one.
+    """By the identity of a dictionary: its values in the order of its keys, where its referents aren't just these.
 
     The attributes of an instance are shown in the order in which the first instance of the class got its own
     (3.11 and later; dict_traverse in CPython's Objects/dictobject.c).
@@ -133,8 +133,7 @@ def spelled_bases(cls: type) -> Iterator[str]:
     """``module.Name`` of a class and of all that it inherits from."""
     for base in mro_of(cls):
         module = type.__dict__["__module__"].__get__(base) if not is_heap_type(base) else module_name_of(base)
-        if type(module) is str:
-            yield f"{module}.{name_of(base)}"
+        yield f"{module}.{name_of(base)}"
 
 
 class Heap:
@@ -181,10 +180,6 @@ class Heap:
     def has_module(self, name: str) -> bool:
         """Whether a module of that name is loaded and watched."""
         return name in self._modules and self.scope.enters_module(name)
-
-    def knows(self, thing: object) -> bool:
-        """Whether ``thing`` was met when the heap was discovered or looked at."""
-        return identity(thing) in self._seen
 
     def look(self) -> Snapshot:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
@@ -258,9 +253,9 @@ class Heap:
         """Walk through all that the roots lead to and that wasn't met yet, level by level."""
         found: dict[Kind, list[Any]] = {kind: [] for kind in WATCHED}
         seen, plans = self._seen, self._plans
-        level: list[object] = list(roots)
+        level: list[Any] = list(roots)
         while level:
-            arrived: list[object] = []
+            arrived: list[Any] = []
             for thing in level:
                 cls = type(thing)
                 known = plans.get(identity(cls))
@@ -273,6 +268,9 @@ class Heap:
                     continue
                 seen[place] = thing
                 if kind >= Kind.DICT:
+                    if EMBEDDED and kind is Kind.DICT and thing and not get_referents(thing):
+                        kind = Kind.MAPPING  # the namespace of an instance that wasn't met yet
+                        arrived += dict.values(thing)
                     found[kind].append(thing)
                 elif not self._enters(kind, thing):
                     continue
@@ -360,7 +358,7 @@ def _in_order_of_keys(containers: tuple[Any, ...], referents: list[object]) -> M
     ordered = {}
     for container in containers:
         values, shown = list(dict.values(container)), get_referents(container)
-        if len(values) == len(shown) and not same(values, shown):
+        if len(shown) != 2 * len(values) and not same(values, shown):
             ordered[identity(container)] = values
     return ordered
 

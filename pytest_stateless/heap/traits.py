@@ -167,8 +167,11 @@ def _is_lazy(about: About, entry: Entry) -> bool:
         if descriptor is ABSENT or plan_of(type(descriptor)).kind is Kind.FUNCTION:
             return False
         return _inherited(type(descriptor), "__get__") is not ABSENT
-    home = _home(entry.after)
-    return bool(home) and home.partition(".")[0] == about.path.module.partition(".")[0]
+    module, home = about.path.module, _home(entry.after)
+    if not home or home.partition(".")[0] != module.partition(".")[0]:
+        return False
+    # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
+    return module not in about.application or "__getattr__" in about.change.container
 
 
 def _home(value: Any) -> str:

@@ -193,6 +193,14 @@ def test_what_changed_is_told_by_its_path(act: Act, lines: list[str], shop: type
             id="attribute-added-and-removed-beside-one-that-holds-a-class",
         ),
         pytest.param(lambda m: vars(m.cart), id="instance-asked-for-its-dict"),
+        pytest.param(
+            lambda m: [
+                setattr(vars(m.odd), "mark", [1]),
+                vars(m.odd).update(total=5),
+                setattr(m.odd, "__dict__", {"total": 1000}),
+            ],
+            id="namespace-with-slots-replaced-by-what-it-was",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_the_same_is_not_told(act: Act, shop: types.ModuleType) -> None:
@@ -252,6 +260,31 @@ def test_a_container_is_named_where_it_is_defined(
     context = context_of("stateless_named", "stateless_named.store", "stateless_named.views")
     (leak,) = left_by(lambda _: views.BASKETS.update(bob=1), shop, context)
     assert leak.subject == "stateless_named.store.CARTS['bob']"
+
+
+@pytest.mark.parametrize("last", ["stateless_one", "stateless_other"])
+def test_without_source_the_module_that_was_imported_last_names_a_container(
+    last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["stateless_one", "stateless_other"]
+    kept: list[int] = []
+    for name in sorted(names, key=last.__eq__):
+        module: Any = types.ModuleType(name)
+        module.kept = kept
+        monkeypatch.setitem(sys.modules, name, module)
+    context = context_of(*names)
+    before = module_state.capture(context)
+    kept.append(1)
+    (leak,) = module_state.compare(before, module_state.capture(context))
+    assert leak.subject == f"{last}.kept"
+
+
+def test_what_is_no_module_in_sys_modules_does_no_harm(
+    shop: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "stateless_lazy", object())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, 7, shop)  # type: ignore[arg-type]
+    assert told(left_by(lambda module: module.LIST.append(3), shop)) == [".LIST  added item: int"]
 
 
 def test_deleted_and_replaced_modules_are_told_and_imported_ones_are_not(shop: types.ModuleType) -> None:

@@ -27,16 +27,67 @@ class Watch(Protocol):
     ) -> list[Leak]: ...
 
 
-def _watch(module: types.ModuleType, act: Callable[[], object], show_values: bool = False) -> list[Leak]:
+WindowsOn = Callable[[types.ModuleType], Callable[[Callable[[], object]], list[Leak]]]
+"""Gives windows in a row on a module, each a function that does something and tells what leaked."""
+
+
+WatchAbsorbing = Callable[[types.ModuleType, Callable[[], object], Callable[[], object]], list[Leak]]
+"""Does two things within a window on a module, the second of them absorbed, and tells what leaked."""
+
+
+def _context_of(module: types.ModuleType, show_values: bool = False) -> Context:
     def make_heap() -> Heap:
         return Heap({module.__name__: module}, Scope(frozenset({module.__name__})))
 
     sources = Sources("/", frozenset({module.__name__}))
-    context = Context(sources, Recording(sources), (), make_heap, show_values)
+    return Context(sources, Recording(sources), (), make_heap, show_values)
+
+
+def _left_by(context: Context, act: Callable[[], object]) -> list[Leak]:
     before = module_state.capture(context)
     act()
     after = module_state.capture(context)
     return list(module_state.compare(before, after))
+
+
+def _watch(module: types.ModuleType, act: Callable[[], object], show_values: bool = False) -> list[Leak]:
+    return _left_by(_context_of(module, show_values), act)
+
+
+def _windows_on(module: types.ModuleType) -> Callable[[Callable[[], object]], list[Leak]]:
+    context = _context_of(module)
+
+    def window(act: Callable[[], object]) -> list[Leak]:
+        try:
+            return _left_by(context, act)
+        finally:
+            context.rest()
+
+    return window
+
+
+def _watch_absorbing(
+    module: types.ModuleType, act: Callable[[], object], absorbed: Callable[[], object]
+) -> list[Leak]:
+    context = _context_of(module)
+    before = module_state.capture(context)
+    act()
+    start = module_state.capture(context)
+    absorbed()
+    after = module_state.capture(context)
+    return list(module_state.compare(module_state.absorb(before, start, after), after))
+
+
+@pytest.fixture(scope="session")
+def watch_absorbing() -> WatchAbsorbing:
+    """See ``WatchAbsorbing``."""
+    return _watch_absorbing
+
+
+@pytest.fixture(scope="session")
+def windows_on() -> WindowsOn:
+    """See ``WindowsOn``."""
+    return _windows_on
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -12,14 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from tests.heap.conftest import Watch
+    from pytest_stateless.leak import Leak
+    from tests.heap.conftest import Watch, WatchAbsorbing, WindowsOn
 
 SETTINGS: Final = settings(
-    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 
@@ -262,12 +269,13 @@ def mutations(place: Place) -> list[Mutation]:
 
 def _of_items(place: Place) -> list[Mutation]:
     mapping, new = place.holds, object()
+    fresh = next(name for name in map("new{}".format, itertools.count()) if name not in mapping)
     found = [
         Mutation(
-            f"{place.path}['new']",
+            f"{place.path}[{fresh!r}]",
             "added",
-            lambda: mapping.__setitem__("new", new),
-            lambda: mapping.pop("new"),
+            lambda: mapping.__setitem__(fresh, new),
+            lambda: mapping.pop(fresh),
         )
     ]
     for key, value in mapping.items():
@@ -389,9 +397,17 @@ def _of_module(place: Place) -> list[Mutation]:
 _MUTATE["module"] = _of_module
 
 
-def _reported(watch: Watch, world: World, act: Callable[[], object]) -> list[tuple[str, str]]:
-    leaks = watch(world.module, act)
+def _told(leaks: list[Leak]) -> list[tuple[str, str]]:
     return sorted((leak.subject, leak.message.split()[0].rstrip(":")) for leak in leaks)
+
+
+def _reported(watch: Watch, world: World, act: Callable[[], object]) -> list[tuple[str, str]]:
+    return _told(watch(world.module, act))
+
+
+def _chosen(data: st.DataObject, world: World, at_most: int = 3) -> list[Mutation]:
+    places = data.draw(st.lists(st.sampled_from(world.places), max_size=at_most, unique_by=id))
+    return [data.draw(st.sampled_from(found)) for place in places if (found := mutations(place))]
 
 
 @given(data=st.data())
@@ -400,15 +416,13 @@ def test_exactly_what_changed_is_reported(
     data: st.DataObject, watch: Watch, new_module: Callable[[], types.ModuleType]
 ) -> None:
     world = _build(data, new_module())
-    places = data.draw(st.lists(st.sampled_from(world.places), max_size=3, unique_by=id))
-    chosen = [data.draw(st.sampled_from(found)) for place in places if (found := mutations(place))]
+    chosen = _chosen(data, world)
 
     def act() -> None:
         for mutation in chosen:
             mutation.do()
 
-    expected = sorted((mutation.subject, mutation.verb) for mutation in chosen)
-    assert _reported(watch, world, act) == expected
+    assert _reported(watch, world, act) == sorted((mutation.subject, mutation.verb) for mutation in chosen)
 
 
 @given(data=st.data())
@@ -417,11 +431,7 @@ def test_what_is_put_back_is_no_leak(
     data: st.DataObject, watch: Watch, new_module: Callable[[], types.ModuleType]
 ) -> None:
     world = _build(data, new_module())
-    chosen = [
-        data.draw(st.sampled_from(found))
-        for place in data.draw(st.lists(st.sampled_from(world.places), max_size=3, unique_by=id))
-        if (found := mutations(place))
-    ]
+    chosen = _chosen(data, world)
 
     def act() -> None:
         for mutation in chosen:
@@ -429,3 +439,140 @@ def test_what_is_put_back_is_no_leak(
             mutation.undo()
 
     assert _reported(watch, world, act) == []
+
+
+_AGAIN: Final[dict[type, Callable[[Any], Any]]] = {
+    int: lambda value: int(str(value)),
+    str: lambda value: "".join(list(value)),
+    bytes: lambda value: bytes(bytearray(value)),
+    tuple: lambda value: tuple(map(again, value)),
+    frozenset: lambda value: frozenset(map(again, value)),
+    list: lambda value: list(map(again, value)),
+    deque: lambda value: deque(map(again, value)),
+    set: lambda value: set(map(again, value)),
+    dict: lambda value: {again(key): again(held) for key, held in value.items()},
+    OrderedDict: lambda value: OrderedDict((again(key), again(held)) for key, held in value.items()),
+    Counter: lambda value: Counter({again(key): again(held) for key, held in value.items()}),
+    defaultdict: lambda value: defaultdict(
+        value.default_factory, [(again(key), again(held)) for key, held in value.items()]
+    ),
+}
+
+
+def again(value: Any) -> Any:
+    """An equal value made anew, as far as it is of built-in types."""
+    return _AGAIN.get(type(value), lambda same: same)(value)
+
+
+def _rebind(place: Place) -> None:
+    """Put an equal value in the place of each that something holds."""
+    holds = place.holds
+    if place.kind == "items":
+        for key in list(holds):
+            holds[key] = again(holds[key])
+    elif place.kind == "sequence":
+        for position, value in enumerate(list(holds)):
+            holds[position] = again(value)
+    elif place.kind == "set":
+        items = list(map(again, holds))
+        holds.clear()
+        holds.update(items)
+    elif place.kind == "cell":
+        holds.cell_contents = again(holds.cell_contents)
+    else:
+        named = {
+            name: getattr(holds, name)
+            for name in (*getattr(holds, "__slots__", ()), *getattr(holds, "__dict__", ()))
+            if hasattr(holds, name)
+        }
+        for name, value in named.items():
+            if not name.startswith("__"):
+                setattr(holds, name, again(value))
+
+
+@given(data=st.data())
+@SETTINGS
+def test_equal_values_made_anew_are_no_leak(
+    data: st.DataObject, watch: Watch, new_module: Callable[[], types.ModuleType]
+) -> None:
+    world = _build(data, new_module())
+    places = data.draw(st.lists(st.sampled_from(world.places), max_size=5, unique_by=id))
+    assert _reported(watch, world, lambda: [_rebind(place) for place in places]) == []
+
+
+@given(data=st.data())
+@SETTINGS
+def test_windows_in_a_row_tell_what_each_left(
+    data: st.DataObject, windows_on: WindowsOn, new_module: Callable[[], types.ModuleType]
+) -> None:
+    world = _build(data, new_module(), depth=3)
+    window = windows_on(world.module)
+    for number in range(data.draw(st.integers(2, 5))):
+        chosen = _chosen(data, world, at_most=2)
+        name = f"grown{number}"
+        grown = _Grown(world.module, name, world.node(f"{world.module.__name__}.{name}", 3))
+
+        def act(chosen: list[Mutation] = chosen, grown: _Grown = grown) -> None:
+            for mutation in chosen:
+                mutation.do()
+            grown.grow()
+
+        expected = [(mutation.subject, mutation.verb) for mutation in chosen]
+        assert _told(window(act)) == sorted([*expected, grown.told])
+
+
+@dataclass
+class _Grown:
+    """Something new that a window leaves in a module, and later windows change."""
+
+    module: types.ModuleType
+    name: str
+    value: Any
+
+    def grow(self) -> None:
+        setattr(self.module, self.name, self.value)
+
+    @property
+    def told(self) -> tuple[str, str]:
+        return f"{self.module.__name__}.{self.name}", "added"
+
+
+@given(data=st.data())
+@SETTINGS
+def test_what_was_absorbed_is_not_told(
+    data: st.DataObject, watch_absorbing: WatchAbsorbing, new_module: Callable[[], types.ModuleType]
+) -> None:
+    world = _build(data, new_module())
+    chosen, others = _two_sets_of(data, world)
+
+    def act() -> None:
+        for mutation in chosen:
+            mutation.do()
+
+    def absorbed() -> None:
+        for mutation in others:
+            mutation.do()
+
+    leaks = watch_absorbing(world.module, act, absorbed)
+    assert _told(leaks) == sorted((mutation.subject, mutation.verb) for mutation in chosen)
+
+
+def _two_sets_of(data: st.DataObject, world: World) -> tuple[list[Mutation], list[Mutation]]:
+    """Mutations, often of the same containers, that don't concern the same entries."""
+    places = data.draw(st.lists(st.sampled_from(world.places), max_size=4, unique_by=id))
+    one: list[Mutation] = []
+    other: list[Mutation] = []
+    for place in places:
+        found = mutations(place)
+        if found:
+            one.append(data.draw(st.sampled_from(found)))
+            left = [
+                mutation
+                for mutation in found
+                # Positions in a list move, and the elements of a set have no names.
+                if mutation.subject != one[-1].subject and place.kind not in ("sequence", "set")
+            ]
+            if left:
+                other.append(data.draw(st.sampled_from(left)))
+    swap = data.draw(st.booleans())
+    return (other, one) if swap else (one, other)

@@ -110,7 +110,9 @@ def test_any_report_fits_the_schema_and_holds_every_text(
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(any_session)
     def check(session: SessionLeaks) -> None:
-        assume(not SURROGATE_PAIR.search(repr(session)))  # which JSON reads as the one character that they spell
+        assume(
+            not SURROGATE_PAIR.search(repr(session))
+        )  # which JSON reads as the one character that they spell
         text = render(session)
         assert text.isascii()
         report = json.loads(text)

@@ -1,0 +1,202 @@
+"""What an entry is recognised by beside its path."""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import Kind
+from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.snapshot import Change, Content
+from pytest_stateless.heap.traits import About, traits_of
+
+NOTHING = Content([], [])
+
+
+def _class(module: object, **namespace: object) -> Any:
+    return type("Made", (), {"__module__": module, **namespace})
+
+
+def _function(module: str) -> types.FunctionType:
+    return types.FunctionType((lambda: None).__code__, {"__name__": module})
+
+
+def about(
+    container: Any = None,
+    kind: Kind = Kind.DICT,
+    namespace: bool = True,
+    holder: type | None = None,
+    module: str = "library.part",
+) -> About:
+    """A changed container of a library's module; the application is ``shop``, the test tool ``tool``."""
+    path = Path(module, f"{module}.thing", namespace, holder)
+    change = Change(kind, {} if container is None else container, NOTHING, NOTHING)
+    return About(
+        path,
+        change,
+        owner="dependency",
+        imported=frozenset({"fresh"}),
+        application=frozenset({"shop", "shop.cart"}),
+        tools=frozenset({"tool"}),
+    )
+
+
+LIBRARY = _class("library")
+SHOP = _class("shop")
+
+
+class Referent:
+    """What a weak reference can refer to."""
+
+
+KEPT = Referent()
+
+
+@pytest.mark.parametrize(
+    ("entry", "traits"),
+    [
+        pytest.param(Entry("a", ABSENT, 1), {"added", "value:builtins.int"}, id="added"),
+        pytest.param(Entry("a", 1, ABSENT), {"removed", "was:builtins.int"}, id="removed"),
+        pytest.param(Entry("a", 1, "b"), {"changed", "was:builtins.int", "value:builtins.str"}, id="changed"),
+        pytest.param(Entry("a", 1, True), {"value:builtins.bool", "value:builtins.int"}, id="bases-of-a-value"),
+        pytest.param(Entry("a", None, 1), {"was:builtins.NoneType"}, id="none"),
+        pytest.param(Entry("a", 1, LIBRARY()), {"value:library.Made"}, id="instance"),
+        pytest.param(Entry("a", 1, _class("tool.part")()), {"value:of-a-tool"}, id="instance-of-a-tool"),
+        pytest.param(Entry("a", _class("tool")(), ABSENT), {"was:of-a-tool", "removed"}, id="tools-instance-removed"),
+        pytest.param(Entry("a", 1, [_class("tool")()]), {"value:of-a-tool"}, id="list-of-a-tools-instances"),
+        pytest.param(Entry("a", 1, _function("tool.part")), {"value:of-a-tool"}, id="function-of-a-tool"),
+        pytest.param(Entry("a", 1, types.MethodType(_function("tool"), 1)), {"value:of-a-tool"}, id="method-of-a-tool"),
+        pytest.param(Entry("a", ABSENT, _function("fresh")), {"value:imported"}, id="function-just-imported"),
+        pytest.param(Entry("a", ABSENT, _class("fresh")), {"value:imported"}, id="class-just-imported"),
+        pytest.param(Entry("a", ABSENT, types.ModuleType("fresh")), {"value:imported", "value:builtins.module"},
+                     id="module-just-imported"),
+        pytest.param(Entry("a", ABSENT, weakref.ref(KEPT)), {"weak"}, id="weak-reference"),
+        pytest.param(Entry(weakref.ref(KEPT), ABSENT, 1), {"weak"}, id="weak-key"),
+        pytest.param(Entry("a", weakref.proxy(KEPT), ABSENT), {"weak"}, id="weak-proxy-removed"),
+        pytest.param(Entry("__doc__", ABSENT, "text"), {"class-detail"}, id="detail-of-a-class"),
+        pytest.param(Entry("a", None, 1), {"in:builtins.dict", "owner:dependency"}, id="where-it-is"),
+    ],
+)  # fmt: skip
+def test_an_entry_has_its_traits(entry: Entry, traits: set[str]) -> None:
+    assert traits - set(traits_of(about(), entry)) == set()
+
+
+@pytest.mark.parametrize(
+    ("entry", "absent"),
+    [
+        pytest.param(Entry("a", 1, [_class("tool")(), 1]), "value:of-a-tool", id="list-of-a-tools-and-others"),
+        pytest.param(Entry("a", 1, []), "value:of-a-tool", id="empty-list"),
+        pytest.param(Entry("a", 1, _class("toolbox")()), "value:of-a-tool", id="longer-name-than-the-tools"),
+        pytest.param(Entry("a", ABSENT, _function("stale")), "value:imported", id="function-imported-before"),
+        pytest.param(Entry("a", ABSENT, _class("fresh")()), "value:imported", id="instance-of-an-imported-class"),
+        pytest.param(Entry("a", ABSENT, _class(property())), "value:imported", id="class-without-a-module"),
+        pytest.param(Entry("a", ABSENT, int), "value:imported", id="builtin-class"),
+        pytest.param(Entry("a", ABSENT, LIBRARY()), "weak", id="no-weak-reference"),
+        pytest.param(Entry("__docs__", ABSENT, "text"), "class-detail", id="no-detail-of-a-class"),
+        pytest.param(Entry(7, ABSENT, "text"), "class-detail", id="label-that-is-no-text"),
+        pytest.param(Entry("a", ABSENT, LIBRARY()), "value:builtins.object", id="base-of-all"),
+    ],
+)  # fmt: skip
+def test_an_entry_has_no_other_traits(entry: Entry, absent: str) -> None:
+    assert absent not in set(traits_of(about(), entry))
+
+
+@pytest.mark.parametrize("label", ["__doc__", "a"])
+def test_items_have_no_traits_of_attributes(label: str) -> None:
+    traits = set(traits_of(about(namespace=False), Entry(label, None, 1)))
+    assert traits.isdisjoint({"class-detail", "first-use", "lazy"})
+
+
+@pytest.mark.parametrize(
+    ("where", "entry", "expected"),
+    [
+        pytest.param(about(), Entry("a", None, 1), True, id="constant-for-none"),
+        pytest.param(about(), Entry("a", False, True), True, id="true-for-false"),
+        pytest.param(about(), Entry("a", "", "text"), True, id="text-for-no-text"),
+        pytest.param(about(), Entry("a", object(), 1), True, id="constant-for-a-marker"),
+        pytest.param(about(), Entry("a", None, LIBRARY()), True, id="its-own-object-for-none"),
+        pytest.param(about(), Entry("a", None, SHOP()), False, id="applications-object-for-none"),
+        pytest.param(about(), Entry("a", None, SHOP), False, id="applications-class-for-none"),
+        pytest.param(about(), Entry("a", None, _function("shop.cart")), False, id="applications-function-for-none"),
+        pytest.param(about(), Entry("a", 0, 1), False, id="number-for-a-number"),
+        pytest.param(about(), Entry("a", 1, 2), False, id="again"),
+        pytest.param(about(), Entry("a", ABSENT, 1), False, id="added"),
+        pytest.param(about(), Entry("a", None, ABSENT), False, id="removed"),
+        pytest.param(about(), Entry("_dirty", True, False), True, id="private-switch"),
+        pytest.param(about(), Entry("dirty", True, False), False, id="public-switch"),
+        pytest.param(about(module="shop.cart"), Entry("a", None, 1), False, id="the-applications"),
+        pytest.param(about(module="shop.cart"), Entry("_a", True, False), False, id="the-applications-switch"),
+        pytest.param(about(holder=_class("library", a=None)), Entry("a", ABSENT, 1), True, id="none-of-the-class"),
+        pytest.param(about(holder=_class("library", a=5)), Entry("a", ABSENT, 1), False, id="number-of-the-class"),
+        pytest.param(about(holder=_class("library")), Entry("a", ABSENT, 1), False, id="nothing-of-the-class"),
+        pytest.param(about(holder=_class("shop", a=None)), Entry("a", ABSENT, 1), False, id="of-the-applications-class"),
+        pytest.param(about(LIBRARY(), Kind.OBJECT, False), Entry("a", None, 1), True, id="slot"),
+        pytest.param(about(SHOP(), Kind.OBJECT, False), Entry("a", None, 1), False, id="slot-of-the-application"),
+        pytest.param(about(SHOP(), Kind.SLOTS, False), Entry("a", None, 1), False, id="slot-of-its-container"),
+    ],
+)  # fmt: skip
+def test_a_library_that_sets_itself_up_is_recognised(where: About, entry: Entry, expected: bool) -> None:
+    assert ("first-use" in set(traits_of(where, entry))) is expected
+
+
+def _lazy_module(name: str) -> Any:
+    return about({"__getattr__": print}, module=name)
+
+
+@pytest.mark.parametrize(
+    ("where", "entry", "expected"),
+    [
+        pytest.param(about(holder=_class("shop", a=functools.cached_property(len))), Entry("a", ABSENT, 1), True,
+                     id="cached-property"),
+        pytest.param(about(holder=_class("shop", a=functools.cached_property(len))), Entry("a", 1, 2), False,
+                     id="cached-property-that-changes"),
+        pytest.param(about(holder=_class("shop", a=_function("shop"))), Entry("a", ABSENT, 1), False, id="method"),
+        pytest.param(about(holder=_class("shop", a=5)), Entry("a", ABSENT, 1), False, id="class-attribute"),
+        pytest.param(about(holder=_class("shop")), Entry("a", ABSENT, 1), False, id="nothing-on-the-class"),
+        pytest.param(about(holder=_class("library", __getattr__=len)), Entry("a", ABSENT, 1), True,
+                     id="library-that-makes-its-attributes"),
+        pytest.param(about(holder=_class("shop", __getattr__=len)), Entry("a", ABSENT, 1), False,
+                     id="application-that-makes-its-attributes"),
+        pytest.param(about(), Entry("a", ABSENT, _class("library.other")), True, id="a-packages-own-class"),
+        pytest.param(about(), Entry("a", ABSENT, _function("library")), True, id="a-packages-own-function"),
+        pytest.param(about(), Entry("a", ABSENT, _class("library")()), False, id="a-packages-own-instance"),
+        pytest.param(about(), Entry("a", ABSENT, _class("elsewhere")), False, id="class-from-elsewhere"),
+        pytest.param(about(), Entry("a", ABSENT, 1), False, id="number"),
+        pytest.param(about(module="shop.cart"), Entry("a", ABSENT, _function("shop")), False, id="the-applications-function"),
+        pytest.param(_lazy_module("shop.cart"), Entry("a", ABSENT, _function("shop")), True, id="the-applications-lazy-export"),
+    ],
+)  # fmt: skip
+def test_what_is_computed_on_first_use_is_recognised(where: About, entry: Entry, expected: bool) -> None:
+    assert ("lazy" in set(traits_of(where, entry))) is expected
+
+
+@pytest.mark.parametrize(
+    ("make", "module"),
+    [
+        pytest.param(about, "library.part", id="a-module's"),
+        pytest.param(lambda: about(holder=SHOP), "shop", id="a-class's"),
+        pytest.param(lambda: about(SHOP(), Kind.OBJECT), "shop", id="an-instance's"),
+    ],
+)
+def test_who_holds_the_attributes_is_known(make: Callable[[], About], module: str) -> None:
+    assert make().holder_module == module
+    assert make().attributes
+
+
+def test_no_metaclass_is_asked() -> None:
+    class Meta(type):
+        def _raise(cls, *_: object) -> Any:
+            raise AssertionError("asked")
+
+        __eq__ = __instancecheck__ = __subclasscheck__ = __getattribute__ = __repr__ = _raise
+        __hash__ = _raise  # type: ignore[assignment]
+
+    thing = type.__call__(Meta("Made", (), {"__module__": "shop"}))
+    found = set(traits_of(about(), Entry("a", thing, [thing])))
+    assert "was:shop.Made" in found
