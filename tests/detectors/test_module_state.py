@@ -66,6 +66,12 @@ class Kind:
 
 kind = Kind()
 kind.holds = Slim
+
+class Marked(dict):
+    __slots__ = ("mark",)
+
+odd = Cart()
+odd.__dict__ = Marked(total=1000)
 """
 
 Act = Callable[[Any], object]
@@ -194,11 +200,11 @@ def test_what_changed_is_told_by_its_path(act: Act, lines: list[str], shop: type
         ),
         pytest.param(lambda m: vars(m.cart), id="instance-asked-for-its-dict"),
         pytest.param(
-            lambda m: [
-                setattr(vars(m.odd), "mark", [1]),
-                vars(m.odd).update(total=5),
-                setattr(m.odd, "__dict__", {"total": 1000}),
-            ],
+            lambda m: (
+                vars(m.odd).__setattr__("mark", [1])
+                or vars(m.odd).update(total=5)
+                or m.odd.__setattr__("__dict__", {"total": 1000})
+            ),
             id="namespace-with-slots-replaced-by-what-it-was",
         ),
     ],
@@ -282,8 +288,9 @@ def test_without_source_the_module_that_was_imported_last_names_a_container(
 def test_what_is_no_module_in_sys_modules_does_no_harm(
     shop: types.ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "stateless_lazy", object())  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, 7, shop)  # type: ignore[arg-type]
+    loaded: dict[Any, Any] = sys.modules
+    monkeypatch.setitem(loaded, "stateless_lazy", object())
+    monkeypatch.setitem(loaded, 7, shop)
     assert told(left_by(lambda module: module.LIST.append(3), shop)) == [".LIST  added item: int"]
 
 

@@ -209,6 +209,22 @@ def test_what_nothing_leads_to_has_no_path(modules: Callable[..., Modules]) -> N
     assert path_to([], modules("stateless_a")) is None
 
 
+def test_a_class_at_home_is_not_searched_again_for_its_guests(modules: Callable[..., Modules]) -> None:
+    loaded = modules(stateless_guest="", stateless_home="class Cart:\n  kept = []")
+    vars(loaded["stateless_guest"])["Cart"] = vars(loaded["stateless_home"])["Cart"]
+    heap = Heap(loaded, Scope(frozenset(loaded)))
+    assert find_paths([[]], heap, [{name: module} for name, module in loaded.items()]) == {}
+
+
+def test_a_module_of_a_test_tools_class_leads_nowhere(modules: Callable[..., Modules]) -> None:
+    loaded = modules("stateless_a")
+    kept: list[object] = []
+    made: Any = type("Made", (types.ModuleType,), {"__module__": "tool"})("stateless_tools")
+    made.kept = kept
+    loaded["stateless_tools"] = made
+    assert path_to(kept, loaded, Scope(without_packages=frozenset({"tool"}))) is None
+
+
 @pytest.mark.parametrize("name", ["__builtins__", "__spec__", "__loader__"])
 def test_what_the_import_system_put_there_is_not_followed(name: str, modules: Callable[..., Modules]) -> None:
     loaded = modules("stateless_a")

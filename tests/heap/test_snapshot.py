@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.diff import entries
 from pytest_stateless.heap.graph import Kind, identity, plan_of
 from pytest_stateless.heap.snapshot import (
     CHUNK,
@@ -301,7 +302,42 @@ def test_attributes_set_in_another_order_keep_their_names(shop: Any) -> None:
     before = heap.look()
     del second.gamma
     (change,) = (change for change in changes(before, heap.look()) if change.container is vars(second))
+    assert dict(by_key(change.before).values()) == {"beta": 3000, "alpha": 4000, "gamma": 5000}
     assert dict(by_key(change.after).values()) == {"beta": 3000, "alpha": 4000}
+
+
+@pytest.mark.parametrize("names", [("alpha",), ("beta", "alpha")])
+def test_a_namespace_that_is_met_before_its_instance_is_watched(names: tuple[str, ...], shop: Any) -> None:
+    """On 3.13 it shows nothing of what it holds: that lies in the instance."""
+    thing: Any = Plain(**dict.fromkeys(names, 1000))
+    shop.kept = [vars(thing), [[thing]]]
+    heap = heap_of(shop)
+    for value in ([1], [2]):
+        before = heap.look()
+        thing.alpha = value
+        (change,) = (change for change in changes(before, heap.look()) if entries(change, {}))
+        assert change.container is vars(thing)
+        assert by_key(change.after)["str", "alpha"] == ("alpha", value)
+
+
+def test_a_namespace_that_is_met_empty_before_its_instance_is_watched(shop: Any) -> None:
+    thing: Any = Plain()
+    shop.kept = [vars(thing), [[thing]]]
+    heap = heap_of(shop)
+    before = heap.look()
+    thing.alpha = 1000
+    (change,) = (change for change in changes(before, heap.look()) if entries(change, {}))
+    assert change.before == Content([], [])
+    assert dict(by_key(change.after).values()) == {"alpha": 1000}
+
+
+def test_what_a_namespace_holds_is_watched_where_nothing_leads_to_its_instance(shop: Any) -> None:
+    thing: Any = Plain(kept=[])
+    shop.kept = [vars(thing)]
+    heap = heap_of(shop)
+    before = heap.look()
+    thing.kept.append(A)
+    assert [found is thing.kept for found in changed(before, heap.look())] == [True]
 
 
 def test_churn_counts_what_was_replaced(shop: Any) -> None:
