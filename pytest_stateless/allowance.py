@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -67,5 +66,7 @@ def _nearest(word: str, words: Sequence[str]) -> str:
 
 def suggestion(word: str, words: Sequence[str]) -> str:
     """`` (did you mean 'x'?)``, or nothing where no word is near."""
+    from difflib import get_close_matches  # loaded only for a message
+
     near = get_close_matches(word, words, n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 from _pytest.nodes import Node
@@ -20,12 +19,33 @@ DESCRIPTION: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Marked:
+class Marked(NamedTuple):
     """What the markers of one test come to."""
 
     check: bool
     allowances: tuple[Allowance, ...]
+
+
+class Mentions:
+    """Tells whether a test says anything of the plugin; most say nothing, and are not read further."""
+
+    def __init__(self) -> None:
+        self._known: dict[Node, bool] = {}
+
+    def of(self, item: pytest.Item) -> bool:
+        """Whether a marker of the test or of what it lies in, or a fixture that it asks for, is the plugin's."""
+        return NAME in getattr(item, "fixturenames", ()) or _has_marker(item) or self._of_parent(item.parent)
+
+    def _of_parent(self, node: Node | None) -> bool:
+        if node is None:
+            return False
+        if node not in self._known:
+            self._known[node] = _has_marker(node) or self._of_parent(node.parent)
+        return self._known[node]
+
+
+def _has_marker(node: Node) -> bool:
+    return any(mark.name == NAME for mark in node.own_markers)
 
 
 def _signature(check: bool = True, *, allow: object = (), reason: str = "") -> tuple[bool, object]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -23,8 +22,7 @@ def rule_ids() -> tuple[str, ...]:
     return tuple(rule.id for rule in RULES)
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option: ``--stateless-show-values`` on the command line is ``stateless_show_values`` in ini files."""
 
     flag: str
@@ -86,8 +84,7 @@ OPTIONS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """A report that was asked for."""
 
     format: str
@@ -95,8 +92,7 @@ class Report:
     """Absolute, or ``-`` for standard output."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the command line and the ini file come to."""
 
     root: str

@@ -9,7 +9,7 @@ import pytest
 from pytest_stateless import marker, options, streams  # noqa: F401 - streams looks before pytest's capture starts
 from pytest_stateless.fixture import Stateless
 from pytest_stateless.keys import CHECKED, MISTAKE, PAYLOAD, SETTINGS
-from pytest_stateless.marker import read_markers
+from pytest_stateless.marker import Mentions, read_markers
 from pytest_stateless.options import Settings
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marker.DESCRIPTION)
     settings = config.stash[SETTINGS] = options.settings_of(config)
-    if settings.off or hasattr(
-        config, "workerinput"
-    ):  # xdist's workers send what they find to the controller
+    if settings.off or _is_worker(config):
         return
-    config.pluginmanager.register(_Intake(config), "stateless-intake")
+    if getattr(config.option, "dist", "no") != "no":  # the tests run, and are chosen, in xdist's workers
+        config.pluginmanager.register(_Intake(config), "stateless-intake")
     if settings.reports:
         _results(config)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this is one of xdist's workers, which send what they find to the controller."""
+    return hasattr(config, "workerinput")
 
 
 def _results(config: pytest.Config) -> Results:
@@ -59,12 +63,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pytest_stateless.checks import Checks
 
         config.pluginmanager.register(Checks(config, settings), "stateless-checks")
+        if not _is_worker(config) and not config.pluginmanager.has_plugin("stateless-intake"):
+            config.pluginmanager.register(_Intake(config), "stateless-intake")
 
 
 def _choose(items: list[pytest.Item], settings: Settings) -> bool:
     """Note on each test that is to be checked what it allows. Returns whether there is any."""
     found = False
+    mentions = Mentions()
     for item in items:
+        if not settings.check_all and not mentions.of(item):
+            continue
         marked = read_markers(item, settings)
         if marked.check:
             item.stash[CHECKED] = marked.allowances
