@@ -12,7 +12,8 @@ from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
 from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_ATTRIBUTES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.graph import module_namespace
-from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of

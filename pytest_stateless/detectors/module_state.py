@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.heap import snapshot
+from pytest_stateless.heap import change as heap_change
+from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
 from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
 from pytest_stateless.heap.path import find_paths
-from pytest_stateless.heap.snapshot import Change, Heap
+from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import About, traits_of
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -27,7 +28,7 @@ _MANY: Final = 5  # entries of one container that are told one by one; more are 
 class Look(NamedTuple):
     """The memory at one moment."""
 
-    snapshot: snapshot.Snapshot
+    snapshot: Snapshot
     heap: Heap
     sources: Sources
     show_values: bool
@@ -42,12 +43,12 @@ def capture(context: Context) -> Look:
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
     """As the contract says."""
-    return before._replace(snapshot=snapshot.absorb(before.snapshot, start.snapshot, end.snapshot))
+    return before._replace(snapshot=heap_change.absorb(before.snapshot, start.snapshot, end.snapshot))
 
 
 def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry that differs, or one for a container where many do."""
-    changes = list(snapshot.changes(before.snapshot, after.snapshot))
+    changes = list(heap_change.changes(before.snapshot, after.snapshot))
     changed = {identity(change.container): change for change in changes if change.kind is not Kind.SLOTS}
     differing = [(change, found) for change in changes if (found := entries(change, changed))]
     if not differing:

@@ -13,8 +13,9 @@ from itertools import chain, repeat, zip_longest
 from operator import is_
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.heap.change import Change, by_key, safe_key, without
+from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.graph import KEYED, Kind, identity, plan_of
-from pytest_stateless.heap.snapshot import Change, Content, by_key, safe_key, without
 
 
 class _Absent:

@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.heap.change import Change
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import (
     NAMED,
@@ -19,7 +20,7 @@ from pytest_stateless.heap.graph import (
     plan_of,
 )
 from pytest_stateless.heap.path import Path
-from pytest_stateless.heap.snapshot import Change, spelled_bases
+from pytest_stateless.heap.scope import spelled_bases
 
 
 class About(NamedTuple):

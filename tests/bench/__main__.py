@@ -166,7 +166,8 @@ def look_at_memory() -> None:
     import shop  # type: ignore[import-not-found] # noqa: F401
 
     from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
-    from pytest_stateless.heap.snapshot import Heap, Scope
+    from pytest_stateless.heap.scope import Scope
+    from pytest_stateless.heap.snapshot import Heap
 
     scope = Scope(
         without_packages=frozenset({*TOOL_PACKAGES, "tests"}),

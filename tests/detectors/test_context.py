@@ -11,7 +11,8 @@ import pytest
 
 from pytest_stateless.audit import Bind, Recording, Write
 from pytest_stateless.detectors import Context
-from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.source import Sources
 
 REFERENCES = 1000

@@ -18,7 +18,8 @@ import pytest
 
 from pytest_stateless import detectors
 from pytest_stateless.detectors import DETECTORS, RULES, Context, Detector
-from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak, Rule
 from pytest_stateless.window import Windows
 

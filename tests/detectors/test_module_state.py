@@ -16,7 +16,8 @@ import pytest
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.expected import is_expected
-from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
 from pytest_stateless.source import Sources
 

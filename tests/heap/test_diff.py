@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.change import Change
+from pytest_stateless.heap.chunk import make_chunk
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Changes, Entry, entries, summarise
 from pytest_stateless.heap.graph import Kind, identity, plan_of
-from pytest_stateless.heap.snapshot import Change, make_chunk
 
 Act = Callable[[Any], object]
 

@@ -15,7 +15,8 @@ import pytest
 
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.path import Path, find_paths
-from pytest_stateless.heap.snapshot import Heap, Scope
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
 
 Modules = dict[str, types.ModuleType]
 Make = Callable[[Any], Any]

@@ -11,23 +11,12 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.change import Snapshot, absorb, by_key, changes, safe_key, without
+from pytest_stateless.heap.chunk import CHUNK, Chunk, Content, make_chunk
 from pytest_stateless.heap.diff import entries
 from pytest_stateless.heap.graph import Kind, identity, plan_of
-from pytest_stateless.heap.snapshot import (
-    CHUNK,
-    Chunk,
-    Content,
-    Heap,
-    Scope,
-    Snapshot,
-    absorb,
-    by_key,
-    changes,
-    make_chunk,
-    safe_key,
-    spelled_bases,
-    without,
-)
+from pytest_stateless.heap.scope import Scope, spelled_bases
+from pytest_stateless.heap.snapshot import Heap
 
 Act = Callable[[Any], object]
 

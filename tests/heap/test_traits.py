@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.change import Change
+from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import Kind
 from pytest_stateless.heap.path import Path
-from pytest_stateless.heap.snapshot import Change, Content
 from pytest_stateless.heap.traits import About, traits_of
 
 NOTHING = Content([], [])

@@ -1,0 +1,125 @@
+"""Containers of one kind with what they hold, read and kept some hundred at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.compare import same
+from pytest_stateless.heap.graph import KEYED, NAMED, Kind, Plan, get_referents, identity, read
+
+CHUNK: Final = 256  # containers; larger ones make a look cheaper and a change in them dearer
+RETRIES: Final = 5  # of a reading during which another thread changed the size of a dictionary
+
+
+class Content(NamedTuple):
+    """What one container held: its referents as ``read`` gives them, and its keys or the names of the slots in use."""
+
+    referents: list[object]
+    keys: list[object]
+
+
+class Chunk(NamedTuple):
+    """Containers of one kind with what they held."""
+
+    kind: Kind
+    containers: tuple[Any, ...]
+    referents: list[object]
+    keys: list[object]
+    referent_counts: list[int]
+    key_counts: list[int]
+    ordered: Mapping[int, list[object]] = {}
+    """By the identity of a dictionary: its values in the order of its keys, where its referents aren't just these.
+
+    The attributes of an instance are shown in the order in which the first instance of the class got its own
+    (3.11 and later; dict_traverse in CPython's Objects/dictobject.c).
+    """
+
+    def contents(self) -> Iterator[Content]:
+        """What each container held, in their order."""
+        referent, key = 0, 0
+        key_counts = self.key_counts or [0] * len(self.containers)
+        for container, referents, keys in zip(self.containers, self.referent_counts, key_counts, strict=True):
+            values = self.ordered.get(identity(container)) if self.ordered else None
+            if values is None:
+                values = self.referents[referent : referent + referents]
+            yield Content(values, self.keys[key : key + keys])
+            referent, key = referent + referents, key + keys
+
+
+def is_as_before(chunk: Chunk) -> bool:
+    try:
+        referents, keys = read(chunk.kind, chunk.containers)
+    except RuntimeError:  # another thread is changing a dictionary
+        return False
+    # Slots are read by their names only where something changed.
+    return same(referents, chunk.referents) and (chunk.kind in NAMED or same(keys, chunk.keys))
+
+
+def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], Plan]) -> Chunk | None:
+    """Read containers of one kind, with the bounds between them; None if they never hold still."""
+    if kind is Kind.EMPTY_DICT:
+        return Chunk(kind, containers, [], [], [], [])
+    for _ in range(RETRIES):
+        try:
+            referents, keys = read(kind, containers)
+            referent_counts = list(_counts(kind, containers))
+        except RuntimeError:  # another thread is changing a dictionary
+            continue
+        key_counts = list(map(dict.__len__, containers)) if kind in KEYED else []
+        if kind in NAMED:
+            names = [list(_slots_in_use(plan(type(container)), container)) for container in containers]
+            keys, key_counts = list(chain.from_iterable(names)), list(map(len, names))
+        if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
+            ordered = _in_order_of_keys(containers, referents) if kind is Kind.DICT else {}
+            return Chunk(kind, containers, referents, keys, referent_counts, key_counts, ordered)
+    return None
+
+
+def _in_order_of_keys(containers: tuple[Any, ...], referents: list[object]) -> Mapping[int, list[object]]:
+    if same(referents, list(chain.from_iterable(map(dict.values, containers)))):
+        return {}
+    ordered = {}
+    for container in containers:
+        values, shown = list(dict.values(container)), get_referents(container)
+        if len(shown) != 2 * len(values) and not same(values, shown):
+            ordered[identity(container)] = values
+    return ordered
+
+
+def _slots_in_use(plan: Plan, thing: Any) -> Iterator[object]:
+    for name, get in plan.slots:
+        try:
+            get(thing)
+        except AttributeError:
+            continue
+        yield name
+
+
+def _counts(kind: Kind, containers: tuple[Any, ...]) -> Iterable[int]:
+    if kind is Kind.MAPPING:
+        return map(dict.__len__, containers)
+    if kind in (Kind.SEQUENCE, Kind.SET_SUBCLASS):
+        return (len(read(kind, (container,))[0]) for container in containers)
+    return map(len, map(get_referents, containers))
+
+
+def concatenated(parts: Sequence[Chunk]) -> Chunk:
+    """One chunk of the containers of several of the same kind."""
+    return Chunk(
+        parts[0].kind,
+        tuple(chain.from_iterable(part.containers for part in parts)),
+        list(chain.from_iterable(part.referents for part in parts)),
+        list(chain.from_iterable(part.keys for part in parts)),
+        list(chain.from_iterable(part.referent_counts for part in parts)),
+        list(chain.from_iterable(part.key_counts for part in parts)),
+        dict(chain.from_iterable(part.ordered.items() for part in parts)),
+    )
+
+
+def contents_before(chunk: Chunk) -> Iterable[Content]:
+    """What each container of a chunk held; nothing each where they were all empty dictionaries."""
+    if chunk.kind is Kind.EMPTY_DICT:
+        return (Content([], []) for _ in chunk.containers)
+    return chunk.contents()
