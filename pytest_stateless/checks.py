@@ -12,6 +12,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_stateless.allowance import Allowance
+from pytest_stateless.between import Between
 from pytest_stateless.detectors import DETECTORS
 from pytest_stateless.environment import make_context
 from pytest_stateless.keys import CHECKED, PAYLOAD
@@ -49,6 +50,7 @@ class Checks:
         self._config = config
         self._settings = settings
         self._windows = Windows(make_context(config, settings), DETECTORS)
+        self._between = Between(config.pluginmanager)
         self._running: Run | None = None
         self._holding = False
         """Whether reports are held back."""
@@ -112,7 +114,7 @@ class Checks:
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         run = item.stash[_RUN] = Run(allowances, RequestWindows(self._windows, self._request_closer(item)))
         self._running = run
-        run.window = self._windows.open()
+        run.window = self._windows.open(undisturbed=self._between.is_quiet())
 
     def _end(self, run: Run, is_last: bool) -> None:
         if run.window is None:

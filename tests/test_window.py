@@ -39,6 +39,9 @@ class Things:
         for thing in sorted(before ^ after):
             yield self.RULE.leak(thing, "there" if thing in after else "gone")
 
+    def carry(self, end: frozenset[str], context: Context) -> frozenset[str]:
+        return end
+
     def absorb(self, before: frozenset[str], start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
         return (before | (end - start)) - (start - end)
 
@@ -112,6 +115,44 @@ def windows(context: Context, world: World, clock: Clock) -> Iterator[Windows]:
 def told(findings: Findings) -> list[str]:
     assert findings.errors == []
     return [f"{leak.subject} {leak.message}" for leak in findings.leaks]
+
+
+@pytest.mark.parametrize(
+    ("between", "undisturbed", "looks"),
+    [
+        pytest.param(lambda windows: None, True, 0, id="nothing-between"),
+        pytest.param(lambda windows: None, False, 1, id="disturbed"),
+        pytest.param(lambda windows: windows.let_go(), True, 1, id="let-go"),
+        pytest.param(lambda windows: windows.close(windows.open()), True, 0, id="another-window"),
+        pytest.param(lambda windows: (windows.open(), windows.abandon()), True, 1, id="an-abandoned-window"),
+    ],
+)
+def test_a_window_begins_with_what_the_last_one_ended_with_where_nothing_ran_between(
+    between: Callable[[Windows], object], undisturbed: bool, looks: int, context: Context, world: World
+) -> None:
+    things = Things(world)
+    windows = Windows(context, [things])
+    windows.close(windows.open())
+    between(windows)
+    before = things.looks
+    window = windows.open(undisturbed=undisturbed)
+    assert things.looks - before == looks
+    world |= {"new"}
+    assert told(windows.close(window)) == ["new there"]
+
+
+def test_the_first_window_looks_whatever_ran_before(windows: Windows, world: World) -> None:
+    window = windows.open(undisturbed=True)
+    assert told(windows.close(window)) == []
+
+
+def test_a_detector_that_failed_looks_anew(context: Context) -> None:
+    failing = Failing("capture", from_call=2)
+    windows = Windows(context, [failing])
+    assert windows.close(windows.open()).errors
+    window = windows.open(undisturbed=True)
+    assert [error.detector for error in window.errors] == ["failing"]
+    windows.abandon()
 
 
 def test_a_window_tells_what_differs_at_its_end(windows: Windows, world: World) -> None:

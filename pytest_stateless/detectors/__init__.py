@@ -33,6 +33,13 @@ class Detector(Protocol):
         """What is in ``after`` and was not in ``before``."""
         ...
 
+    def carry(self, end: Any, context: Context) -> Any:
+        """What there is now, where nothing but pytest itself ran since ``end`` was captured and the recording is new.
+
+        Costs a fraction of a look, or nothing.
+        """
+        ...
+
     def absorb(self, before: Any, start: Any, end: Any) -> Any:
         """What ``before`` would have been, had all that changed from ``start`` to ``end`` been there already."""
         ...

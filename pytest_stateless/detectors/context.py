@@ -34,8 +34,8 @@ class Context:
             return
         if self.heap.churn > self.heap.references // _CHURN:
             self.heap = None
-        elif self.heap.is_scattered:
-            self.heap.compact()
+        else:
+            self.heap.settle()
 
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""

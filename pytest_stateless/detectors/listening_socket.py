@@ -51,6 +51,11 @@ def capture(context: Context) -> Listeners:
     return Listeners(frozenset(_listeners(bound)), binds, context.sources)
 
 
+def carry(end: Listeners, context: Context) -> Listeners:
+    """As the contract says."""
+    return end._replace(binds=())
+
+
 def _listeners(bound: set[int]) -> Iterator[Listener]:
     for descriptor in descriptors.numbers():
         found = descriptors.stat_of(descriptor)

@@ -22,6 +22,9 @@ from pytest_stateless.source import Sources
 RULE: Final = Rule("module-state", "State reachable from a module changed and stayed.")
 PATIENT: Final = False
 
+_MOVED_BY_PYTEST: Final = ("warnings",)
+"""Modules whose attributes pytest itself sets between tests: it catches the warnings of each."""
+
 _MANY: Final = 5  # entries of one container that are told one by one; more are summed up
 
 
@@ -39,6 +42,13 @@ def capture(context: Context) -> Look:
     if context.heap is None:
         context.heap = context.make_heap()
     return Look(context.heap.look(), context.heap, context.sources, context.show_values)
+
+
+def carry(end: Look, context: Context) -> Look:
+    """As the contract says. The heap may have been discovered anew or put in another order since."""
+    if context.heap is None:
+        return capture(context)
+    return end._replace(snapshot=context.heap.look_again(_MOVED_BY_PYTEST), heap=context.heap)
 
 
 def absorb(before: Look, start: Look, end: Look) -> Look:

@@ -9,10 +9,11 @@ can't hide.
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, compress
 from operator import is_not
-from typing import Any
+from typing import Any, Final
 
 from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.chunk import CHUNK, Chunk, concatenated, is_as_before, make_chunk
@@ -32,6 +33,9 @@ from pytest_stateless.heap.graph import (
 )
 from pytest_stateless.heap.scope import Scope
 
+_OFTEN: Final = 2  # changes of a chunk after which it is split
+_SMALL: Final = 8  # containers; reading so few anew costs about as much as comparing them
+
 
 class Heap:
     """Discovers the containers reachable from modules, and looks at them again and again.
@@ -46,6 +50,10 @@ class Heap:
         self.paths: dict[int, Any] = {}
         """Where containers were found when they changed before, by identity: the same few change again and again."""
         self._modules = modules
+        self._looked_at_again: list[int] | None = None
+        """Where ``look_again`` looks; None until it is known."""
+        self._moves: Counter[int] = Counter()
+        """How often a chunk was found changed, by its position, since it was last split."""
         self._plans: dict[int, tuple[Plan, type]] = {}
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
         self._forget_ourselves()
@@ -53,7 +61,7 @@ class Heap:
         self._chunks: list[Chunk | None] = list(self._discover(roots))
 
     def _forget_ourselves(self) -> None:
-        for own in (self, self.__dict__, self.paths, self._seen, self._plans):
+        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
@@ -80,9 +88,26 @@ class Heap:
 
     def look(self) -> Snapshot:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
+        return self._look_at(range(len(self._chunks)))
+
+    def look_again(self, modules: Iterable[str]) -> Snapshot:
+        """What the last look saw, with what the namespaces of some modules hold now: no others have changed since."""
+        if self._looked_at_again is None:
+            wanted = {
+                identity(module_namespace(self._modules[name])) for name in modules if self.has_module(name)
+            }
+            self._looked_at_again = [
+                position
+                for position, chunk in enumerate(self._chunks)
+                if chunk is not None and not wanted.isdisjoint(map(identity, chunk.containers))
+            ]
+        return self._look_at(self._looked_at_again)
+
+    def _look_at(self, positions: Iterable[int]) -> Snapshot:
         arrived: list[object] = []
         chunks = self._chunks
-        for position, chunk in enumerate(chunks):
+        for position in positions:
+            chunk = chunks[position]
             assert chunk is not None
             if chunk.kind is Kind.EMPTY_DICT:
                 if any(chunk.containers):
@@ -94,34 +119,61 @@ class Heap:
             now = make_chunk(chunk.kind, chunk.containers, self.plan)
             if now is not None:
                 chunks[position] = now
+                self._moves[position] += 1
                 arrived += self._fresh(chunk, now)
         if arrived:
             chunks += self._discover(arrived)
         return tuple(chunks)
 
-    def compact(self) -> None:
-        """Join the small chunks that came one by one. Snapshots taken before don't compare with later ones."""
+    def settle(self) -> None:
+        """Split what changes again and again, join what came one by one.
+
+        Snapshots taken before don't compare with later ones.
+        """
+        for position, moves in list(self._moves.items()):
+            chunk = self._chunks[position]
+            if chunk is not None and moves >= _OFTEN and len(chunk.containers) > _SMALL:
+                self._split(position, chunk)
+        if self.is_scattered:
+            self._compact()
+
+    def _split(self, position: int, chunk: Chunk) -> None:
+        """Halve a chunk: what moves with every test ends up in small ones, which are cheap to read anew."""
+        middle = len(chunk.containers) // 2
+        halves = [
+            make_chunk(chunk.kind, containers, self.plan)
+            for containers in (chunk.containers[:middle], chunk.containers[middle:])
+        ]
+        if None not in halves:
+            self._chunks[position] = halves[0]
+            self._chunks.append(halves[1])
+            del self._moves[position]
+            self._looked_at_again = None
+
+    def _compact(self) -> None:
         whole: list[Chunk | None] = []
-        for kind in WATCHED:
-            parts: list[Chunk] = []
-            for chunk in self._chunks:
-                if chunk is None or chunk.kind is not kind:
+        moves: Counter[int] = Counter()
+        small: dict[Kind, list[Chunk]] = {kind: [] for kind in WATCHED}
+        for position, chunk in enumerate(self._chunks):
+            assert chunk is not None
+            if self._moves[position] >= _OFTEN:
+                moves[len(whole)] = _OFTEN
+            elif len(chunk.containers) < CHUNK // 2:
+                parts = small[chunk.kind]
+                parts.append(chunk)
+                if sum(len(part.containers) for part in parts) < CHUNK:
                     continue
-                if len(chunk.containers) >= CHUNK // 2:
-                    whole.append(chunk)
-                else:
-                    parts.append(chunk)
-                    if sum(len(part.containers) for part in parts) >= CHUNK:
-                        whole.append(concatenated(parts))
-                        parts = []
-            if parts:
-                whole.append(concatenated(parts))
-        self._chunks = whole
+                chunk, small[chunk.kind] = concatenated(parts), []
+            whole.append(chunk)
+        self._chunks = [*whole, *(concatenated(parts) for parts in small.values() if parts)]
+        self._moves = moves
+        self._looked_at_again = None
 
     @property
     def is_scattered(self) -> bool:
         """Whether there are many more chunks than the containers need."""
-        return len(self._chunks) > 2 * (self.containers // CHUNK + len(WATCHED))
+        needed = self.containers // CHUNK + len(WATCHED)
+        return len(self._chunks) - len(self._moves) > 2 * needed
 
     def _fresh(self, before: Chunk, now: Chunk) -> Iterator[object]:
         """What the containers of a chunk hold now and did not hold before."""

@@ -167,6 +167,33 @@ def test_a_subject_is_the_same_on_every_run(
 
 
 @every_detector
+def test_what_is_carried_over_is_what_a_look_would_see(
+    detector: Detector, recorded: Context, leave: Leave
+) -> None:
+    detector.capture(recorded)
+    leave(detector, "before")
+    end = detector.capture(recorded)
+    recorded.rest()
+    carried, seen = detector.carry(end, recorded), detector.capture(recorded)
+    assert list(detector.compare(carried, seen)) == []
+    assert list(detector.compare(seen, carried)) == []
+    leave(detector, "after")
+    (leak,) = detector.compare(carried, detector.capture(recorded))
+    assert "after" in leak.subject
+
+
+@every_detector
+def test_nothing_is_carried_over_from_what_was_let_go(
+    detector: Detector, recorded: Context, leave: Leave
+) -> None:
+    end = detector.capture(recorded)
+    recorded.let_go()
+    carried = detector.carry(end, recorded)
+    leave(detector, "after")
+    assert len(list(detector.compare(carried, detector.capture(recorded)))) == 1
+
+
+@every_detector
 def test_absorbing_leaves_nothing_to_tell_where_only_the_absorbed_happened(
     detector: Detector, recorded: Context, leave: Leave
 ) -> None:

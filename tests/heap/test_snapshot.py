@@ -287,7 +287,7 @@ def test_attributes_set_in_another_order_keep_their_names(shop: Any) -> None:
     (change,) = (change for change in changes(before, heap.look()) if change.container is vars(second))
     assert dict(by_key(change.before).values()) == {"beta": 3000, "alpha": 4000}
     assert dict(by_key(change.after).values()) == vars(second)
-    heap.compact()
+    heap.settle()
     before = heap.look()
     del second.gamma
     (change,) = (change for change in changes(before, heap.look()) if change.container is vars(second))
@@ -358,7 +358,7 @@ def test_small_chunks_are_joined(shop: Any) -> None:
         heap.look()
     assert heap.is_scattered
     containers, references = heap.containers, heap.references
-    heap.compact()
+    heap.settle()
     assert not heap.is_scattered
     assert (heap.containers, heap.references) == (containers, references)
     before = heap.look()
@@ -376,9 +376,78 @@ def test_large_chunks_stay_when_small_ones_are_joined(shop: Any) -> None:
     heap = heap_of(shop)
     whole = [chunk for chunk in heap.look() if chunk and len(chunk.containers) >= CHUNK // 2]
     assert whole
-    heap.compact()
+    heap.settle()
     after = heap.look()
     assert all(any(chunk is kept for kept in after) for chunk in whole)
+
+
+def pieces(heap: Heap, container: object) -> list[Chunk]:
+    return [chunk for chunk in heap.look() if chunk and any(one is container for one in chunk.containers)]
+
+
+def test_what_changes_again_and_again_ends_up_in_a_small_chunk(shop: Any) -> None:
+    shop.carts = [[number] for number in range(CHUNK)]
+    heap = heap_of(shop)
+    restless, still = shop.carts[100], shop.carts[101]
+    containers = heap.containers
+    for number in range(40):
+        restless.append(number)
+        heap.look()
+        heap.settle()
+    (chunk,) = pieces(heap, restless)
+    assert len(chunk.containers) <= 8
+    assert heap.containers == containers
+    before = heap.look()
+    still.append(1)
+    restless.append(1)
+    assert len(changed(before, heap.look())) == 2
+
+
+def test_restless_chunks_stay_small_when_others_are_joined(shop: Any) -> None:
+    shop.carts = [[number] for number in range(CHUNK)]
+    shop.more = {}
+    heap = heap_of(shop)
+    restless = shop.carts[100]
+    for number in range(2 * CHUNK):
+        restless.append(number)
+        shop.more[number] = [number]
+        heap.look()
+        heap.settle()
+    (chunk,) = pieces(heap, restless)
+    assert len(chunk.containers) <= 8
+    assert not heap.is_scattered
+
+
+def test_a_chunk_that_changed_once_stays_whole(shop: Any) -> None:
+    shop.carts = [[number] for number in range(CHUNK)]
+    heap = heap_of(shop)
+    shop.carts[0].append(1)
+    heap.look()
+    before = pieces(heap, shop.carts[0])
+    heap.settle()
+    assert all(one is other for one, other in zip(before, pieces(heap, shop.carts[0]), strict=True))
+
+
+def test_looking_again_looks_at_the_named_modules_alone(shop: Any) -> None:
+    other = types.ModuleType("other")
+    shop.cart = []
+    heap = Heap({"shop": shop, "other": other}, Scope())
+    before = heap.look()
+    shop.cart.append(1)
+    vars(other)["count"] = 1
+    again = heap.look_again(["other", "missing"])
+    assert [one is vars(other) for one in changed(before, again)] == [True]
+    assert [one is shop.cart for one in changed(again, heap.look())] == [True]
+
+
+def test_what_arrives_when_looking_again_is_watched(shop: Any) -> None:
+    heap = heap_of(shop)
+    heap.look()
+    shop.filters = ["a"]
+    before = heap.look_again([shop.__name__])
+    assert watches(heap, shop.filters)
+    shop.filters.append("b")
+    assert changed(before, heap.look()) == [shop.filters]
 
 
 def test_a_heap_does_not_watch_itself(shop: Any) -> None:

@@ -31,6 +31,9 @@ class Names:
         for name in sorted(after - before):
             yield self.RULE.leak(name, "there")
 
+    def carry(self, end: frozenset[str], context: Context) -> frozenset[str]:
+        return end
+
     def absorb(self, before: frozenset[str], start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
         return (before | (end - start)) - (start - end)
 
