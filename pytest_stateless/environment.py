@@ -28,7 +28,12 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         modules = application_modules(sources) if settings.scope == "application" else None
         attributes = {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()}
         scope = Scope(
-            modules, frozenset(TOOL_PACKAGES), frozenset(UNWATCHED_TYPES), attributes, unwatched_objects()
+            modules,
+            frozenset(TOOL_PACKAGES),
+            frozenset(UNWATCHED_TYPES),
+            attributes,
+            unwatched_objects(),
+            lambda name: owner_of(name, sources) is Owner.APPLICATION,
         )
         return Heap(sys.modules, scope)
 
@@ -38,13 +43,15 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
 
 def application_modules(sources: Sources) -> frozenset[str]:
     """Names of the loaded modules that are the application's."""
-    found = set()
-    for name, module in list(sys.modules.items()):
-        if type(module) is types.ModuleType:
-            file = module_namespace(module).get("__file__")
-            if sources.owner_of_module(name, file) is Owner.APPLICATION:
-                found.add(name)
-    return frozenset(found)
+    return frozenset(name for name in list(sys.modules) if owner_of(name, sources) is Owner.APPLICATION)
+
+
+def owner_of(name: str, sources: Sources) -> Owner:
+    """Whose the module loaded under a name is; nobody's that is known where none is."""
+    module = sys.modules.get(name)
+    if type(module) is not types.ModuleType:
+        return Owner.UNKNOWN
+    return sources.owner_of_module(name, module_namespace(module).get("__file__"))
 
 
 def _basetemp(config: pytest.Config) -> list[str]:

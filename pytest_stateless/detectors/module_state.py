@@ -13,6 +13,7 @@ from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
 from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
 from pytest_stateless.heap.path import find_paths
+from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import About, traits_of
@@ -24,6 +25,12 @@ PATIENT: Final = False
 
 _MOVED_BY_PYTEST: Final = ("warnings",)
 """Modules whose attributes pytest itself sets between tests: it catches the warnings of each."""
+
+_UNNAMED: Final = frozenset({Kind.OPAQUE, Kind.HELD, Kind.INSIDE})
+"""Kinds of things that hold one thing, rather than items."""
+
+_BESIDE: Final = frozenset({Kind.SLOTS, Kind.HELD, Kind.INSIDE})
+"""Kinds as which things are watched that may be containers as well."""
 
 _MANY: Final = 5  # entries of one container that are told one by one; more are summed up
 
@@ -59,8 +66,14 @@ def absorb(before: Look, start: Look, end: Look) -> Look:
 def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry that differs, or one for a container where many do."""
     changes = list(heap_change.changes(before.snapshot, after.snapshot))
-    changed = {identity(change.container): change for change in changes if change.kind is not Kind.SLOTS}
+    changed = {identity(change.container): change for change in changes if change.kind not in _BESIDE}
     differing = [(change, found) for change in changes if (found := entries(change, changed))]
+    inside = {identity(change.container) for change, _ in differing if change.kind is Kind.INSIDE}
+    differing = [  # what moved inside an object says all of it
+        (change, found)
+        for change, found in differing
+        if change.kind is not Kind.OPAQUE or identity(change.container) not in inside
+    ]
     if not differing:
         return
     groups = _by_owner(sys.modules, after.sources)
@@ -113,12 +126,15 @@ def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
     for entry, traits in told:
         whole = entry.label is WHOLE
         subject = about.path.text + ("" if whole else spell_entry(entry.label, about.attributes))
-        item = " item" if whole and about.change.kind is not Kind.OPAQUE else ""
+        item = " item" if whole and about.change.kind not in _UNNAMED else ""
         yield RULE.leak(subject, _message(entry, item, about.show), owner=Owner(about.owner), traits=traits)
 
 
 def _message(entry: Entry, item: str, show: bool) -> str:
     def spell(value: object) -> str:
+        if type(value) is Inside:
+            shown = f"{value.size} {spell_value(value.state)}" if show else value.size
+            return shown.strip()
         return (
             f"{spell_type(value)} {spell_value(value)}" if show and value is not None else spell_type(value)
         )
@@ -128,7 +144,10 @@ def _message(entry: Entry, item: str, show: bool) -> str:
     if entry.after is ABSENT:
         return f"removed{item}: {spell(entry.before)}"
     before, after = spell(entry.before), spell(entry.after)
-    return f"changed{item}: {after}" + (f", was {before}" if before != after else "")
+    item = " inside" if type(entry.after) is Inside else item
+    if not after:
+        return f"changed{item}"
+    return f"changed{item}: {after}" + (f", was {before}" if before and before != after else "")
 
 
 def _sum(alike: list[Entry], about: About) -> str:

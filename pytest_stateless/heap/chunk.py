@@ -49,6 +49,10 @@ class Chunk(NamedTuple):
 
 
 def is_as_before(chunk: Chunk) -> bool:
+    """Whether containers hold what they held."""
+    if chunk.kind is Kind.INSIDE:
+        rows = zip(chunk.containers, chunk.keys, chunk.referents, strict=True)
+        return all(reader(thing, was) == was for thing, reader, was in rows)  # type: ignore[operator]
     try:
         referents, keys = read(chunk.kind, chunk.containers)
     except RuntimeError:  # another thread is changing a dictionary
@@ -61,6 +65,10 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
     """Read containers of one kind, with the bounds between them; None if they never hold still."""
     if kind is Kind.EMPTY_DICT:
         return Chunk(kind, containers, [], [], [], [])
+    if kind is Kind.INSIDE:
+        readers = [plan(type(thing)).reader for thing in containers]
+        inside = [reader(thing, None) for reader, thing in zip(readers, containers, strict=True)]  # type: ignore[misc]
+        return Chunk(kind, containers, inside, list(readers), [1] * len(inside), [1] * len(inside))
     for _ in range(RETRIES):
         try:
             referents, keys = read(kind, containers)
@@ -100,7 +108,7 @@ def _slots_in_use(plan: Plan, thing: Any) -> Iterator[object]:
 def _counts(kind: Kind, containers: tuple[Any, ...]) -> Iterable[int]:
     if kind is Kind.MAPPING:
         return map(dict.__len__, containers)
-    if kind in (Kind.SEQUENCE, Kind.SET_SUBCLASS):
+    if kind in (Kind.SEQUENCE, Kind.SET_SUBCLASS, Kind.HELD):
         return (len(read(kind, (container,))[0]) for container in containers)
     return map(len, map(get_referents, containers))
 

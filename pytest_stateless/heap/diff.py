@@ -6,9 +6,11 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
+import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from itertools import chain, repeat, zip_longest
 from operator import is_
 from typing import Any, Final, NamedTuple
@@ -16,6 +18,9 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless.heap.change import Change, by_key, safe_key, without
 from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.graph import KEYED, Kind, identity, plan_of
+from pytest_stateless.heap.holders import BODY
+from pytest_stateless.heap.readers import Inside
+from pytest_stateless.heap.sqlite import Database, Rows, rows_of
 
 
 class _Absent:
@@ -161,6 +166,46 @@ def _replaced_namespace(change: Change, changed: Changes) -> Iterator[Entry]:
         yield Entry(WHOLE, thing, ABSENT)
 
 
+def _held(change: Change) -> Iterator[Entry]:
+    """What a holder holds for whoever asks."""
+    before, after = change.before.referents, change.after.referents
+    if type(change.container) is types.FunctionType:
+        yield from (Entry(*part) for part in zip(BODY, before, after, strict=True) if part[1] is not part[2])
+    elif type(change.container) is ContextVar:
+        yield Entry(WHOLE, before[0] if before else ABSENT, after[0] if after else ABSENT)
+    elif not before:  # the first attributes of a thread's own; later ones are entries of their namespace
+        namespace: Any = after[0]
+        yield from (Entry(name, ABSENT, value) for name, value in list(dict.items(namespace)))
+
+
+def _inside(change: Change) -> Iterator[Entry]:
+    (before,), (after,) = change.before.referents, change.after.referents
+    assert isinstance(before, Inside)
+    assert isinstance(after, Inside)
+    if before == after:
+        return
+    if isinstance(before.state, Database) and isinstance(after.state, Database):
+        old, new = rows_of(before.state), rows_of(after.state)
+        if old is not None and new is not None:
+            yield from _rows(old, new)
+            return
+    yield Entry(WHOLE, before, after)
+
+
+def _rows(before: Mapping[str, Rows], after: Mapping[str, Rows]) -> Iterator[Entry]:
+    for table in {**before, **after}:
+        was, now = before.get(table), after.get(table)
+        if was != now:
+            yield Entry(
+                table, *(ABSENT if rows is None else Inside(_size_of(rows), rows) for rows in (was, now))
+            )
+
+
+def _size_of(rows: Rows) -> str:
+    number = sum(rows.values())
+    return f"{number} row" if number == 1 else f"{number} rows"
+
+
 def _is_mapping(thing: object) -> bool:
     return plan_of(type(thing)).kind in KEYED
 
@@ -184,6 +229,8 @@ _FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {
     Kind.SET_SUBCLASS: _set,
     Kind.OBJECT: _object,
     Kind.SLOTS: _object,
+    Kind.HELD: _held,
+    Kind.INSIDE: _inside,
 }
 
 

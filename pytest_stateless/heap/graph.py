@@ -6,16 +6,19 @@ object that isn't known to be a built-in one. Types are asked through ``type``'s
 
 from __future__ import annotations
 
+import contextvars
 import enum
+import functools
 import gc
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from itertools import chain, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.holders import CACHE, LOCAL, held
 
 get_referents = gc.get_referents
 
@@ -36,6 +39,7 @@ _type_qualname: Final = type.__dict__["__qualname__"].__get__
 _HEAP_TYPE: Final = (
     1 << 9
 )  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, or by a C module that asked for it
+_COLLECTED: Final = 1 << 14  # Py_TPFLAGS_HAVE_GC: the garbage collector knows what instances refer to
 _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE, 3.10 and later
 
 
@@ -45,18 +49,23 @@ class Kind(enum.IntEnum):
     ATOM = 0  # holds nothing that could change
     WALK = 1  # can't change itself, but what it holds can
     FUNCTION = 2
-    CLASS = 3
-    MODULE = 4
-    DICT = 5
-    MAPPING = 6  # an instance of a subclass of dict
-    LIST = 7
-    SEQUENCE = 8  # deque, and instances of subclasses of list and deque
-    SET = 9
-    SET_SUBCLASS = 10
-    OBJECT = 11  # an instance of a Python class
-    OPAQUE = 12  # anything else that the garbage collector knows: cells, C objects
-    EMPTY_DICT = 13  # a function's own dictionary, empty in all healthy programs
-    SLOTS = 14  # the slots of an instance of a container's subclass; its items are watched as what it is
+    CACHE = (
+        3  # a function under functools.lru_cache; what it remembers is watched where it is the application's
+    )
+    CLASS = 4
+    MODULE = 5
+    DICT = 6
+    MAPPING = 7  # an instance of a subclass of dict
+    LIST = 8
+    SEQUENCE = 9  # deque, and instances of subclasses of list and deque
+    SET = 10
+    SET_SUBCLASS = 11
+    OBJECT = 12  # an instance of a Python class
+    OPAQUE = 13  # anything else that the garbage collector knows: cells, C objects
+    EMPTY_DICT = 14  # a function's own dictionary, empty in all healthy programs
+    SLOTS = 15  # the slots of an instance of a container's subclass; its items are watched as what it is
+    HELD = 16  # what holders.py finds: a context variable's value, attributes of a thread's own, a function's body
+    INSIDE = 17  # what readers.py finds: state that no referent shows
 
 
 class _Probe:
@@ -84,6 +93,8 @@ class Plan(NamedTuple):
     """Name and getter of every slot, in the order in which the garbage collector visits them."""
     unwatched: frozenset[str] = frozenset()
     """Attributes whose values are left out."""
+    reader: Callable[[Any, Any], object] | None = None
+    """Reads what no referent shows; see readers.py."""
     elsewhere: frozenset[str] = frozenset()
     """Attributes that lead to all other objects of the kind: what lies behind them has a better path."""
 
@@ -97,13 +108,17 @@ _ATOMS: Final = (
 )
 _WALKED: Final = (
     *(tuple, frozenset, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, property),
-    *(classmethod, staticmethod, types.MappingProxyType, partial, types.GeneratorType, types.CoroutineType),
-    types.AsyncGeneratorType,
+    *(classmethod, staticmethod, types.MappingProxyType, functools.partial),
 )
 _EXACT: Final = {
     types.FunctionType: Kind.FUNCTION,
     type: Kind.CLASS,
     types.ModuleType: Kind.MODULE,
+    contextvars.ContextVar: Kind.HELD,
+    CACHE: Kind.CACHE,
+    types.GeneratorType: Kind.OPAQUE,
+    types.CoroutineType: Kind.OPAQUE,
+    types.AsyncGeneratorType: Kind.OPAQUE,
     dict: Kind.DICT,
     defaultdict: Kind.MAPPING,
     OrderedDict: Kind.MAPPING,
@@ -119,6 +134,8 @@ _BASES: Final = (
     (list, Kind.SEQUENCE),
     (deque, Kind.SEQUENCE),
     (set, Kind.SET_SUBCLASS),
+    (LOCAL, Kind.HELD),
+    (CACHE, Kind.CACHE),
 )
 
 
@@ -173,13 +190,13 @@ def plan_of(cls: type) -> Plan:
     kind = next((kind for base, kind in _BASES if any(entry is base for entry in mro)), Kind.OBJECT)
     if any(entry is atom for entry in mro for atom in (weakref.ref, types.CodeType)):
         kind = Kind.WALK  # a subclass of a weak reference may carry attributes
-    elif any(entry is walked for entry in mro for walked in (tuple, frozenset, property, partial)):
+    elif any(entry is walked for entry in mro for walked in (tuple, frozenset, property, functools.partial)):
         kind = Kind.WALK
-    if kind in (Kind.CLASS, Kind.MODULE):
+    if kind in (Kind.CLASS, Kind.MODULE, Kind.CACHE, Kind.HELD):
         return Plan(kind)
     namespace, slots = _instance_getters(mro)
     if kind is Kind.OBJECT and namespace is None and not slots and not is_heap_type(cls):
-        kind = Kind.OPAQUE
+        kind = Kind.OPAQUE if _type_flags(cls) & _COLLECTED else Kind.ATOM
     if kind is Kind.WALK and slots:
         kind = Kind.OBJECT
     return Plan(kind, namespace, slots)
@@ -241,6 +258,8 @@ def read(kind: Kind, containers: Iterable[Any]) -> Reading:
         return values, list(chain.from_iterable(map(dict.__iter__, containers)))
     if kind is Kind.SEQUENCE:
         return list(chain.from_iterable(map(iterate_sequence, containers))), []
+    if kind is Kind.HELD:
+        return list(chain.from_iterable(map(held, containers))), []
     if kind is Kind.SET_SUBCLASS:
         return list(chain.from_iterable(map(set.__iter__, containers))), []
     return get_referents(*containers), []
@@ -288,6 +307,10 @@ def children(kind: Kind, plan: Plan, thing: Any) -> Iterable[object]:
         return [class_namespace(thing), *get_bases(thing), type(thing)] if is_heap_type(thing) else ()
     if kind is Kind.MODULE:
         return (module_namespace(thing),)
+    if kind is Kind.HELD:
+        return held(thing)
+    if kind is Kind.INSIDE:
+        return ()
     if plan.namespace is not None:
         return [plan.namespace(thing), *get_referents(thing)]
     return get_referents(thing)

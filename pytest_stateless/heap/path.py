@@ -10,12 +10,14 @@ import ast
 import importlib.util
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from itertools import chain, pairwise, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.heap import holders
 from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
@@ -232,22 +234,16 @@ _MIRRORED: Final = frozenset({"posix", "nt"})
 def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
     """What ``thing`` holds, each with the spelling that leads there."""
     plan = heap.plan(type(thing))
-    if plan.kind in KEYED:
-        yield from _mapping_edges(thing, namespace)
-    elif plan.kind is Kind.FUNCTION:
-        for what, name, value in function_state(thing):
-            yield f".{what}.{name}".rstrip(".") if what else "", value, not what
+    special = _SPECIAL_EDGES.get(plan.kind)
+    if special is not None:
+        yield from special(thing)
         return
-    elif plan.kind is Kind.CLASS:
-        yield from _class_edges(thing)
-        return
-    elif plan.kind is Kind.MODULE:
-        yield "", module_namespace(thing), True
-        return
-    elif any(map(is_, _TRANSPARENT, repeat(type(thing)))):
+    if any(map(is_, _TRANSPARENT, repeat(type(thing)))):
         for value in get_referents(thing):
             yield "", value, False
         return
+    if plan.kind in KEYED:
+        yield from _mapping_edges(thing, namespace)
     else:
         for position, value in enumerate(_items(plan, thing)):
             yield (position, False), value, False
@@ -267,6 +263,27 @@ def _mapping_edges(mapping: Any, namespace: bool) -> Iterator[Edge]:
         if not (namespace and type(key) is str and key in _NOT_FOLLOWED):
             yield (key, namespace), value, False
             yield "<key>", key, False
+
+
+def _function_edges(function: Any) -> Iterator[Edge]:
+    for what, name, value in function_state(function):
+        yield f".{what}.{name}".rstrip(".") if what else "", value, not what
+
+
+def _module_edges(module: Any) -> Iterator[Edge]:
+    yield "", module_namespace(module), True
+
+
+def _holder_edges(holder: Any) -> Iterator[Edge]:
+    for value in holders.held(holder):
+        yield "", value, type(holder) is not ContextVar
+
+
+def _cache_edges(wrapper: Any) -> Iterator[Edge]:
+    yield "", holders.cache_namespace(wrapper), True
+    remembered = holders.cache_of(wrapper)
+    if remembered is not None:
+        yield ".<cache>", remembered, False
 
 
 def _items(plan: Plan, thing: Any) -> list[Any]:
@@ -307,6 +324,15 @@ def _instance_edges(plan: Plan, thing: Any) -> Iterator[Edge]:
     for value in rest:
         label = ".__class__" if value is type(thing) else f"<{name_of(type(value))}>"
         yield members.get(identity(value), label), value, False
+
+
+_SPECIAL_EDGES: Final[Mapping[Kind, Callable[[Any], Iterator[Edge]]]] = {
+    Kind.FUNCTION: _function_edges,
+    Kind.CLASS: _class_edges,
+    Kind.MODULE: _module_edges,
+    Kind.CACHE: _cache_edges,
+    Kind.HELD: _holder_edges,
+}
 
 
 # ------------------------------------------------------------------------------------- who defines a name

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pytest_stateless.heap.graph import Kind, Plan, is_heap_type, module_name_of, mro_of, name_of, plan_of
+from pytest_stateless.heap.graph import (
+    Kind,
+    Plan,
+    function_module,
+    is_heap_type,
+    module_name_of,
+    mro_of,
+    name_of,
+    plan_of,
+)
+from pytest_stateless.heap.readers import SHOWING_ALL, reader_of
+
+
+def _everything(_: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -24,11 +39,21 @@ class Scope:
     without_objects: frozenset[int] = frozenset()
     """Identities of objects that are left out."""
 
+    owns: Callable[[str], bool] = _everything
+    """Whether a module is the application's, by its name: more is watched of its functions."""
+
     def enters_module(self, name: str) -> bool:
         """Whether the state of the module called ``name`` is watched."""
         if self.leaves_out(name):
             return False
         return self.modules is None or name in self.modules
+
+    def owns_function(self, function: object) -> bool:
+        """Whether a function is the application's, by the module that it was written in."""
+        if type(function) is not types.FunctionType:
+            return False
+        home = function_module(function)
+        return type(home) is str and self.enters_module(home) and self.owns(home)
 
     def leaves_out(self, name: object) -> bool:
         """Whether a module of that name belongs to a package that is left out."""
@@ -36,7 +61,7 @@ class Scope:
 
     def plan(self, cls: type) -> Plan:
         """How instances of ``cls`` are read, ``ATOM`` where they are left out."""
-        plan = plan_of(cls)
+        plan = with_reader(plan_of(cls), cls)
         if plan.kind is Kind.ATOM:
             return plan
         if is_heap_type(cls) and self.leaves_out(module_name_of(cls)):
@@ -48,6 +73,15 @@ class Scope:
             unwatched=_of_bases(self.without_attributes, bases),
             elsewhere=_of_bases(_LEADING_ELSEWHERE, bases),
         )
+
+
+def with_reader(plan: Plan, cls: type) -> Plan:
+    """The plan of a class with the reader of what no referent of its instances shows."""
+    reader = reader_of(cls)
+    if reader is None or plan.kind in (Kind.HELD, Kind.CACHE):
+        return plan
+    whole = plan.kind is Kind.ATOM or (plan.kind is Kind.OPAQUE and reader in SHOWING_ALL)
+    return plan._replace(kind=Kind.INSIDE if whole else plan.kind, reader=reader)
 
 
 _LEADING_ELSEWHERE: Final = {"logging.Logger": frozenset({"parent", "manager"})}

@@ -31,6 +31,7 @@ from pytest_stateless.heap.graph import (
     is_heap_type,
     module_namespace,
 )
+from pytest_stateless.heap.holders import cache_namespace, cache_of
 from pytest_stateless.heap.scope import Scope
 
 _OFTEN: Final = 2  # changes of a chunk after which it is split
@@ -237,8 +238,14 @@ class Heap:
             namespace = thing.__dict__
             if type(namespace) is dict and not namespace:
                 self._add(Kind.EMPTY_DICT, namespace, found)
+            if self.scope.owns_function(thing):
+                found[Kind.HELD].append(thing)
         if plan.slots and plan.kind is not Kind.OBJECT:
             found[Kind.SLOTS].append(thing)
+        if plan.reader is not None and plan.kind is not Kind.INSIDE:
+            found[Kind.INSIDE].append(thing)
+        if plan.kind is Kind.CACHE:
+            return self._of_cache(thing)
         if plan.namespace is not None:
             namespace = plan.namespace(thing)
             for name in plan.unwatched:
@@ -249,6 +256,14 @@ class Heap:
                 return [*dict.values(namespace), *children(plan.kind, plan, thing)]
         return children(plan.kind, plan, thing)
 
+    def _of_cache(self, wrapper: Any) -> list[object]:
+        """What a function under ``functools.lru_cache`` leads to, and what it remembers if it is the application's."""
+        namespace = cache_namespace(wrapper)
+        remembered = (
+            cache_of(wrapper) if self.scope.owns_function(dict.get(namespace, "__wrapped__")) else None
+        )
+        return [namespace] if remembered is None else [namespace, remembered]
+
     def _add(self, kind: Kind, container: Any, found: dict[Kind, list[Any]]) -> None:
         """Watch a container as one of a kind that its type doesn't tell."""
         if identity(container) not in self._seen:
@@ -256,7 +271,7 @@ class Heap:
             found[kind].append(container)
 
     def _enters(self, kind: Kind, thing: Any) -> bool:
-        if kind is Kind.WALK:
+        if kind in (Kind.WALK, Kind.CACHE):
             return True
         if kind is Kind.MODULE:
             return self._enters_what_is_of(module_namespace(thing).get("__name__"))

@@ -70,6 +70,8 @@ def spell_type(value: object) -> str:
     if value is None:
         return "None"
     cls = type(value)
+    if name_of(cls) == "_lru_list_elem":  # of functools, which doesn't show what it holds
+        return "a result"
     kind = identity(cls)
     if kind in _TEXTS:
         unit = "character" if cls is str else "byte"

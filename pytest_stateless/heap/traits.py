@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import Change
@@ -20,7 +21,9 @@ from pytest_stateless.heap.graph import (
     plan_of,
 )
 from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.readers import DRAWN, Inside
 from pytest_stateless.heap.scope import spelled_bases
+from pytest_stateless.heap.twister import was_drawn_from
 
 
 class About(NamedTuple):
@@ -42,7 +45,7 @@ class About(NamedTuple):
     @property
     def attributes(self) -> bool:
         """Whether the entries are attributes rather than items."""
-        return self.path.namespace or self.change.kind in NAMED
+        return self.path.namespace or self.change.kind in NAMED or _has_attributes(self.change)
 
     @property
     def holder(self) -> type | None:
@@ -55,6 +58,11 @@ class About(NamedTuple):
         return module_name_of(self.holder) if self.holder is not None else self.path.module
 
 
+def _has_attributes(change: Change) -> bool:
+    """Whether what a holder holds has names: the parts of a function, the attributes of a thread's own."""
+    return change.kind is Kind.HELD and type(change.container) is not ContextVar
+
+
 def traits_of(about: About, entry: Entry) -> Iterator[str]:
     """What is known of an entry beside its path."""
     yield "added" if entry.before is ABSENT else "removed" if entry.after is ABSENT else "changed"
@@ -63,6 +71,14 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield f"in:{base}"
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
+    if type(entry.before) is Inside and type(entry.after) is Inside:
+        yield "inside"
+        if entry.after.kind == DRAWN and was_drawn_from(entry.before.state, entry.after.state):
+            yield "drawn"
+    if about.change.kind is Kind.DICT and about.path.text.endswith(".<cache>"):
+        yield "cached"
+        if type(entry.label) is tuple and not entry.label:
+            yield "constant"
     if any(_is_weak(part) for part in (entry.label, entry.after, entry.before)):
         yield "weak"
     if about.attributes and _is_first_use(about, entry):

@@ -1,0 +1,98 @@
+"""What some objects hold for whoever asks, though no referent of theirs shows it, or only among much else."""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+import ctypes
+import functools
+import gc
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+get_referents: Final = gc.get_referents
+LOCAL: Final = _thread._local
+"""What ``threading.local`` is."""
+CACHE: Final = functools._lru_cache_wrapper
+
+BODY: Final = ("__code__", "__defaults__", "__kwdefaults__")
+"""What makes a function do something else when it is replaced."""
+_BODY_GETTERS: Final = tuple(vars(types.FunctionType)[name].__get__ for name in BODY)
+
+
+def held(thing: Any) -> list[object]:
+    """What a context variable, the attributes of a thread's own or a function's body is now."""
+    cls = type(thing)
+    if cls is types.FunctionType:
+        return [get(thing) for get in _BODY_GETTERS]
+    if cls is contextvars.ContextVar:
+        try:
+            return [thing.get()]
+        except LookupError:
+            return []
+    namespace = local_namespace(thing)
+    return [] if namespace is None else [namespace]
+
+
+def local_namespace(local: Any) -> dict[str, object] | None:
+    """The attributes that a ``threading.local`` has for this thread; None where it has none yet.
+
+    Asking the object for them would make them, and run the ``__init__`` of a subclass. So they are found in what the
+    object refers to: its dictionaries by the tokens of the threads (CPython's Modules/_threadmodule.c).
+    """
+    tokens = _tokens()
+    for dictionary in get_referents(local):
+        if type(dictionary) is not dict:
+            continue
+        for key, namespace in list(dict.items(dictionary)):
+            token = key() if type(key) is weakref.ref else key
+            if type(namespace) is dict and any(token is mine for mine in tokens):
+                return namespace
+    return None
+
+
+_own: Final = LOCAL()
+"""A thread's own of the plugin's, whose attributes nobody minds to be made."""
+
+
+def _tokens() -> list[object]:
+    """What stands for this thread in the dictionaries of the objects that are a thread's own.
+
+    One for all objects since 3.13, and then for ours too; before, one for each, in the thread's dictionary.
+    """
+    mine = _own.__dict__
+    found = [
+        key
+        for dictionary in get_referents(_own)
+        if type(dictionary) is dict
+        for key, namespace in list(dict.items(dictionary))
+        if namespace is mine
+    ]
+    place = _dictionary_of_thread() if _dictionary_of_thread is not None else None
+    if place is None:
+        return found
+    # The reference is a borrowed one: as a result of type py_object it would be given back once too often.
+    dictionary: Any = ctypes.cast(place, ctypes.py_object).value
+    return [*found, *dict.values(dictionary)]
+
+
+def _thread_dictionary() -> Callable[[], int | None] | None:
+    try:
+        return ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThreadState_GetDict", ctypes.pythonapi))
+    except AttributeError:  # another implementation of Python
+        return None
+
+
+_dictionary_of_thread: Final = _thread_dictionary()
+
+
+cache_namespace: Final = vars(CACHE)["__dict__"].__get__
+"""The attributes of a function under ``functools.lru_cache``."""
+
+
+def cache_of(wrapper: Any) -> dict[object, object] | None:
+    """The results that a function under ``functools.lru_cache`` remembers, by its arguments."""
+    own = cache_namespace(wrapper)
+    return next((found for found in get_referents(wrapper) if type(found) is dict and found is not own), None)

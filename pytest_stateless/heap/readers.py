@@ -1,0 +1,248 @@
+"""Reads the state of objects that no referent shows: one line a type in ``_READERS``.
+
+A reader is given the object and what it said of it before, and returns an ``Inside``: plain values that later changes
+of the object don't reach. It calls C functions of the exact built-in type that it stands for, past any override, so
+that no code of the program runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import sys
+import types
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap import sqlite
+from pytest_stateless.heap.graph import is_heap_type, module_namespace, mro_of, name_of
+
+
+class Inside(NamedTuple):
+    """What an object holds inside, as plain values."""
+
+    size: str
+    """How large it is, as it is shown; empty where that says nothing."""
+    state: object
+    """Plain values of built-in types: equal exactly if nothing changed."""
+    kind: str = ""
+    """What the state is of, where its changes are judged by more than equality."""
+
+
+Reader = Callable[[Any, "Inside | None"], Inside]
+
+UNREADABLE: Final = Inside("", None)
+"""What can't be read now: closed, in use, or of a kind that shows nothing."""
+
+_WHOLE: Final = 1 << 22  # bytes of a buffer that are read; of a larger one, as many in blocks spread evenly
+_KEPT: Final = 1 << 16  # bytes of a buffer that are kept as they are; of a larger one, its checksum
+_BLOCK: Final = 1 << 12
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+# ------------------------------------------------------------------------------------------------------- buffers
+
+
+def _buffer(thing: Any, _: Inside | None) -> Inside:
+    """Whatever shows its memory as a buffer: bytearray, array, mmap, ctypes' and numpy's arrays."""
+    try:
+        view = memoryview(thing)
+    except (TypeError, ValueError, BufferError):
+        return UNREADABLE
+    with view:
+        size = _count(view.nbytes, "byte")
+        if view.readonly:
+            return UNREADABLE
+        if not view.c_contiguous:
+            return Inside(size, view.tobytes() if view.nbytes <= _KEPT else zlib.crc32(view.tobytes()))
+        return Inside(size, _content(view))
+
+
+def _content(view: memoryview) -> object:
+    if view.nbytes <= _KEPT:
+        return view.tobytes()
+    if view.nbytes <= _WHOLE:
+        return view.nbytes, zlib.crc32(view)
+    flat = view.cast("B") if view.ndim == 1 or view.format == "B" else memoryview(view.tobytes())
+    step = view.nbytes // (_WHOLE // _BLOCK)
+    checksum = 0
+    for start in range(0, view.nbytes, step):
+        checksum = zlib.crc32(flat[start : start + _BLOCK], checksum)
+    return view.nbytes, zlib.crc32(flat[-_BLOCK:], checksum)
+
+
+def _bytes_io(thing: Any, _: Inside | None) -> Inside:
+    cls: Any = _loaded("_io", "BytesIO")
+    try:
+        return Inside(_count(len(value := cls.getvalue(thing)), "byte"), (value, cls.tell(thing)))
+    except ValueError:  # closed
+        return Inside("closed", None)
+
+
+def _string_io(thing: Any, _: Inside | None) -> Inside:
+    cls: Any = _loaded("_io", "StringIO")
+    try:
+        return Inside(_count(len(value := cls.getvalue(thing)), "character"), (value, cls.tell(thing)))
+    except ValueError:  # closed
+        return Inside("closed", None)
+
+
+# ----------------------------------------------------------------------------------------- generators and counters
+
+DRAWN: Final = "mersenne"
+"""The kind of a Mersenne twister's state: 624 words and a position."""
+
+
+def _random(thing: Any, _: Inside | None) -> Inside:
+    cls: Any = _loaded("_random", "Random")
+    return Inside("", cls.getstate(thing), DRAWN)
+
+
+def _numpy_bit_generator(thing: Any, before: Inside | None) -> Inside:
+    """numpy keeps a generator's words in the object itself."""
+    twister: Any = _loaded("numpy.random._mt19937", "MT19937")
+    if twister is None or type(thing) is not twister:
+        return _memory(thing, before)
+    state = vars(twister)["state"].__get__(thing)["state"]
+    return Inside("", (*state["key"].tolist(), int(state["pos"])), DRAWN)
+
+
+_HEADER: Final = object.__basicsize__
+_ADDRESS_BITS: Final = ctypes.sizeof(ctypes.c_void_p) * 8
+
+
+def address(thing: object) -> int:
+    """Where an object lies. ``id`` would raise an audit event; the default hash is the address, rotated by 4 bits."""
+    rotated = object.__hash__(thing) & (1 << _ADDRESS_BITS) - 1
+    return (rotated << 4 | rotated >> _ADDRESS_BITS - 4) & (1 << _ADDRESS_BITS) - 1
+
+
+_READS_MEMORY: Final = sys.implementation.name == "cpython" and address(_HEADER) == id(_HEADER)
+
+
+def _memory(thing: Any, _: Inside | None) -> Inside:
+    """The fields of an object of a C type as they lie in memory: a counter that nothing else shows.
+
+    What its pointers lead to are referents, watched on their own.
+    """
+    if not _READS_MEMORY:
+        return UNREADABLE
+    size = _basic_size(_built_in(thing)) - _HEADER
+    return Inside("", ctypes.string_at(address(thing) + _HEADER, size))
+
+
+_basic_size: Final = type.__dict__["__basicsize__"].__get__
+
+
+def _built_in(thing: object) -> type:
+    """The C type that an object is of."""
+    return next(base for base in mro_of(type(thing)) if not is_heap_type(base))
+
+
+def _suspended(frame: str) -> Reader:
+    """A generator or coroutine: the place where it waits. Its variables are referents."""
+
+    def read(thing: Any, _: Inside | None) -> Inside:
+        waiting = vars(_SUSPENDED[frame])[frame].__get__(thing)
+        return Inside("ended", None) if waiting is None else Inside("", waiting.f_lasti)
+
+    return read
+
+
+_SUSPENDED: Final[dict[str, Any]] = {
+    "gi_frame": types.GeneratorType,
+    "cr_frame": types.CoroutineType,
+    "ag_frame": types.AsyncGeneratorType,
+}
+
+
+# ------------------------------------------------------------------------------------------------- all the rest
+
+_FLAGS: Final = re.compile(r"flags=\[[^]]*\], ")
+
+
+def _decimal_context(thing: Any, _: Inside | None) -> Inside:
+    """Precision, rounding and traps; not the flags, which any inexact sum raises."""
+    cls: Any = _loaded("_decimal", "Context") or _loaded("decimal", "Context")
+    return Inside("", _FLAGS.sub("", cls.__repr__(thing)))
+
+
+def _hash(thing: Any, _: Inside | None) -> Inside:
+    digest: Any = _built_in(thing).__dict__["digest"]
+    try:
+        return Inside("", digest(thing))
+    except TypeError:  # of any length that is asked for
+        return Inside("", digest(thing, 32))
+
+
+def _sqlite_connection(thing: Any, before: Inside | None) -> Inside:
+    """A database in memory; one in a file is a file."""
+    if before is not None and isinstance(before.state, sqlite.Database):
+        found = sqlite.read(address(thing), before.state)
+        return before if found is before.state else Inside("", found)
+    return Inside("", sqlite.read(address(thing), None))
+
+
+def _loaded(module: str, name: str) -> Any:
+    """What a module that is loaded holds under a name; None where it isn't."""
+    found = sys.modules.get(module)
+    return module_namespace(found).get(name) if type(found) is types.ModuleType else None
+
+
+def _of(module: str, names: str, reader: Reader) -> dict[tuple[str, str], Reader]:
+    return {(module, name): reader for name in names.split()}
+
+
+_READERS: Final[dict[tuple[str, str], Reader]] = {
+    ("builtins", "bytearray"): _buffer,
+    ("array", "array"): _buffer,
+    ("mmap", "mmap"): _buffer,
+    ("numpy", "ndarray"): _buffer,
+    **_of("_ctypes", "Array Structure Union _SimpleCData", _buffer),
+    ("_io", "BytesIO"): _bytes_io,
+    ("_io", "StringIO"): _string_io,
+    ("numpy.random.bit_generator", "BitGenerator"): _numpy_bit_generator,
+    **_of("itertools", "count cycle islice repeat accumulate chain groupby tee pairwise batched", _memory),
+    **_of("itertools", "_tee product permutations combinations combinations_with_replacement", _memory),
+    **_of("builtins", "enumerate reversed range_iterator longrange_iterator list_iterator", _memory),
+    **_of("builtins", "list_reverseiterator tuple_iterator str_iterator str_ascii_iterator", _memory),
+    **_of("builtins", "bytes_iterator bytearray_iterator set_iterator dict_keyiterator", _memory),
+    **_of("builtins", "dict_valueiterator dict_itemiterator memory_iterator", _memory),
+    ("builtins", "generator"): _suspended("gi_frame"),
+    ("builtins", "coroutine"): _suspended("cr_frame"),
+    ("builtins", "async_generator"): _suspended("ag_frame"),
+    ("decimal", "Context"): _decimal_context,
+    **_of("_hashlib", "HASH HASHXOF HMAC", _hash),
+    **_of("_md5", "md5 MD5Type", _hash),
+    **_of("_sha1", "sha1 SHA1Type", _hash),
+    **_of("_sha2", "SHA224Type SHA256Type SHA384Type SHA512Type", _hash),
+    **_of("_sha256", "sha224 sha256", _hash),
+    **_of("_sha512", "sha384 sha512", _hash),
+    **_of("_blake2", "blake2b blake2s", _hash),
+    **_of("_sha3", "sha3_224 sha3_256 sha3_384 sha3_512 shake_128 shake_256", _hash),
+    ("sqlite3", "Connection"): _sqlite_connection,
+}
+"""By module and name of a built-in type, as the type itself says. Instances of subclasses are read as of the base."""
+
+
+SHOWING_ALL: Final = frozenset({_sqlite_connection, _hash, _decimal_context, _buffer})
+"""Readers that show all there is: what else the objects refer to is how they work, such as caches of statements."""
+
+
+def reader_of(cls: type) -> Reader | None:
+    """The reader of instances of a class, if they hold what no referent shows."""
+    for base in mro_of(cls):
+        if base is object:
+            break
+        if base is _loaded("_random", "Random"):  # the one C type here that isn't immutable
+            return _random
+        if not is_heap_type(base):
+            return _READERS.get((_type_module(base), name_of(base)))
+    return None
+
+
+_type_module: Final = type.__dict__["__module__"].__get__

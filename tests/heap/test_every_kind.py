@@ -1,0 +1,312 @@
+"""Every kind of state, each in a module: what changes is told under its path, what doesn't is not."""
+
+from __future__ import annotations
+
+import array
+import collections
+import contextvars
+import ctypes
+import dataclasses
+import decimal
+import enum
+import functools
+import hashlib
+import io
+import itertools
+import mmap
+import random
+import sqlite3
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_stateless.expected import is_expected
+from pytest_stateless.heap.holders import local_namespace
+
+if TYPE_CHECKING:
+    from tests.heap.conftest import Watch
+
+Module = Any
+
+
+def generator() -> Iterator[int]:
+    """A generator that waits in two places."""
+    yield 1
+    yield 2
+
+
+class Color(enum.Enum):
+    """An enumeration whose members may carry more."""
+
+    RED = 1
+
+
+@dataclasses.dataclass
+class Cart:
+    """A dataclass."""
+
+    items: list[str] = dataclasses.field(default_factory=list)
+
+
+Pair = collections.namedtuple("Pair", "one other")
+
+
+OPENED: list[sqlite3.Connection] = []
+"""Connections to be closed after a test."""
+
+USER: contextvars.ContextVar[list[int]] = contextvars.ContextVar("user", default=[])  # noqa: B039 - the point of it
+
+
+@pytest.fixture(autouse=True)
+def _close_connections() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+class Local(threading.local):
+    """A thread's own, with an ``__init__`` that must not run for a look."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+
+
+class Buffer(bytearray):
+    """A buffer with attributes."""
+
+
+def database(*statements: str) -> sqlite3.Connection:
+    """A database in memory with a table of carts."""
+    connection = sqlite3.connect(":memory:")
+    OPENED.append(connection)
+    for statement in ("CREATE TABLE cart (item)", *statements):
+        connection.execute(statement)
+    connection.commit()
+    return connection
+
+
+def empty_database() -> sqlite3.Connection:
+    """A database in memory without a table."""
+    OPENED.append(sqlite3.connect(":memory:"))
+    return OPENED[-1]
+
+
+def committed(connection: sqlite3.Connection, *statements: str) -> None:
+    """Run statements and commit them."""
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+
+
+def turned() -> Iterator[str]:
+    """A cycle that is in its second round, where only its place moves."""
+    cycle = itertools.cycle("ab")
+    for _ in range(3):
+        next(cycle)
+    return cycle
+
+
+def small_map(size: int = 16) -> mmap.mmap:
+    """Memory that isn't backed by a file."""
+    return mmap.mmap(-1, size)
+
+
+def cached(module: Module, decorator: Any) -> Any:
+    """A function of the module's own under a cache."""
+    module.decorator = decorator
+    exec("@decorator\ndef f(*arguments, **named): return float(len(arguments))", vars(module))
+    return module.f
+
+
+def set_local(module: Module) -> None:
+    module.state = threading.local()
+    module.state.user = "bob"
+
+
+def fresh(value: Callable[[], Any]) -> Callable[[Module], None]:
+    """Puts a new value into the module, as ``state``."""
+
+    def make(module: Module) -> None:
+        module.state = value()
+
+    return make
+
+
+CHANGES = [
+    pytest.param(fresh(bytearray), lambda m: m.state.extend(b"bob"), ["  changed inside: 3 bytes, was 0 bytes"], id="bytearray"),
+    pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: m.state.reverse(), ["  changed inside: 2 bytes"], id="bytearray-same-size"),
+    pytest.param(fresh(lambda: Buffer(b"a")), lambda m: m.state.append(1), ["  changed inside: 2 bytes, was 1 byte"], id="bytearray-subclass"),
+    pytest.param(fresh(lambda: bytearray(1 << 17)), lambda m: m.state.__setitem__(70_000, 1), ["  changed inside: 131072 bytes"], id="bytearray-large"),
+    pytest.param(fresh(lambda: bytearray(1 << 23)), lambda m: m.state.__setitem__(slice(0, 1 << 23), b"\1" * (1 << 23)), ["  changed inside: 8388608 bytes"], id="bytearray-huge"),
+    pytest.param(fresh(lambda: memoryview(bytearray(2))), lambda m: m.state.__setitem__(0, 1), ["<managedbuffer><bytearray>  changed inside: 2 bytes"], id="memoryview"),
+    pytest.param(fresh(lambda: array.array("d", [1.0])), lambda m: m.state.append(2.0), ["  changed inside: 16 bytes, was 8 bytes"], id="array"),
+    pytest.param(fresh(small_map), lambda m: m.state.write(b"bob"), ["  changed inside: 16 bytes"], id="mmap"),
+    pytest.param(fresh(lambda: (ctypes.c_int * 2)()), lambda m: m.state.__setitem__(0, 7), ["  changed inside: 8 bytes"], id="ctypes-array"),
+    pytest.param(fresh(lambda: ctypes.c_int(1)), lambda m: setattr(m.state, "value", 7), ["  changed inside: 4 bytes"], id="ctypes-number"),
+    pytest.param(fresh(io.BytesIO), lambda m: m.state.write(b"bob"), ["  changed inside: 3 bytes, was 0 bytes"], id="BytesIO"),
+    pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: m.state.read(1), ["  changed inside: 2 bytes"], id="BytesIO-read"),
+    pytest.param(fresh(io.BytesIO), lambda m: m.state.close(), ["  changed inside: closed, was 0 bytes"], id="BytesIO-closed"),
+    pytest.param(fresh(io.StringIO), lambda m: m.state.write("b"), ["  changed inside: 1 character, was 0 characters"], id="StringIO"),
+    pytest.param(fresh(lambda: io.StringIO("ab")), lambda m: m.state.close(), ["  changed inside: closed, was 2 characters"], id="StringIO-closed"),
+    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.random(), ["  changed inside"], id="Random-drawn"),
+    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.seed(2), ["  changed inside"], id="Random-seeded"),
+    pytest.param(fresh(itertools.count), lambda m: next(m.state), ["  changed inside"], id="count"),
+    pytest.param(fresh(turned), lambda m: next(m.state), ["  changed inside"], id="cycle"),
+    pytest.param(fresh(lambda: itertools.repeat("a", 3)), lambda m: next(m.state), ["  changed inside"], id="repeat"),
+    pytest.param(fresh(lambda: itertools.islice(range(5), 3)), lambda m: next(m.state), ["  changed inside", "<range_iterator>  changed inside"], id="islice"),
+    pytest.param(fresh(lambda: iter([1, 2])), lambda m: next(m.state), ["  changed inside"], id="list-iterator"),
+    pytest.param(fresh(lambda: iter((1, 2))), lambda m: next(m.state), ["  changed inside"], id="tuple-iterator"),
+    pytest.param(fresh(lambda: iter(range(9))), lambda m: next(m.state), ["  changed inside"], id="range-iterator"),
+    pytest.param(fresh(lambda: iter("ab")), lambda m: next(m.state), ["  changed inside"], id="str-iterator"),
+    pytest.param(fresh(lambda: iter({"a": 1, "b": 2})), lambda m: next(m.state), ["  changed inside"], id="dict-iterator"),
+    pytest.param(fresh(generator), lambda m: next(m.state), ["  changed inside"], id="generator"),
+    pytest.param(fresh(generator), lambda m: m.state.close(), ["  changed inside: ended"], id="generator-closed"),
+    pytest.param(fresh(lambda: hashlib.sha256(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="sha256"),
+    pytest.param(fresh(lambda: hashlib.blake2b(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="blake2b"),
+    pytest.param(fresh(lambda: hashlib.shake_128(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="shake"),
+    pytest.param(fresh(lambda: decimal.Context(prec=5)), lambda m: setattr(m.state, "prec", 6), ["  changed inside"], id="decimal-precision"),
+    pytest.param(fresh(lambda: decimal.Context(traps=[])), lambda m: m.state.traps.__setitem__(decimal.Inexact, True), ["  changed inside"], id="decimal-traps"),
+    pytest.param(fresh(database), lambda m: committed(m.state, "INSERT INTO cart VALUES (1)"), ["['cart']  changed inside: 1 row, was 0 rows"], id="sqlite-inserted"),
+    pytest.param(fresh(database), lambda m: m.state.execute("INSERT INTO cart VALUES (1)"), ["['cart']  changed inside: 1 row, was 0 rows"], id="sqlite-not-committed"),
+    pytest.param(fresh(lambda: database("INSERT INTO cart VALUES (1)")), lambda m: committed(m.state, "UPDATE cart SET item = 2"), ["['cart']  changed inside: 1 row"], id="sqlite-updated"),
+    pytest.param(fresh(database), lambda m: committed(m.state, "CREATE TABLE user (name)"), ["['user']  added: 0 rows"], id="sqlite-created"),
+    pytest.param(fresh(database), lambda m: committed(m.state, "DROP TABLE cart"), ["['cart']  removed: 0 rows"], id="sqlite-dropped"),
+    pytest.param(fresh(empty_database), lambda m: committed(m.state, "CREATE TABLE user (name)"), ["['user']  added: 0 rows"], id="sqlite-empty"),
+    pytest.param(fresh(database), lambda m: m.state.close(), ["  changed inside"], id="sqlite-closed"),
+    pytest.param(fresh(lambda: contextvars.ContextVar("user")), lambda m: m.state.set("bob"), ["  added: str (3 characters)"], id="context-variable"),
+    pytest.param(fresh(lambda: USER), lambda m: m.state.get().append(1), ["  added item: int"], id="context-variable-default"),
+    pytest.param(fresh(threading.local), lambda m: setattr(m.state, "user", "bob"), [".user  added: str (3 characters)"], id="thread-local-first"),
+    pytest.param(set_local, lambda m: setattr(m.state, "user", "eve2"), [".user  changed: str (4 characters), was str (3 characters)"], id="thread-local"),
+    pytest.param(set_local, lambda m: setattr(m.state, "carts", []), [".carts  added: list (0 items)"], id="thread-local-more"),
+    pytest.param(fresh(lambda: functools.partial(print, [])), lambda m: m.state.args[0].append(1), [".args[0]  added item: int"], id="partial"),
+    pytest.param(fresh(lambda: [].append), lambda m: m.state(1), ["<list>  added item: int"], id="built-in-method"),
+    pytest.param(fresh(lambda: Cart().items.append), lambda m: m.state("a"), ["<list>  added item: str (1 character)"], id="method-of-a-field"),
+    pytest.param(fresh(Cart), lambda m: m.state.items.append("a"), [".items  added item: str (1 character)"], id="dataclass"),
+    pytest.param(fresh(lambda: Pair([], 1)), lambda m: m.state.one.append("a"), ["[0]  added item: str (1 character)"], id="namedtuple"),
+]  # fmt: skip
+
+
+QUIET = [
+    pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: (m.state.append(1), m.state.pop()), id="bytearray-put-back"),
+    pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: m.state.decode(), id="bytearray-read"),
+    pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: m.state.getvalue(), id="BytesIO-read"),
+    pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: (m.state.read(), m.state.seek(0)), id="BytesIO-wound-back"),
+    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.setstate(m.state.getstate()), id="Random-put-back"),
+    pytest.param(fresh(lambda: hashlib.sha256(b"a")), lambda m: m.state.hexdigest(), id="sha256-read"),
+    pytest.param(fresh(lambda: decimal.Context(prec=5)), lambda m: m.state.divide(decimal.Decimal(1), decimal.Decimal(3)), id="decimal-flags"),
+    pytest.param(fresh(database), lambda m: list(m.state.execute("SELECT * FROM cart")), id="sqlite-read"),
+    pytest.param(fresh(database), lambda m: (m.state.execute("INSERT INTO cart VALUES (1)"), m.state.rollback()), id="sqlite-rolled-back"),
+    pytest.param(fresh(database), lambda m: committed(m.state, "INSERT INTO cart VALUES (1)", "DELETE FROM cart"), id="sqlite-deleted-again"),
+    pytest.param(fresh(lambda: database("INSERT INTO cart VALUES (1)")), lambda m: committed(m.state, "DELETE FROM cart", "INSERT INTO cart VALUES (1)"), id="sqlite-inserted-again"),
+    pytest.param(fresh(lambda: contextvars.ContextVar("user")), lambda m: m.state.reset(m.state.set("bob")), id="context-variable-reset"),
+    pytest.param(fresh(lambda: contextvars.ContextVar("user")), lambda m: contextvars.copy_context().run(m.state.set, "bob"), id="context-variable-of-another-context"),
+    pytest.param(set_local, lambda m: (setattr(m.state, "a", 1), delattr(m.state, "a")), id="thread-local-deleted"),
+    pytest.param(set_local, lambda m: in_thread(lambda: setattr(m.state, "user", "eve")), id="thread-local-of-another-thread"),
+    pytest.param(fresh(lambda: Color.RED), lambda m: (Color(1), Color["RED"], Color.RED.name), id="enum-read"),
+]  # fmt: skip
+
+
+def in_thread(act: Callable[[], object]) -> None:
+    """Do something in a thread that ends."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(("make", "act"), QUIET)
+def test_what_is_the_same_again_is_not_told(
+    make: Callable[[Module], object], act: Callable[[Module], object], module: types.ModuleType, watch: Watch
+) -> None:
+    make(module)
+    assert told(watch(module, lambda: act(module)), module) == []
+
+
+def test_a_look_makes_nothing_a_threads_own(module: types.ModuleType, watch: Watch) -> None:
+    vars(module)["state"] = local = Local()
+    made = Local.made
+    before: list[object] = []
+    in_thread(lambda: before.extend([local_namespace(local), *watch(module, lambda: None)]))
+    assert before == [None]
+    assert Local.made == made
+
+
+FUNCTIONS = [
+    pytest.param("def f(a, b=[]): return b", lambda f: f(1).append(2), ["f.<defaults>.b  added item: int"], id="default"),
+    pytest.param("def f(*, b=[]): return b", lambda f: f().append(2), ["f.<defaults>['b']  added item: int"], id="keyword-default"),
+    pytest.param("def f(a=1): return a", lambda f: setattr(f, "__defaults__", (2,)), ["f.__defaults__  changed: tuple (1 item)"], id="defaults-replaced"),
+    pytest.param("def f(*, a=1): return a", lambda f: setattr(f, "__kwdefaults__", {"a": 3}), ["f.__kwdefaults__  changed: dict (1 item)"], id="keyword-defaults-replaced"),
+    pytest.param("def f(a=1): return a", lambda f: setattr(f, "__code__", (lambda a=1: 2).__code__), ["f.__code__  changed: code object"], id="code-replaced"),
+    pytest.param("def f(): pass", lambda f: setattr(f, "calls", 1), ["f.calls  added: int"], id="attribute"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "act", "leaks"), FUNCTIONS)
+def test_a_function_is_state(
+    body: str, act: Callable[[Any], object], leaks: list[str], module: types.ModuleType, watch: Watch
+) -> None:
+    exec(body, vars(module))
+    function = vars(module)["f"]
+    found = [leak for leak in watch(module, lambda: act(function)) if not is_expected(leak)]
+    assert [f"{leak.subject}  {leak.message}" for leak in found] == [
+        f"{module.__name__}.{leak}" for leak in leaks
+    ]
+
+
+CACHES = [
+    pytest.param(functools.lru_cache, lambda f: f("tea"), ["f.<cache>['tea']  added: a result"], id="argument"),
+    pytest.param(functools.lru_cache, lambda f: f("tea", amount=2), ["f.<cache>[('tea', <object>, 'amount', 2)]  added: a result"], id="named-argument"),
+    pytest.param(functools.cache, lambda f: f(1, 2), ["f.<cache>[(1, 2)]  added: float"], id="unbounded"),
+    pytest.param(functools.cache, lambda f: f(), [], id="constant"),
+    pytest.param(functools.lru_cache, lambda f: f(), [], id="constant-of-a-bounded-cache"),
+    pytest.param(functools.cache, lambda f: (f(1), f.cache_clear()), [], id="emptied-again"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("decorator", "act", "leaks"), CACHES)
+def test_what_the_applications_caches_remember_by_an_argument_is_state(
+    decorator: Any, act: Callable[[Any], object], leaks: list[str], module: types.ModuleType, watch: Watch
+) -> None:
+    function = cached(module, decorator)
+    found = [leak for leak in watch(module, lambda: act(function)) if not is_expected(leak)]
+    assert [f"{leak.subject}  {leak.message}" for leak in found] == [
+        f"{module.__name__}.{leak}" for leak in leaks
+    ]
+
+
+def test_a_cache_that_was_filled_before_may_be_emptied(module: types.ModuleType, watch: Watch) -> None:
+    function = cached(module, functools.cache)
+    function(1)
+    assert [leak for leak in watch(module, function.cache_clear) if not is_expected(leak)] == []
+
+
+def test_a_result_that_changes_in_a_cache_is_told(module: types.ModuleType, watch: Watch) -> None:
+    exec("@decorator\ndef f(): return []", vars(module) | {"decorator": functools.cache}, vars(module))
+    function = vars(module)["f"]
+    vars(module)["kept"] = function
+    function()
+    (leak,) = watch(module, lambda: function().append(1))
+    assert leak.message == "added item: int"
+
+
+def told(leaks: list[Any], module: types.ModuleType) -> list[str]:
+    """What leaked under ``state``, without what is known and fine."""
+    start = f"{module.__name__}.state"
+    assert all(leak.subject.startswith(start) for leak in leaks if not is_expected(leak)), leaks
+    return [f"{leak.subject[len(start) :]}  {leak.message}" for leak in leaks if not is_expected(leak)]
+
+
+@pytest.mark.parametrize(("make", "act", "leaks"), CHANGES)
+def test_a_change_is_told(
+    make: Callable[[Module], object],
+    act: Callable[[Module], object],
+    leaks: list[str],
+    module: types.ModuleType,
+    watch: Watch,
+) -> None:
+    make(module)
+    assert told(watch(module, lambda: act(module)), module) == leaks
