@@ -46,9 +46,7 @@ TOOL_PACKAGES: Final[dict[str, str]] = {
 """Packages of test tools, whose modules, functions, classes and instances aren't watched."""
 
 UNWATCHED_TYPES: Final[dict[str, str]] = {
-    "weakref.WeakKeyDictionary": "its entries go with the objects that they speak of",
-    "weakref.WeakValueDictionary": "its entries go with the objects that they speak of",
-    "_weakrefset.WeakSet": "its entries go with the objects that they speak of",
+    "weakref.WeakValueDictionary": "what it leads to is held elsewhere, and seen there",
     "_abc._abc_data": "the cache of isinstance checks against abstract classes",
     "_thread.lock": "held or not for a moment; who waits is seen elsewhere",
     "_thread.RLock": "held or not for a moment; who waits is seen elsewhere",
@@ -181,7 +179,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
     _expect("module-state", "a lazy import was resolved", "was:builtins.lazy_import", "changed"),
-    _expect("module-state", "an entry of a weak container", "weak"),
+    _expect(
+        "module-state", "an entry of a weak container, which goes with what it speaks of", "weak", "!lasting"
+    ),
+    _expect("module-state", "an entry of a library's weak container", "weak", "!owner:application"),
+    _expect("module-state", "a weak container's own book-keeping", "in-a-weak-container"),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
     _expect(
         "module-state",

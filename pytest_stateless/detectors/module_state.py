@@ -26,6 +26,9 @@ PATIENT: Final = False
 _MOVED_BY_PYTEST: Final = ("warnings",)
 """Modules whose attributes pytest itself sets between tests: it catches the warnings of each."""
 
+_SAID: Final = {"drawn": "random numbers drawn from it", "seeded": "seeded anew"}
+"""What is said of some traits, rather than what was and is."""
+
 _UNNAMED: Final = frozenset({Kind.OPAQUE, Kind.HELD, Kind.INSIDE})
 """Kinds of things that hold one thing, rather than items."""
 
@@ -87,7 +90,9 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
                 (owner for owner, modules in groups.items() if path.module in modules), Owner.UNKNOWN
             )
             tools = after.heap.scope.without_packages
-            about = About(path, change, owner.value, imported, application, tools, after.show_values)
+            about = About(
+                path, change, owner.value, imported, application, tools, after.show_values, after.heap.has_met
+            )
             yield from _leaks(about, found)
 
 
@@ -127,7 +132,9 @@ def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
         whole = entry.label is WHOLE
         subject = about.path.text + ("" if whole else spell_entry(entry.label, about.attributes))
         item = " item" if whole and about.change.kind not in _UNNAMED else ""
-        yield RULE.leak(subject, _message(entry, item, about.show), owner=Owner(about.owner), traits=traits)
+        message = next((said for trait, said in _SAID.items() if trait in traits), None)
+        message = message or _message(entry, item, about.show)
+        yield RULE.leak(subject, message, owner=Owner(about.owner), traits=traits)
 
 
 def _message(entry: Entry, item: str, show: bool) -> str:

@@ -51,8 +51,11 @@ def _buffer(thing: Any, _: Inside | None) -> Inside:
     """Whatever shows its memory as a buffer: bytearray, array, mmap, ctypes' and numpy's arrays."""
     try:
         view = memoryview(thing)
-    except (TypeError, ValueError, BufferError):
+    except (TypeError, BufferError):
         return UNREADABLE
+    except ValueError:  # a kind of element that buffers have no name for, such as numpy's dates; or closed
+        as_bytes: Any = _built_in(thing).__dict__.get("tobytes")
+        return UNREADABLE if as_bytes is None else Inside("", as_bytes(thing))
     with view:
         size = _count(view.nbytes, "byte")
         if view.readonly:
@@ -241,7 +244,9 @@ def reader_of(cls: type) -> Reader | None:
         if base is _loaded("_random", "Random"):  # the one C type here that isn't immutable
             return _random
         if not is_heap_type(base):
-            return _READERS.get((_type_module(base), name_of(base)))
+            reader = _READERS.get((_type_module(base), name_of(base)))
+            if reader is not None:
+                return reader
     return None
 
 

@@ -87,6 +87,10 @@ class Heap:
         """Whether a module of that name is loaded and watched."""
         return name in self._modules and self.scope.enters_module(name)
 
+    def has_met(self, thing: object) -> bool:
+        """Whether a module leads, or led, to a thing that can change or hold what can."""
+        return thing is not None and self._seen.get(identity(thing)) is thing
+
     def look(self) -> Snapshot:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
         return self._look_at(range(len(self._chunks)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +27,10 @@ from pytest_stateless.heap.scope import spelled_bases
 from pytest_stateless.heap.twister import was_drawn_from
 
 
+def _nothing_lasts(_: object) -> bool:
+    return False
+
+
 class About(NamedTuple):
     """What all entries of one changed container have in common."""
 
@@ -41,6 +46,8 @@ class About(NamedTuple):
     """Packages of test tools."""
     show: bool = False
     """Whether values are shown."""
+    lasts: Callable[[object], bool] = _nothing_lasts
+    """Whether an object is held by a module, so that what weakly speaks of it stays."""
 
     @property
     def attributes(self) -> bool:
@@ -73,14 +80,23 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
     yield from _value_traits(entry.before, "was", about)
     if type(entry.before) is Inside and type(entry.after) is Inside:
         yield "inside"
-        if entry.after.kind == DRAWN and was_drawn_from(entry.before.state, entry.after.state):
-            yield "drawn"
+        if entry.after.kind == DRAWN:
+            yield "drawn" if was_drawn_from(entry.before.state, entry.after.state) else "seeded"
     if about.change.kind is Kind.DICT and about.path.text.endswith(".<cache>"):
         yield "cached"
         if type(entry.label) is tuple and not entry.label:
             yield "constant"
-    if any(_is_weak(part) for part in (entry.label, entry.after, entry.before)):
+    weak = [part for part in (entry.label, entry.after, entry.before) if _is_weak(part)]
+    if weak:
         yield "weak"
+        if any(about.lasts(_spoken_of(part)) for part in weak):
+            yield "lasting"
+    if (
+        about.attributes
+        and _WEAK_CONTAINERS & set(spelled_bases(about.holder or object))
+        and entry.label != "data"
+    ):
+        yield "in-a-weak-container"
     if about.attributes and _is_first_use(about, entry):
         yield "first-use"
     if about.attributes and _is_lazy(about, entry):
@@ -90,7 +106,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
 
 
 def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
-    if value is ABSENT:
+    if value is ABSENT or type(value) is Inside:
         return
     for base in spelled_bases(type(value)):
         if base != "builtins.object":
@@ -113,6 +129,14 @@ _WEAK: Final = frozenset({"weakref.ReferenceType", "weakref.ProxyType", "weakref
 
 def _is_weak(value: Any) -> bool:
     return not _WEAK.isdisjoint(spelled_bases(type(value)))
+
+
+_REFERENCES: Final = (weakref.ref, weakref.KeyedRef)
+_WEAK_CONTAINERS: Final = frozenset({"weakref.WeakKeyDictionary", "_weakrefset.WeakSet"})
+
+
+def _spoken_of(reference: Any) -> object:
+    return reference() if type(reference) in _REFERENCES else None
 
 
 _CLASS_DETAILS: Final = frozenset(

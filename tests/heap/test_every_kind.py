@@ -18,6 +18,7 @@ import random
 import sqlite3
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,14 @@ def generator() -> Iterator[int]:
     """A generator that waits in two places."""
     yield 1
     yield 2
+
+
+class Thing:
+    """Something that can be spoken of weakly."""
+
+
+KEPT: list[Thing] = []
+"""Held by the tests, not by what is watched."""
 
 
 class Color(enum.Enum):
@@ -128,6 +137,11 @@ def set_local(module: Module) -> None:
     module.state.user = "bob"
 
 
+def with_cart(module: Module, state: Any) -> None:
+    """Put a value into the module beside a class that stays."""
+    module.Cart, module.state = Cart, state
+
+
 def fresh(value: Callable[[], Any]) -> Callable[[Module], None]:
     """Puts a new value into the module, as ``state``."""
 
@@ -153,8 +167,8 @@ CHANGES = [
     pytest.param(fresh(io.BytesIO), lambda m: m.state.close(), ["  changed inside: closed, was 0 bytes"], id="BytesIO-closed"),
     pytest.param(fresh(io.StringIO), lambda m: m.state.write("b"), ["  changed inside: 1 character, was 0 characters"], id="StringIO"),
     pytest.param(fresh(lambda: io.StringIO("ab")), lambda m: m.state.close(), ["  changed inside: closed, was 2 characters"], id="StringIO-closed"),
-    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.random(), ["  changed inside"], id="Random-drawn"),
-    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.seed(2), ["  changed inside"], id="Random-seeded"),
+    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.random(), ["  random numbers drawn from it"], id="Random-drawn"),
+    pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.seed(2), ["  seeded anew"], id="Random-seeded"),
     pytest.param(fresh(itertools.count), lambda m: next(m.state), ["  changed inside"], id="count"),
     pytest.param(fresh(turned), lambda m: next(m.state), ["  changed inside"], id="cycle"),
     pytest.param(fresh(lambda: itertools.repeat("a", 3)), lambda m: next(m.state), ["  changed inside"], id="repeat"),
@@ -187,11 +201,19 @@ CHANGES = [
     pytest.param(fresh(lambda: [].append), lambda m: m.state(1), ["<list>  added item: int"], id="built-in-method"),
     pytest.param(fresh(lambda: Cart().items.append), lambda m: m.state("a"), ["<list>  added item: str (1 character)"], id="method-of-a-field"),
     pytest.param(fresh(Cart), lambda m: m.state.items.append("a"), [".items  added item: str (1 character)"], id="dataclass"),
+    pytest.param(lambda m: with_cart(m, weakref.WeakKeyDictionary()), lambda m: m.state.__setitem__(Cart, "bob"), [".data[<ReferenceType>]  added: str (3 characters)"], id="weak-key-that-stays"),
+    pytest.param(fresh(lambda: weakref.WeakKeyDictionary({Cart: []})), lambda m: m.state[Cart].append(1), [".data[<ReferenceType>]  added item: int"], id="value-of-a-weak-key"),
+    pytest.param(lambda m: with_cart(m, weakref.WeakSet()), lambda m: m.state.add(Cart), [".data  added item: ReferenceType object"], id="weak-set-of-what-stays"),
     pytest.param(fresh(lambda: Pair([], 1)), lambda m: m.state.one.append("a"), ["[0]  added item: str (1 character)"], id="namedtuple"),
 ]  # fmt: skip
 
 
 QUIET = [
+    pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: m.state.__setitem__(Thing(), 1), id="weak-key-that-goes"),
+    pytest.param(fresh(weakref.WeakSet), lambda m: m.state.add(Thing()), id="weak-set-of-what-goes"),
+    pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: (KEPT.append(Thing()), m.state.__setitem__(KEPT[-1], 1)), id="weak-key-that-a-fixture-holds"),
+    pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: list(m.state), id="weak-keys-read"),
+    pytest.param(fresh(weakref.WeakValueDictionary), lambda m: m.state.__setitem__("a", Thing()), id="weak-value"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: (m.state.append(1), m.state.pop()), id="bytearray-put-back"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: m.state.decode(), id="bytearray-read"),
     pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: m.state.getvalue(), id="BytesIO-read"),
