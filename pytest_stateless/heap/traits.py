@@ -78,31 +78,47 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield f"in:{base}"
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
+    yield from _inside_traits(entry)
+    yield from _cache_traits(about, entry)
+    yield from _weak_traits(about, entry)
+    if about.attributes:
+        yield from _attribute_traits(about, entry)
+
+
+def _inside_traits(entry: Entry) -> Iterator[str]:
     if type(entry.before) is Inside and type(entry.after) is Inside:
         yield "inside"
         if entry.after.kind == DRAWN:
             yield "drawn" if was_drawn_from(entry.before.state, entry.after.state) else "seeded"
+
+
+def _cache_traits(about: About, entry: Entry) -> Iterator[str]:
     if about.change.kind is Kind.DICT and about.path.text.endswith(".<cache>"):
         yield "cached"
         if type(entry.label) is tuple and not entry.label:
             yield "constant"
+
+
+def _weak_traits(about: About, entry: Entry) -> Iterator[str]:
     weak = [part for part in (entry.label, entry.after, entry.before) if _is_weak(part)]
     if weak:
         yield "weak"
         if any(about.lasts(_spoken_of(part)) for part in weak):
             yield "lasting"
-    if (
-        about.attributes
-        and _WEAK_CONTAINERS & set(spelled_bases(about.holder or object))
-        and entry.label != "data"
-    ):
-        yield "in-a-weak-container"
-    if about.attributes and _is_first_use(about, entry):
+
+
+def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
+    if _is_first_use(about, entry):
         yield "first-use"
-    if about.attributes and _is_lazy(about, entry):
+    if _is_lazy(about, entry):
         yield "lazy"
-    if about.attributes and type(entry.label) is str and _is_detail(entry.label):
+    if type(entry.label) is not str:
+        return
+    if _is_detail(entry.label):
         yield "class-detail"
+    if entry.label != "data" and about.holder is not None:
+        if not _WEAK_CONTAINERS.isdisjoint(spelled_bases(about.holder)):
+            yield "in-a-weak-container"
 
 
 def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
