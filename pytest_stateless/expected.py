@@ -183,6 +183,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "module-state", "an entry of a weak container, which goes with what it speaks of", "weak", "!lasting"
     ),
     _expect("module-state", "an entry of a library's weak container", "weak", "!owner:application"),
+    _expect(
+        "module-state",
+        "what is held under a key of a library's weak container goes with the key",
+        "!owner:application",
+        subject="*.data[<ReferenceType>]*",
+    ),
     _expect("module-state", "a weak container's own book-keeping", "in-a-weak-container"),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
     _expect(

@@ -116,9 +116,9 @@ def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
         return
     if _is_detail(entry.label):
         yield "class-detail"
-    if entry.label != "data" and about.holder is not None:
-        if not _WEAK_CONTAINERS.isdisjoint(spelled_bases(about.holder)):
-            yield "in-a-weak-container"
+    weak = about.holder is not None and not _WEAK_CONTAINERS.isdisjoint(spelled_bases(about.holder))
+    if weak and entry.label != "data":
+        yield "in-a-weak-container"
 
 
 def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
