@@ -67,6 +67,8 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "pathlib.PurePath": "a value; it keeps its own spellings on first use",
     "pathlib._local.PurePath": "a value; it keeps its own spellings on first use",
     "jinja2.utils.LRUCache": "compiled templates and lexers, by their source: the same in every process",
+    "sqlite3.Cache": "compiled statements, by their text, before 3.11",
+    "sqlalchemy.util._collections.LRUCache": "compiled statements, by their structure: the same in every process",
     "typing._GenericAlias": "a type; it fills in what it knows on first use",
     "typing.ForwardRef": "a type; it fills in what it knows on first use",
 }
@@ -74,6 +76,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
 
 UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "logging.Logger": {"_cache": "remembers what the level lets through"},
+    "threading.Condition": {"_waiters": "the threads that wait for a moment"},
 }
 """Attributes of instances of a type that aren't watched."""
 
@@ -110,6 +113,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "abc.ABCMeta._abc_invalidation_counter": "counts registrations",
     "copyreg._slotnames": "names of slots, found on first use",
     "ctypes._pointer_type_cache": "pointer types that were asked for",
+    "cython_runtime.cline_in_traceback": "whether tracebacks show lines of C, asked on first use",
     "struct._cache": "compiled formats",
     "fnmatch._cache": "compiled patterns",
     "mimetypes._db": "the system's table of types, read on first use",
@@ -220,15 +224,33 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("module-state", "a library set itself up on first use", "first-use"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
+    _expect("module-state", "a library noted when it was used last", "clock", "changed"),
+    _expect(
+        "module-state",
+        "another thread does the work; one left over is a leak of its own kind",
+        "was:threading.Thread",
+        "value:threading.Thread",
+    ),
+    _expect(
+        "module-state",
+        "a combination of flags was asked for",
+        "added",
+        "value:enum.Flag",
+        subject="*._value2member_map_[*]",
+    ),
+    _expect(
+        "module-state",
+        "pydantic remembers how a field is set",
+        "added",
+        subject="*.__pydantic_setattr_handlers__[*]",
+    ),
     _expect(
         "module-state",
         "Django's test client takes receivers off and puts them back",
         "changed",
         subject="django.core.signals.request_*.receivers[*]",
     ),
-    _expect(
-        "module-state", "pytest tells here which test runs", subject="os.environ*[b'PYTEST_CURRENT_TEST']"
-    ),
+    _expect("module-state", "pytest tells here which test runs", subject="*[b'PYTEST_CURRENT_TEST']"),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),
     _expect("module-state", "taken out by a test tool", "was:of-a-tool", "removed"),
     *(

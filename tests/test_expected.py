@@ -54,6 +54,14 @@ def test_a_known_leftover_is_told_by_rule_subject_and_traits(
 @pytest.mark.parametrize(
     "found",
     [
+        pytest.param(leak("module-state", "lib.cache._time", "clock", "changed"), id="time-of-last-use"),
+        pytest.param(
+            leak("module-state", "lib.timer", "was:threading.Thread", "value:threading.Thread"),
+            id="next-thread",
+        ),
+        pytest.param(
+            leak("module-state", "lib.Flags._value2member_map_[3]", "added", "value:enum.Flag"), id="flags"
+        ),
         pytest.param(leak("file-write", ".pytest_cache/v/cache/lastfailed"), id="pytest-cache"),
         pytest.param(leak("file-write", "shop/.pytest_cache"), id="pytest-cache-elsewhere"),
         pytest.param(leak("file-write", "shop/__pycache__/cart.cpython-313.pyc"), id="compiled"),

@@ -34,6 +34,7 @@ _type_dict: Final = type.__dict__["__dict__"].__get__
 _type_mro: Final = type.__dict__["__mro__"].__get__
 _type_flags: Final = type.__dict__["__flags__"].__get__
 _type_name: Final = type.__dict__["__name__"].__get__
+_type_module: Final = type.__dict__["__module__"].__get__
 _type_qualname: Final = type.__dict__["__qualname__"].__get__
 
 _HEAP_TYPE: Final = (
@@ -167,7 +168,7 @@ def function_module(function: Any) -> object:
 
 def module_name_of(cls: type) -> str:
     """The module that a class says it was defined in; empty where it says something else than text."""
-    found = dict.get(class_namespace(cls), "__module__") if is_heap_type(cls) else "builtins"
+    found = dict.get(class_namespace(cls), "__module__") if is_heap_type(cls) else _type_module(cls)
     return found if type(found) is str else ""
 
 

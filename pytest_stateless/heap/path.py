@@ -13,8 +13,9 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
-from itertools import chain, pairwise, repeat
+from itertools import chain, count, pairwise, repeat
 from operator import is_
+from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap import holders
@@ -245,13 +246,16 @@ def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
     if plan.kind in KEYED:
         yield from _mapping_edges(thing, namespace)
     else:
-        for position, value in enumerate(_items(plan, thing)):
-            yield (position, False), value, False
+        for place, value in zip(_places(thing), _items(plan, thing), strict=False):
+            yield (place, type(place) is str), value, False
     if not any(map(is_, _BARE, repeat(type(thing)))):
         yield from _instance_edges(plan, thing)
 
 
-_TRANSPARENT: Final = (types.CellType, types.MappingProxyType, property, classmethod, staticmethod)
+_TRANSPARENT: Final = (
+    *(types.CellType, types.MappingProxyType, property, classmethod, staticmethod),
+    SimpleQueue,  # keeps its items in a list before 3.13
+)
 """What has no place of its own in the spelling of a path."""
 
 _BARE: Final = (dict, list, tuple)
@@ -284,6 +288,15 @@ def _cache_edges(wrapper: Any) -> Iterator[Edge]:
     remembered = holders.cache_of(wrapper)
     if remembered is not None:
         yield ".<cache>", remembered, False
+
+
+def _places(thing: Any) -> Iterable[object]:
+    """What items are found by: the names of a namedtuple's fields, else numbers."""
+    for base in mro_of(type(thing)):
+        fields = class_namespace(base).get("_fields") if is_heap_type(base) else None
+        if type(fields) is tuple and type(thing) is not tuple and all(type(name) is str for name in fields):
+            return chain(fields, count(len(fields)))
+    return count()
 
 
 def _items(plan: Plan, thing: Any) -> list[Any]:

@@ -94,5 +94,4 @@ def _of_bases(table: Mapping[str, frozenset[str]], bases: Iterable[str]) -> froz
 def spelled_bases(cls: type) -> Iterator[str]:
     """``module.Name`` of a class and of all that it inherits from."""
     for base in mro_of(cls):
-        module = type.__dict__["__module__"].__get__(base) if not is_heap_type(base) else module_name_of(base)
-        yield f"{module}.{name_of(base)}"
+        yield f"{module_name_of(base)}.{name_of(base)}"

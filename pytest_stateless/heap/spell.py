@@ -24,6 +24,9 @@ _RANDOM: Final = re.compile(
 )
 """An id, a digest or a token: another one on every run, and perhaps a secret."""
 
+_WORDS: Final = re.compile(r"(?:(?:[A-Za-z]{1,16}|\d{1,8})?[/=_+-]){2,}(?:[A-Za-z]{1,16}|\d{1,8})?", re.ASCII)
+"""Words and numbers between separators: a name that somebody composed, ``LIMIT/bob/5/1/minute``."""
+
 _TEXTS: Final = frozenset(map(identity, (str, bytes)))
 _PLAIN: Final = frozenset(map(identity, (int, float, bool, complex, type(None))))
 
@@ -41,7 +44,7 @@ def spell_key(key: object, depth: int = _KEY_DEPTH) -> str:
     kind = identity(type(key))
     if kind in _TEXTS:
         text = without_run(key if type(key) is str else key.decode("latin-1"))  # type: ignore[attr-defined]
-        if len(text) > _KEY_LIMIT or _RANDOM.fullmatch(text):
+        if len(text) > _KEY_LIMIT or (_RANDOM.fullmatch(text) and not _WORDS.fullmatch(text)):
             return f"<{spell_type(key)}>"
         return repr(text) if type(key) is str else f"b{text!r}"
     if kind in _PLAIN:

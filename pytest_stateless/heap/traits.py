@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from pytest_stateless.heap.graph import (
     mro_of,
     plan_of,
 )
+from pytest_stateless.heap.mention import is_spoken_of
 from pytest_stateless.heap.path import Path
 from pytest_stateless.heap.readers import DRAWN, Inside
 from pytest_stateless.heap.scope import spelled_bases
@@ -119,6 +122,8 @@ def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
     weak = about.holder is not None and not _WEAK_CONTAINERS.isdisjoint(spelled_bases(about.holder))
     if weak and entry.label != "data":
         yield "in-a-weak-container"
+    if _is_clock(about, entry):
+        yield "clock"
 
 
 def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
@@ -180,17 +185,52 @@ def _is_first_use(about: About, entry: Entry) -> bool:
     """Whether an attribute of somebody else's went from nothing to a constant or an object of somebody else's making.
 
     Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
-    start from nothing, and is reported.
+    start from nothing, and is reported. An attribute that the library's own code doesn't speak of isn't the library's:
+    the application keeps something of its own on somebody else's object.
     """
     if entry.after is ABSENT or about.holder_module in about.application:
         return False
+    if about.holder is not None and not is_spoken_of(about.holder, entry.label):
+        return False
     before = entry.before if entry.before is not ABSENT else _inherited(about.holder, entry.label)
-    if type(before) is bool and type(entry.after) is bool and _is_private(entry.label):
+    private = _is_private(entry.label)
+    if type(before) is bool and type(entry.after) is bool and private:
         return True  # a switch of the library's own, as whether a cache must be made anew
-    nothing = (
-        before is None or before is False or type(before) is object or (type(before) is str and not before)
-    )
-    return nothing and (_home(entry.after) or module_name_of(type(entry.after))) not in about.application
+    made_by = _home(entry.after) or module_name_of(type(entry.after))
+    # Private, new, and of its own making, also where a base class has one.
+    own = about.holder is not None and private and _package(made_by) == _package(about.holder_module)
+    if own and entry.before is ABSENT:
+        return True
+    return _is_nothing(before) and made_by not in about.application
+
+
+_EMPTY: Final = (str, bytes, tuple, frozenset)
+
+
+def _is_nothing(value: Any) -> bool:
+    cls = type(value)
+    if value is None or value is False or cls is object:
+        return True
+    return any(cls is empty for empty in _EMPTY) and not value
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+_CLOCKS: Final = (time.time, time.monotonic, time.perf_counter)
+_HOUR: Final = 3600.0  # seconds: longer than a test takes, shorter than what tells two clocks apart
+_MEASURED: Final = 12  # characters of a number that nobody wrote
+
+
+def _is_clock(about: About, entry: Entry) -> bool:
+    """Whether an attribute within somebody else's object went on from one reading of the clock to a present one."""
+    if about.holder_module in about.application or not _is_private(entry.label):
+        return False
+    before, after = entry.before, entry.after
+    if type(before) is not float or type(after) is not float or len(repr(after)) < _MEASURED:
+        return False
+    return before < after and any(0 <= clock() - after < _HOUR for clock in _CLOCKS)
 
 
 def _is_private(name: object) -> bool:
@@ -225,10 +265,26 @@ def _is_lazy(about: About, entry: Entry) -> bool:
             return False
         return _inherited(type(descriptor), "__get__") is not ABSENT
     module, home = about.path.module, _home(entry.after)
-    if not home or home.partition(".")[0] != module.partition(".")[0]:
+    if (
+        module not in about.application
+        and "__getattr__" in about.change.container
+        and _is_exported(module, entry)
+    ):
+        return True
+    if not home or _package(home) != _package(module):
         return False
     # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
     return module not in about.application or "__getattr__" in about.change.container
+
+
+def _is_exported(module: str, entry: Entry) -> bool:
+    """Whether another module of the package has the same object under the same name."""
+    label: Any = entry.label
+    return any(
+        module_namespace(other).get(label) is entry.after
+        for name, other in list(sys.modules.items())
+        if type(other) is types.ModuleType and name != module and _package(name) == _package(module)
+    )
 
 
 def _home(value: Any) -> str:

@@ -113,7 +113,7 @@ def _class(**namespace: object) -> type:
         pytest.param(lambda it: OrderedDict(a=it), "['a']", id="ordered-dict"),
         pytest.param(lambda it: [0, it], "[1]", id="list"),
         pytest.param(lambda it: (0, it), "[1]", id="tuple"),
-        pytest.param(lambda it: Pair(0, it), "[1]", id="namedtuple"),
+        pytest.param(lambda it: Pair(0, it), ".right", id="namedtuple"),
         pytest.param(lambda it: deque([0, it]), "[1]", id="deque"),
         pytest.param(lambda it: Row([0, it]), "[1]", id="list-subclass"),
         pytest.param(lambda it: _attribute(Row(), it), ".kept", id="attribute-of-a-list-subclass"),

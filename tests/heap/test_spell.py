@@ -102,6 +102,8 @@ def _function(name: str) -> Any:
         pytest.param("accededaccededac", "'accededaccededac'", id="word-without-digits"),
         pytest.param("users-by-country-2025", "'users-by-country-2025'", id="name-with-a-number"),
         pytest.param("PYTEST_VERSION_NUMBER_2", "'PYTEST_VERSION_NUMBER_2'", id="name-of-a-variable"),
+        pytest.param("LIMITER/bob/5/1/minute", "'LIMITER/bob/5/1/minute'", id="words-and-numbers"),
+        pytest.param("aB3dE/bob/5/1/minute-x", "<str (22 characters)>", id="words-and-a-token"),
         pytest.param("text/html; charset=utf-8", "'text/html; charset=utf-8'", id="content-type"),
         pytest.param("<C object at 0x7f3a5c2b1d90>", "'<C object at 0x…>'", id="address-in-text"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import sys
+import time
 import types
 import weakref
 from collections.abc import Callable
@@ -137,6 +139,14 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
         pytest.param(about(holder=_class("library", a=5)), Entry("a", ABSENT, 1), False, id="number-of-the-class"),
         pytest.param(about(holder=_class("library")), Entry("a", ABSENT, 1), False, id="nothing-of-the-class"),
         pytest.param(about(holder=_class("shop", a=None)), Entry("a", ABSENT, 1), False, id="of-the-applications-class"),
+        pytest.param(about(), Entry("a", (), (1,)), True, id="tuple-for-an-empty-one"),
+        pytest.param(about(), Entry("a", frozenset(), frozenset({1})), True, id="frozenset-for-an-empty-one"),
+        pytest.param(about(), Entry("a", [], [1]), False, id="list-for-an-empty-one"),
+        pytest.param(about(holder=LIBRARY), Entry("_a", ABSENT, LIBRARY()), True, id="its-own-object-in-private"),
+        pytest.param(about(holder=LIBRARY), Entry("a", ABSENT, LIBRARY()), False, id="its-own-object-in-public"),
+        pytest.param(about(holder=LIBRARY), Entry("_a", ABSENT, 1), False, id="number-in-private"),
+        pytest.param(about(holder=types.SimpleNamespace), Entry("a", None, 1), False, id="attribute-of-nobodys-code"),
+        pytest.param(about(holder=types.FunctionType), Entry("a", None, 1), False, id="attribute-of-a-function"),
         pytest.param(about(LIBRARY(), Kind.OBJECT, False), Entry("a", None, 1), True, id="slot"),
         pytest.param(about(SHOP(), Kind.OBJECT, False), Entry("a", None, 1), False, id="slot-of-the-application"),
         pytest.param(about(SHOP(), Kind.SLOTS, False), Entry("a", None, 1), False, id="slot-of-its-container"),
@@ -175,6 +185,52 @@ def _lazy_module(name: str) -> Any:
 )  # fmt: skip
 def test_what_is_computed_on_first_use_is_recognised(where: About, entry: Entry, expected: bool) -> None:
     assert ("lazy" in set(traits_of(where, entry))) is expected
+
+
+def _exported(name: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType(name)
+    vars(module)["a"] = value
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.parametrize(
+    ("home", "where", "expected"),
+    [
+        pytest.param("library.inside", _lazy_module("library.part"), True, id="of-the-package"),
+        pytest.param("elsewhere", _lazy_module("library.part"), False, id="of-another-package"),
+        pytest.param("library.inside", about(), False, id="of-a-module-without-getattr"),
+        pytest.param("shop.cart", _lazy_module("shop"), False, id="of-the-application"),
+    ],
+)
+def test_what_another_module_of_the_package_has_is_exported(
+    home: str, where: About, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = [1]
+    _exported(home, value, monkeypatch)
+    assert ("lazy" in set(traits_of(where, Entry("a", ABSENT, value)))) is expected
+    assert "lazy" not in set(traits_of(where, Entry("a", ABSENT, [1])))
+
+
+NOW = time.monotonic() - 0.123456789
+
+
+@pytest.mark.parametrize(
+    ("where", "entry", "expected"),
+    [
+        pytest.param(about(), Entry("_used", NOW - 1, NOW), True, id="steady-clock"),
+        pytest.param(about(), Entry("_used", 1.0, time.time() - 0.123456), True, id="clock-of-the-wall"),
+        pytest.param(about(), Entry("used", NOW - 1, NOW), False, id="public"),
+        pytest.param(about(module="shop.cart"), Entry("_used", NOW - 1, NOW), False, id="of-the-application"),
+        pytest.param(about(), Entry("_used", NOW, NOW - 1), False, id="backwards"),
+        pytest.param(about(), Entry("_used", ABSENT, NOW), False, id="added"),
+        pytest.param(about(), Entry("_used", NOW - 1, NOW + 3600), False, id="later-than-now"),
+        pytest.param(about(), Entry("_rate", -1.0, 0.5), False, id="fraction-that-somebody-wrote"),
+        pytest.param(about(), Entry("_used", 1, 2), False, id="whole-number"),
+        pytest.param(about(namespace=False), Entry("_used", NOW - 1, NOW), False, id="item"),
+    ],
+)
+def test_a_reading_of_the_clock_is_recognised(where: About, entry: Entry, expected: bool) -> None:
+    assert ("clock" in set(traits_of(where, entry))) is expected
 
 
 @pytest.mark.parametrize(
