@@ -224,6 +224,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("module-state", "a library set itself up on first use", "first-use"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
+    _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
     _expect(
         "module-state",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_stateless import audit, doors
+from pytest_stateless import audit, doors, imports
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.expected import judge
@@ -92,6 +92,7 @@ class Windows:
         if not self._open:
             self._previous = audit.start(self._context.recording)
             doors.install()
+            imports.listen(self._meet)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
         window = _Window(self._capture(errors, ended), errors)
@@ -138,10 +139,17 @@ class Windows:
             if self._open:  # else they were abandoned meanwhile
                 self._open[-1].errors += errors
 
+    def _meet(self) -> None:
+        """Modules were imported: from now on what they hold counts, as if it had been there all the time."""
+        if self._open and self._context.heap is not None:
+            with _reported("module-state", self._open[-1].errors):
+                self._context.heap.meet()
+
     def _shut(self, window: _Window) -> None:
         if window in self._open:
             self._open.remove(window)
         if not self._open:
+            imports.rest()
             doors.remove()
             audit.stop(self._previous)
             self._previous = None

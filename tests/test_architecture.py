@@ -16,7 +16,7 @@ LAYERS: Final = (
     {"allowance"},
     {"source"},
     {"audit", "heap"},
-    {"doors"},
+    {"doors", "imports"},
     {"detectors"},
     {"expected"},
     {"window"},

@@ -63,12 +63,13 @@ def carry(end: Look, context: Context) -> Look:
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
     """As the contract says."""
-    return before._replace(snapshot=heap_change.absorb(before.snapshot, start.snapshot, end.snapshot))
+    begun = end.heap.begun(before.snapshot)
+    return before._replace(snapshot=heap_change.absorb(begun, start.snapshot, end.snapshot))
 
 
 def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry that differs, or one for a container where many do."""
-    changes = list(heap_change.changes(before.snapshot, after.snapshot))
+    changes = list(heap_change.changes(after.heap.begun(before.snapshot), after.snapshot))
     changed = {identity(change.container): change for change in changes if change.kind not in _BESIDE}
     differing = [(change, found) for change in changes if (found := entries(change, changed))]
     inside = {identity(change.container) for change, _ in differing if change.kind is Kind.INSIDE}

@@ -50,6 +50,8 @@ class Heap:
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
         self.paths: dict[int, Any] = {}
         """Where containers were found when they changed before, by identity: the same few change again and again."""
+        self._met: dict[int, Chunk | None] = {}
+        """What modules that were imported within a window held right after their import, by the chunks' positions."""
         self._modules = modules
         self._looked_at_again: list[int] | None = None
         """Where ``look_again`` looks; None until it is known."""
@@ -62,7 +64,7 @@ class Heap:
         self._chunks: list[Chunk | None] = list(self._discover(roots))
 
     def _forget_ourselves(self) -> None:
-        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves):
+        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves, self._met):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
@@ -130,11 +132,23 @@ class Heap:
             chunks += self._discover(arrived)
         return tuple(chunks)
 
+    def meet(self) -> None:
+        """Watch the modules that were imported since, from what they hold now on."""
+        position = len(self._chunks)
+        self._chunks += self._discover(self._module_namespaces(list(self._modules.values())))
+        self._met.update(enumerate(self._chunks[position:], position))
+
+    def begun(self, snapshot: Snapshot) -> Snapshot:
+        """A snapshot with what modules that were imported after it held right after their import."""
+        length = max(self._met, default=-1) + 1
+        return snapshot + tuple(self._met.get(position) for position in range(len(snapshot), length))
+
     def settle(self) -> None:
         """Split what changes again and again, join what came one by one.
 
         Snapshots taken before don't compare with later ones.
         """
+        self._met.clear()
         for position, moves in list(self._moves.items()):
             chunk = self._chunks[position]
             if chunk is not None and moves >= _OFTEN and len(chunk.containers) > _SMALL:

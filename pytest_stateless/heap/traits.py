@@ -6,6 +6,7 @@ import sys
 import time
 import types
 import weakref
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -81,6 +82,8 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield f"in:{base}"
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
+    if _is_empty(entry.after):
+        yield "empty"
     yield from _inside_traits(entry)
     yield from _cache_traits(about, entry)
     yield from _weak_traits(about, entry)
@@ -124,6 +127,16 @@ def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
         yield "in-a-weak-container"
     if _is_clock(about, entry):
         yield "clock"
+
+
+_CONTAINERS: Final = (dict, list, set, OrderedDict, deque)
+_LOCKS: Final = ("_thread.lock", "_thread.RLock")
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value is a place that holds nothing yet, or what guards one."""
+    cls = type(value)
+    return (any(cls is one for one in _CONTAINERS) and not value) or next(spelled_bases(cls)) in _LOCKS
 
 
 def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:

@@ -450,6 +450,32 @@ def test_what_arrives_when_looking_again_is_watched(shop: Any) -> None:
     assert changed(before, heap.look()) == [shop.filters]
 
 
+def test_a_module_that_is_met_begins_with_what_it_holds_then(shop: Any) -> None:
+    later = types.ModuleType("stateless_later")
+    vars(later)["kept"] = [A]
+    modules = {shop.__name__: shop}
+    heap = Heap(modules, Scope())
+    before = heap.look()
+    modules["stateless_later"] = later
+    heap.meet()
+    assert changed(heap.begun(before), heap.look()) == [modules]
+    vars(later)["kept"].append(B)
+    assert changed(before, heap.look()) == [modules]
+    assert changed(heap.begun(before), heap.look()) == [modules, vars(later)["kept"]]
+    assert heap.begun(heap.look()) == heap.look()
+
+
+def test_what_was_met_is_forgotten_when_the_heap_settles(shop: Any) -> None:
+    heap = heap_of(shop)
+    before = heap.look()
+    heap._modules["stateless_later"] = types.ModuleType("stateless_later")
+    heap.scope = Scope()
+    heap.meet()
+    assert len(heap.begun(before)) > len(before)
+    heap.settle()
+    assert heap.begun(before) == before
+
+
 def test_a_heap_does_not_watch_itself(shop: Any) -> None:
     shop.heap = heap = heap_of(shop)
     before = heap.look()

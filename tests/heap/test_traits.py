@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import sys
 import time
@@ -83,6 +84,8 @@ KEPT = Referent()
         pytest.param(Entry(weakref.ref(KEPT), ABSENT, 1), {"weak"}, id="weak-key"),
         pytest.param(Entry("a", weakref.proxy(KEPT), ABSENT), {"weak"}, id="weak-proxy-removed"),
         pytest.param(Entry("__doc__", ABSENT, "text"), {"class-detail"}, id="detail-of-a-class"),
+        pytest.param(Entry("a", ABSENT, {}), {"empty", "added"}, id="empty-dictionary"),
+        pytest.param(Entry("a", ABSENT, _thread.allocate_lock()), {"empty", "added"}, id="lock"),
         pytest.param(Entry("a", None, 1), {"in:builtins.dict", "owner:dependency"}, id="where-it-is"),
     ],
 )  # fmt: skip
@@ -102,6 +105,8 @@ def test_an_entry_has_its_traits(entry: Entry, traits: set[str]) -> None:
         pytest.param(Entry("a", ABSENT, int), "value:imported", id="builtin-class"),
         pytest.param(Entry("a", ABSENT, LIBRARY()), "weak", id="no-weak-reference"),
         pytest.param(Entry("__docs__", ABSENT, "text"), "class-detail", id="no-detail-of-a-class"),
+        pytest.param(Entry("a", ABSENT, [1]), "empty", id="list-with-an-item"),
+        pytest.param(Entry("a", ABSENT, ""), "empty", id="empty-text"),
         pytest.param(Entry(7, ABSENT, "text"), "class-detail", id="label-that-is-no-text"),
         pytest.param(Entry("a", ABSENT, LIBRARY()), "value:builtins.object", id="base-of-all"),
     ],

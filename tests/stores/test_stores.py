@@ -28,14 +28,7 @@ def _not_seen_yet(way: Way, request: pytest.FixtureRequest) -> None:
         request.applymarker(pytest.mark.xfail(strict=True, reason=NO_READER[way.shop]))
 
 
-@pytest.fixture
-def _unknown_after_its_import(way: Way, request: pytest.FixtureRequest) -> None:
-    if way.name == "remember_in_a_cache_not_used_before":
-        reason = "Django imports the backend within the window: what it held after the import is not known"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-
-@pytest.mark.usefixtures("_not_seen_yet", "_unknown_after_its_import")
+@pytest.mark.usefixtures("_not_seen_yet")
 def test_what_is_stored_first_of_all_is_told(way: Way, left_by: LeftBy) -> None:
     assert_told(left_by(way, "leaves first"), way.leaks)
 

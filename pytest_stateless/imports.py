@@ -1,0 +1,55 @@
+"""Says when modules were imported, while windows are open: what they hold right after that is what they begin with.
+
+There is an audit event for the beginning of an import, and none for its end. The import system looks the function that
+loads what isn't loaded yet up by its name each time (``import_find_and_load`` in CPython's Python/import.c and
+``_gcd_import`` in its Lib/importlib/_bootstrap.py), so a stand-in sees every such import and costs others nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+_bootstrap: Final[Any] = importlib._bootstrap
+_find_and_load: Final = _bootstrap._find_and_load
+_get_ident: Final = threading.get_ident
+
+
+class _Listening:
+    """Who is told, in which thread, and whether an import is going on there."""
+
+    told: Callable[[], None] | None = None
+    thread: int = 0
+    within: bool = False
+
+
+def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code is said to be in another file
+    if _Listening.within or _Listening.told is None or _Listening.thread != _get_ident():
+        return _find_and_load(name, import_)
+    _Listening.within = True
+    try:
+        return _find_and_load(name, import_)
+    finally:
+        _Listening.within = False
+        if _Listening.told is not None:
+            _Listening.told()
+
+
+# Python takes its own frames out of the traceback of a failed import by the name of their file.
+_standing_in.__code__ = _standing_in.__code__.replace(co_filename=_find_and_load.__code__.co_filename)
+
+
+def listen(told: Callable[[], None]) -> None:
+    """Tell after each import in this thread that loads something, the outermost of several."""
+    _Listening.told, _Listening.thread, _Listening.within = told, _get_ident(), False
+    if _bootstrap._find_and_load is _find_and_load:  # else somebody else stands there
+        _bootstrap._find_and_load = _standing_in
+
+
+def rest() -> None:
+    """Tell nobody any more, and give the place back."""
+    _Listening.told = None
+    if _bootstrap._find_and_load is _standing_in:
+        _bootstrap._find_and_load = _find_and_load

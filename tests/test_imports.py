@@ -1,0 +1,156 @@
+"""What modules held right after their import is what they begin with, also where a window was open."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_stateless import imports
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+BOOTSTRAP: Any = importlib._bootstrap
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """Grows with each import that is told."""
+    found: list[str] = []
+    imports.listen(lambda: found.append("told"))
+    yield found
+    imports.rest()
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
+    """Imports a module of the sources below, by an import statement."""
+    sources = {
+        "stateless_outer": "import stateless_inner",
+        "stateless_inner": "",
+        "stateless_broken": "import stateless_not_there",
+        "stateless_raising": "raise ValueError",
+    }
+    for name, source in sources.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda name: exec(f"import {name}")
+    for name in sources:
+        sys.modules.pop(name, None)
+
+
+def test_an_import_is_told_once_with_all_that_it_imports(
+    told: list[str], load: Callable[[str], object]
+) -> None:
+    load("stateless_outer")
+    assert told == ["told"]
+    load("stateless_outer")  # it is loaded already
+    assert told == ["told"]
+    sys.modules.pop("stateless_inner")
+    importlib.import_module("stateless_inner")
+    assert told == ["told"] * 2
+
+
+@pytest.mark.parametrize("name", ["stateless_broken", "stateless_raising"])
+def test_a_failed_import_is_told_and_its_traceback_is_as_ever(
+    name: str, told: list[str], load: Callable[[str], object]
+) -> None:
+    def files() -> list[str]:
+        with pytest.raises((ImportError, ValueError)) as caught:
+            load(name)
+        return [Path(frame.filename).name for frame in traceback.extract_tb(caught.value.__traceback__)]
+
+    listened_to = files()
+    imports.rest()
+    assert listened_to == files()
+    assert told == ["told"]
+
+
+def test_another_thread_is_not_told_of(told: list[str], load: Callable[[str], object]) -> None:
+    thread = threading.Thread(target=load, args=("stateless_outer",))
+    thread.start()
+    thread.join()
+    assert "stateless_outer" in sys.modules
+    assert told == []
+
+
+def test_the_place_is_given_back_and_somebody_elses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = BOOTSTRAP._find_and_load
+    imports.listen(lambda: None)
+    assert BOOTSTRAP._find_and_load is not real
+    imports.rest()
+    assert BOOTSTRAP._find_and_load is real
+    monkeypatch.setattr(BOOTSTRAP, "_find_and_load", lambda *given: real(*given))
+    others = BOOTSTRAP._find_and_load
+    imports.listen(lambda: None)
+    assert BOOTSTRAP._find_and_load is others
+    imports.rest()
+    assert BOOTSTRAP._find_and_load is others
+
+
+SHOP = """
+REGISTRY = []
+CARTS = {"alice": []}
+
+
+def register(name):
+    REGISTRY.append(name)
+
+
+register("tea")
+"""
+
+TESTS = """
+import importlib
+import pytest
+
+
+@pytest.fixture(scope="module")
+def rates():
+    import rates
+    rates.CARTS["fixture"] = []
+    return rates
+
+
+@pytest.mark.parametrize("name", ["cart", "till"])
+def test_only_imports(name):
+    assert importlib.import_module(name).REGISTRY
+
+
+def test_imports_and_keeps():
+    import orders
+    orders.CARTS["bob"] = []
+    orders.CARTS["alice"].append("tea")
+
+
+def test_keeps_in_what_a_fixture_imported(rates):
+    rates.CARTS["bob"] = []
+
+
+def test_keeps_and_clears():
+    import mails
+    mails.CARTS["bob"] = []
+    del mails.CARTS["bob"]
+"""
+
+
+def test_what_is_kept_in_a_module_just_imported_is_told(project: Project) -> None:
+    for name in ("cart", "till", "orders", "rates", "mails"):
+        project.write(f"{name}.py", SHOP)
+    project.write("test_shop.py", TESTS)
+    project.run_apart("--stateless", "--stateless-report=json:leaks.json")
+    left = {
+        test["nodeid"].partition("::test_")[2]: [leak["subject"] for leak in test["leaks"]]
+        for test in project.report()["tests"]
+    }
+    assert {name: sorted(subjects) for name, subjects in left.items() if subjects} == {
+        "imports_and_keeps": ["orders.CARTS['alice']", "orders.CARTS['bob']"],
+        "keeps_in_what_a_fixture_imported": ["rates.CARTS['bob']"],
+    }
