@@ -21,15 +21,6 @@ BOOTSTRAP: Any = importlib._bootstrap
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
-    """Grows with each import that is told."""
-    found: list[str] = []
-    imports.listen(lambda: found.append("told"))
-    yield found
-    imports.rest()
-
-
-@pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
     """Imports a module of the sources below, by an import statement."""
     sources = {
@@ -44,6 +35,15 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     yield lambda name: exec(f"import {name}")
     for name in sources:
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def told(load: Callable[[str], object]) -> Iterator[list[str]]:
+    """Grows with each import that is told, once all is there that is imported."""
+    found: list[str] = []
+    imports.listen(lambda: found.append("told"))
+    yield found
+    imports.rest()
 
 
 def test_an_import_is_told_once_with_all_that_it_imports(
