@@ -253,7 +253,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("module-state", "pytest tells here which test runs", subject="*[b'PYTEST_CURRENT_TEST']"),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),
-    _expect("module-state", "taken out by a test tool", "was:of-a-tool", "removed"),
+    _expect("module-state", "taken out by a test tool", "was:of-a-tool", "!added"),
     *(
         _expect(
             "module-state", "the table of types, read on first use", "changed", subject=f"mimetypes.{name}"

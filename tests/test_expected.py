@@ -54,6 +54,12 @@ def test_a_known_leftover_is_told_by_rule_subject_and_traits(
 @pytest.mark.parametrize(
     "found",
     [
+        pytest.param(
+            leak("module-state", "lib.clock", "was:of-a-tool", "changed"), id="tools-object-replaced"
+        ),
+        pytest.param(
+            leak("module-state", "lib.PLACES", "added", "empty", "owner:dependency"), id="empty-place"
+        ),
         pytest.param(leak("module-state", "lib.cache._time", "clock", "changed"), id="time-of-last-use"),
         pytest.param(
             leak("module-state", "lib.timer", "was:threading.Thread", "value:threading.Thread"),
