@@ -50,6 +50,8 @@ class Heap:
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
         self.paths: dict[int, Any] = {}
         """Where containers were found when they changed before, by identity: the same few change again and again."""
+        self.written: tuple[frozenset[str], frozenset[str]] | None = None
+        """Modules, and the attributes that their code sets: found out once, if at all."""
         self._modules = modules
         self._looked_at_again: list[int] | None = None
         """Where ``look_again`` looks; None until it is known."""
