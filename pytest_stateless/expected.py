@@ -66,9 +66,13 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "_ast.AST": "a program's text, not its state",
     "pathlib.PurePath": "a value; it keeps its own spellings on first use",
     "pathlib._local.PurePath": "a value; it keeps its own spellings on first use",
-    "jinja2.utils.LRUCache": "compiled templates and lexers, by their source: the same in every process",
     "sqlite3.Cache": "compiled statements, by their text, before 3.11",
     "sqlalchemy.util._collections.LRUCache": "compiled statements, by their structure: the same in every process",
+    "django.db.backends.base.base.BaseDatabaseWrapper": "a connection to a database, which holds the state",
+    "gettext.NullTranslations": "a catalogue of messages, the same in every process",
+    "multiprocessing.heap.Heap": "the books of an allocator; who keeps what it gave is seen",
+    "pygments.token._TokenType": "a name; it makes the names below it on first use",
+    "trio._core._thread_cache.ThreadCache": "threads that wait for work, and end by themselves",
     "typing._GenericAlias": "a type; it fills in what it knows on first use",
     "typing.ForwardRef": "a type; it fills in what it knows on first use",
 }
@@ -77,6 +81,16 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
 UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "logging.Logger": {"_cache": "remembers what the level lets through"},
     "threading.Condition": {"_waiters": "the threads that wait for a moment"},
+    "jinja2.environment.Environment": {"cache": "compiled templates, by their source"},
+    "django.db.models.options.Options": {"_get_fields_cache": "which fields a model has, by the question"},
+    "django.contrib.contenttypes.models.ContentTypeManager": {
+        "_cache": "the rows of the models' own table, which only a migration changes"
+    },
+    "django.test.testcases.SimpleTestCase": {
+        "client": "made anew before each test",
+        "async_client": "made anew before each test",
+        "atomics": "the transaction around a test",
+    },
 }
 """Attributes of instances of a type that aren't watched."""
 
@@ -116,7 +130,6 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "cython_runtime.cline_in_traceback": "whether tracebacks show lines of C, asked on first use",
     "struct._cache": "compiled formats",
     "fnmatch._cache": "compiled patterns",
-    "mimetypes._db": "the system's table of types, read on first use",
     "functools._singledispatch_cache": "dispatch by type, found on first use",
     "tokenize._compile": "compiled patterns",
     "inspect._filesbymodname": "where modules come from, found on first use",
@@ -131,7 +144,6 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "atexit": "functions to run at exit",
     "posixpath._varprog": "compiled pattern",
     "posixpath._varprogb": "compiled pattern",
-    "tempfile.tempdir": "where the temporary directory is, asked on first use",
     "tempfile._name_sequence": "random names of temporary files",
     "urllib.parse._parse_cache": "URLs that were taken apart, before 3.11",
     "uuid._node": "the address of the network card, asked on first use",
@@ -141,10 +153,16 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "doctest.master": "the last run",
     "string._re": "loaded on first use",
     "weakref.finalize._registry": "what to do when objects die",
+    "multiprocessing.util._finalizer_registry": "what to do when objects die",
+    "jinja2.lexer._lexer_cache": "lexers, by the settings of their environment",
     "django.template.engines._engines": "template engines, made from the settings on first use",
+    "django.utils.formats._format_cache": "how a language writes numbers and dates, read on first use",
+    "django.utils.formats._format_modules_cache": "how a language writes numbers and dates, read on first use",
+    "asgiref.sync.SyncToAsync.threadlocal": "the event loop that runs, or ran last, in a thread",
+    "asgiref.sync.SyncToAsync.deadlock_context": "whether a call waits for its thread right now",
+    "django.core.mail.outbox": "the mail of a test; emptied before each",
     "django.views.decorators.debug.coroutine_functions_to_sensitive_variables": "which views hide what from reports",
     "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
-    "attr._make._CountingAttr.cls_counter": "numbers the fields of classes in the order of their definition",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be
@@ -176,8 +194,27 @@ def _expect(rule: str, reason: str, *traits: str, subject: str = "*") -> Expecte
 
 
 EXPECTED: Final[tuple[Expected, ...]] = (
-    _expect("module-state", "a module was imported", "added", subject="sys.modules[*]"),
-    _expect("module-state", "an import sets the module on its package", "value:builtins.module", "added"),
+    _expect(
+        *("module-state", "a module was imported", "added", "value:builtins.module"), subject="sys.modules*"
+    ),
+    _expect(
+        *("module-state", "a part of a module in C was imported", "added", "!value:of-the-application"),
+        "!value:builtins.NoneType",
+        subject="sys.modules[*",
+    ),
+    _expect(
+        *("module-state", "an import sets the module on its package", "value:builtins.module", "added"),
+        "attribute",
+    ),
+    _expect(
+        *("module-state", "a library loads its parts by name", "value:builtins.module", "added"),
+        "!owner:application",
+    ),
+    _expect(
+        *("module-state", "a module was loaded anew", "changed", "value:_frozen_importlib.ModuleSpec"),
+        subject="*.__spec__",
+    ),
+    _expect("module-state", "a module was loaded anew", "changed", subject="*.__loader__"),
     _expect(
         "module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"
     ),
@@ -194,6 +231,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         subject="*.data[<ReferenceType>]*",
     ),
     _expect("module-state", "a weak container's own book-keeping", "in-a-weak-container"),
+    _expect(
+        *("module-state", "a receiver that a library refers to weakly", "weak-inside", "!lasting-inside"),
+        "!owner:application",
+    ),
     _expect("module-state", "warnings that were shown once", subject="*.__warningregistry__*"),
     _expect(
         "module-state",
@@ -210,7 +251,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "a cache was emptied", "cached", "removed"),
     _expect("module-state", "a class fills in what it knows of itself on first use", "class-detail"),
     _expect("module-state", "pytest keeps the last exception for a debugger", subject="sys.last_*"),
-    _expect("module-state", "a logger was made", "added", "value:logging.Logger"),
+    _expect("module-state", "a logger was made", "added", "value:logging.Logger", "attribute"),
+    _expect(
+        *("module-state", "a logger was made", "added", "value:logging.Logger"),
+        subject="logging.*loggerDict*",
+    ),
     _expect("module-state", "a place for a logger was made", "value:logging.PlaceHolder"),
     _expect(
         "module-state", "a placeholder became a logger", "value:logging.Logger", "was:logging.PlaceHolder"
@@ -221,8 +266,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "code that a library was told of; a program's text, not its state",
         "value:builtins.code",
         "added",
+        "!owner:application",
     ),
     _expect("module-state", "a library set itself up on first use", "first-use"),
+    _expect("module-state", "what a library set up on first use was dropped", "dropped"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
@@ -234,16 +281,79 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect(
         "module-state",
-        "a combination of flags was asked for",
-        "added",
-        "value:enum.Flag",
-        subject="*._value2member_map_[*]",
-    ),
-    _expect(
-        "module-state",
         "pydantic remembers how a field is set",
         "added",
         subject="*.__pydantic_setattr_handlers__[*]",
+    ),
+    _expect("module-state", "an instance says itself what its class says anyway", "as-inherited"),
+    _expect("module-state", "an attribute of a class that holds nothing was declared", "declared"),
+    _expect("module-state", "the same items, in a tuple for a list or the other way round", "same-items"),
+    *(
+        _expect(
+            *("module-state", "numbers definitions in their order", "changed", "value:builtins.int"),
+            *("was:builtins.int", "!owner:application"),
+            subject=f"*{name}",
+        )
+        for name in (".cls_counter", "creation_counter", "._creation_index")
+    ),
+    _expect(
+        *(
+            "module-state",
+            "exec and eval give their names the built-in ones",
+            "added",
+            "value:built-in-names",
+        ),
+    ),
+    _expect(
+        *("module-state", "a combination of flags that was asked for", "added", "value:enum.Flag"),
+        subject="*._value2member_map_*",
+    ),
+    _expect(
+        *("module-state", "a warning that pytest takes down", "added", "value:warnings.WarningMessage"),
+        subject="warnings.*",
+    ),
+    _expect(
+        *("module-state", "a catalogue of messages was read", "value:gettext.NullTranslations"),
+        "!owner:application",
+    ),
+    *(
+        _expect("module-state", reason, f"of:{cls}", subject=f"*.{name}")
+        for cls, names in UNWATCHED_ATTRIBUTES.items()
+        for name, reason in names.items()
+    ),
+    _expect(
+        *("module-state", "a place for the values of a thread or task was made anew", "changed"),
+        *("was:asgiref.local.Local", "value:asgiref.local.Local"),
+    ),
+    _expect(
+        *(
+            "module-state",
+            "the values of a task, made anew with each of them",
+            "value:asgiref.local._Storage",
+        ),
+        "!owner:application",
+    ),
+    _expect(
+        *(
+            "module-state",
+            "Django notes of a task that it collects addresses",
+            "value:asgiref.local._Storage",
+        ),
+        subject="*._local._storage._data",
+    ),
+    _expect(
+        *("module-state", "a storage of files, made from the settings on first use", "added"),
+        "value:django.core.files.storage.base.Storage",
+        subject="django.core.files.storage.storages._storages[*",
+    ),
+    _expect(
+        *("module-state", "the addresses were loaded, with the formats of their answers", "added"),
+        subject="django.urls.converters.REGISTERED_CONVERTERS['drf_format_suffix*",
+    ),
+    _expect(
+        *("module-state", "HEAD is answered as GET is, from the first request on", "added"),
+        "value:builtins.str",
+        subject="*.actions['head']",
     ),
     _expect(
         "module-state",

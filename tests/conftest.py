@@ -15,6 +15,8 @@ import pytest
 import pytest_stateless.checks
 import pytest_stateless.results  # noqa: F401
 
+collect_ignore = ["suites"]  # suites of their own, run by python -m tests.suites
+
 
 class Project:
     """An empty project; its runs load this plugin, and of the others those that they ask for by ``-p``."""

@@ -57,6 +57,11 @@ def test_what_is_undone_is_no_leak(text: str, project: Project) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_a_warning_that_pytest_takes_down_is_no_leak(project: Project) -> None:
+    project.write("test_shop.py", "def test_a(): import warnings; warnings.warn('x')\n")
+    project.run_apart("--stateless", "-W", "always").assert_outcomes(passed=1, warnings=1)
+
+
 def test_tmp_path_may_lie_in_the_project(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write("test_shop.py", "def test_a(tmp_path): tmp_path.joinpath('a').write_text('b')\n")
     project.path.joinpath("var").mkdir()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.heap import change as heap_change
+from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
 from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
@@ -16,7 +18,8 @@ from pytest_stateless.heap.path import find_paths
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
-from pytest_stateless.heap.traits import About, traits_of
+from pytest_stateless.heap.traits import is_by_a_tool, traits_of
+from pytest_stateless.heap.written import names_written
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Sources
 
@@ -71,7 +74,8 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry that differs, or one for a container where many do."""
     changes = list(heap_change.changes(after.heap.begun(before.snapshot), after.snapshot))
     changed = {identity(change.container): change for change in changes if change.kind not in _BESIDE}
-    differing = [(change, found) for change in changes if (found := entries(change, changed))]
+    tools = after.heap.scope.without_packages
+    differing = [(change, found) for change in changes if (found := _entries(change, changed, tools))]
     inside = {identity(change.container) for change, _ in differing if change.kind is Kind.INSIDE}
     differing = [  # what moved inside an object says all of it
         (change, found)
@@ -90,11 +94,17 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
             owner = next(
                 (owner for owner, modules in groups.items() if path.module in modules), Owner.UNKNOWN
             )
-            tools = after.heap.scope.without_packages
             about = About(
-                path, change, owner.value, imported, application, tools, after.show_values, after.heap.has_met
+                *(path, change, owner.value, imported, application, tools, after.show_values),
+                written=partial(_written, after.heap, application),
+                lasts=after.heap.has_met,
             )
             yield from _leaks(about, found)
+
+
+def _entries(change: Change, changed: dict[int, Change], tools: frozenset[str]) -> list[Entry]:
+    """What differs but for the tools' own things: every test has some, and a search for their place is dear."""
+    return [entry for entry in entries(change, changed) if not is_by_a_tool(entry, tools)]
 
 
 def _by_owner(
@@ -109,6 +119,12 @@ def _by_owner(
             file = module_namespace(module).get("__file__")
             groups[sources.owner_of_module(name, file)][name] = module
     return groups
+
+
+def _written(heap: Heap, modules: frozenset[str]) -> frozenset[str]:
+    if heap.written is None or heap.written[0] != modules:
+        heap.written = modules, names_written(modules)
+    return heap.written[1]
 
 
 def _imported(changes: Iterable[Change]) -> Iterator[str]:

@@ -36,6 +36,7 @@ from pytest_stateless.heap.graph import (
     mro_of,
     name_of,
 )
+from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
 
@@ -54,6 +55,8 @@ class Path(NamedTuple):
     """Whether its entries are attributes of what the text names, rather than items."""
     holder: type | None = None
     """The class whose namespace it is, or whose instance's; None for a module's and for what is no namespace."""
+    home: str = ""
+    """The module of the function whose attributes they are."""
 
 
 class _Step(NamedTuple):
@@ -176,13 +179,14 @@ class _Search:
             labels[0], labels[1] = _defined_at(labels[0], labels[1])
         if shown is not steps:
             labels.insert(half, "…")
-        return Path(labels[0], "".join(labels), step.namespace, self._holder(step))
+        return Path(labels[0], "".join(labels), step.namespace, *self._holder(step))
 
-    def _holder(self, step: _Step) -> type | None:
+    def _holder(self, step: _Step) -> tuple[type | None, str]:
         if not step.namespace or step.parent is None:
-            return None
+            return None, ""
         thing = self.steps[step.parent].thing
-        return thing if self.heap.plan(type(thing)).kind is Kind.CLASS else type(thing)
+        kind = self.heap.plan(type(thing)).kind
+        return thing if kind is Kind.CLASS else type(thing), home_of(thing) if kind is Kind.FUNCTION else ""
 
     def _edges(self, step: _Step) -> Iterator[Edge]:
         thing = step.thing

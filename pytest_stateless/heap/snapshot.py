@@ -52,6 +52,8 @@ class Heap:
         """Where containers were found when they changed before, by identity: the same few change again and again."""
         self._met: dict[int, Chunk | None] = {}
         """What modules that were imported within a window held right after their import, by the chunks' positions."""
+        self.written: tuple[frozenset[str], frozenset[str]] | None = None
+        """Modules, and the attributes that their code sets: found out once, if at all."""
         self._modules = modules
         self._looked_at_again: list[int] | None = None
         """Where ``look_again`` looks; None until it is known."""

@@ -22,8 +22,8 @@ def was_drawn_from(before: Any, after: Any) -> bool:
     twister: Any = Random()
     twister.setstate(before)
     for _ in range(_LIMIT):
-        for _ in range(_WORDS - twister.getstate()[_WORDS] + 1):  # the last of them replaces all words
-            twister.getrandbits(32)
+        left = _WORDS - twister.getstate()[_WORDS]
+        twister.getrandbits(32 * (left + 1))  # the last of these words is one of the next
         if twister.getstate()[:_WORDS] == after[:_WORDS]:
             return True
     return False

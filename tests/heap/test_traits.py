@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import builtins
+import datetime as dt
 import functools
 import sys
 import time
@@ -13,12 +15,13 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import Change
 from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.diff import ABSENT, Entry
-from pytest_stateless.heap.graph import Kind
+from pytest_stateless.heap.graph import Kind, class_namespace
 from pytest_stateless.heap.path import Path
-from pytest_stateless.heap.traits import About, traits_of
+from pytest_stateless.heap.traits import traits_of
 
 NOTHING = Content([], [])
 
@@ -31,23 +34,34 @@ def _function(module: str) -> types.FunctionType:
     return types.FunctionType((lambda: None).__code__, {"__name__": module})
 
 
+def _decorated(module: str, decorator: str) -> types.FunctionType:
+    function = _function(decorator)
+    function.__module__ = module
+    return function
+
+
 def about(
     container: Any = None,
     kind: Kind = Kind.DICT,
     namespace: bool = True,
     holder: type | None = None,
     module: str = "library.part",
+    home: str = "",
+    written: str = "",
+    owner: str = "dependency",
 ) -> About:
     """A changed container of a library's module; the application is ``shop``, the test tool ``tool``."""
-    path = Path(module, f"{module}.thing", namespace, holder)
+    path = Path(module, f"{module}.thing", namespace, holder, home)
     change = Change(kind, {} if container is None else container, NOTHING, NOTHING)
     return About(
         path,
         change,
-        owner="dependency",
+        owner=owner,
         imported=frozenset({"fresh"}),
         application=frozenset({"shop", "shop.cart"}),
         tools=frozenset({"tool"}),
+        written=lambda: frozenset({written}),
+        lasts=lambda thing: thing is KEPT_BY_THE_SHOP or thing is SHOP,
     )
 
 
@@ -59,7 +73,20 @@ class Referent:
     """What a weak reference can refer to."""
 
 
+class _Kept:
+    def __get__(self, instance: object, owner: type) -> None: ...
+
+    def __set__(self, instance: object, value: object) -> None: ...
+
+
+class _CachedProperty(property):
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...
+
+    def __set__(self, instance: object, value: object) -> None: ...
+
+
 KEPT = Referent()
+KEPT_BY_THE_SHOP, DROPPED_BY_THE_SHOP = SHOP(), SHOP()
 
 
 @pytest.mark.parametrize(
@@ -83,6 +110,10 @@ KEPT = Referent()
         pytest.param(Entry("a", ABSENT, weakref.ref(KEPT)), {"weak"}, id="weak-reference"),
         pytest.param(Entry(weakref.ref(KEPT), ABSENT, 1), {"weak"}, id="weak-key"),
         pytest.param(Entry("a", weakref.proxy(KEPT), ABSENT), {"weak"}, id="weak-proxy-removed"),
+        pytest.param(Entry("a", ABSENT, SHOP()), {"value:of-the-application"}, id="object-of-the-application"),
+        pytest.param(Entry("a", ABSENT, vars(builtins)), {"value:built-in-names"}, id="built-in-names"),
+        pytest.param(Entry("a", ABSENT, _decorated("fresh", "old")), {"value:imported"}, id="decorated-function"),
+        pytest.param(Entry("a", ABSENT, _decorated("old", "fresh")), {"value:imported"}, id="function-of-a-decorator"),
         pytest.param(Entry("__doc__", ABSENT, "text"), {"class-detail"}, id="detail-of-a-class"),
         pytest.param(Entry("a", ABSENT, {}), {"empty", "added"}, id="empty-dictionary"),
         pytest.param(Entry("a", ABSENT, _thread.allocate_lock()), {"empty", "added"}, id="lock"),
@@ -98,6 +129,9 @@ def test_an_entry_has_its_traits(entry: Entry, traits: set[str]) -> None:
     [
         pytest.param(Entry("a", 1, [_class("tool")(), 1]), "value:of-a-tool", id="list-of-a-tools-and-others"),
         pytest.param(Entry("a", 1, []), "value:of-a-tool", id="empty-list"),
+        pytest.param(Entry("a", 1, type("Frozen", (dt.datetime,), {"__module__": "tool"})(2024, 1, 1)),
+                     "value:of-a-tool", id="time-that-a-tool-made"),
+        pytest.param(Entry("a", 1, {}), "value:built-in-names", id="empty-dict"),
         pytest.param(Entry("a", 1, _class("toolbox")()), "value:of-a-tool", id="longer-name-than-the-tools"),
         pytest.param(Entry("a", ABSENT, _function("stale")), "value:imported", id="function-imported-before"),
         pytest.param(Entry("a", ABSENT, _class("fresh")()), "value:imported", id="instance-of-an-imported-class"),
@@ -143,15 +177,28 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
         pytest.param(about(holder=_class("library", a=None)), Entry("a", ABSENT, 1), True, id="none-of-the-class"),
         pytest.param(about(holder=_class("library", a=5)), Entry("a", ABSENT, 1), False, id="number-of-the-class"),
         pytest.param(about(holder=_class("library")), Entry("a", ABSENT, 1), False, id="nothing-of-the-class"),
+        pytest.param(about(holder=_class("library")), Entry("_a", ABSENT, 1), True, id="private-and-nothing-of-the-class"),
+        pytest.param(about(holder=_class("shop")), Entry("_a", ABSENT, 1), False, id="private-of-the-application"),
+        pytest.param(about(), Entry("_a", ABSENT, 1), False, id="private-of-a-module"),
+        pytest.param(about(holder=_class("library")), Entry("a", ABSENT, []), True, id="empty-list"),
+        pytest.param(about(holder=_class("shop")), Entry("a", ABSENT, []), False, id="empty-list-of-the-application"),
+        pytest.param(about(), Entry("a", {}, {1: 2}), True, id="table-for-an-empty-one"),
+        pytest.param(about(), Entry("a", {0: 1}, {1: 2}), False, id="table-for-another"),
+        pytest.param(about(), Entry("a", {}, {1: SHOP()}), False, id="table-with-an-object-of-the-application"),
+        pytest.param(about(), Entry("a", None, [SHOP]), False, id="list-with-a-class-of-the-application"),
+        pytest.param(about(written="a"), Entry("a", None, 1), False, id="set-by-the-application"),
+        pytest.param(about(written="b"), Entry("a", None, 1), True, id="another-set-by-the-application"),
+        pytest.param(about(written="_a"), Entry("_a", True, False), False, id="switched-by-the-application"),
+        pytest.param(about(holder=types.FunctionType, home="library"), Entry("a", ABSENT, 1), True, id="of-a-function"),
+        pytest.param(about(holder=types.FunctionType, home="shop"), Entry("a", None, 1), False,
+                     id="of-a-function-of-the-application"),
+        pytest.param(about(holder=types.SimpleNamespace, module="shop"), Entry("a", None, 1), False,
+                     id="of-a-built-in-things-in-the-application"),
         pytest.param(about(holder=_class("shop", a=None)), Entry("a", ABSENT, 1), False, id="of-the-applications-class"),
         pytest.param(about(), Entry("a", (), (1,)), True, id="tuple-for-an-empty-one"),
         pytest.param(about(), Entry("a", frozenset(), frozenset({1})), True, id="frozenset-for-an-empty-one"),
-        pytest.param(about(), Entry("a", [], [1]), False, id="list-for-an-empty-one"),
         pytest.param(about(holder=LIBRARY), Entry("_a", ABSENT, LIBRARY()), True, id="its-own-object-in-private"),
         pytest.param(about(holder=LIBRARY), Entry("a", ABSENT, LIBRARY()), False, id="its-own-object-in-public"),
-        pytest.param(about(holder=LIBRARY), Entry("_a", ABSENT, 1), False, id="number-in-private"),
-        pytest.param(about(holder=types.SimpleNamespace), Entry("a", None, 1), False, id="attribute-of-nobodys-code"),
-        pytest.param(about(holder=types.FunctionType), Entry("a", None, 1), False, id="attribute-of-a-function"),
         pytest.param(about(LIBRARY(), Kind.OBJECT, False), Entry("a", None, 1), True, id="slot"),
         pytest.param(about(SHOP(), Kind.OBJECT, False), Entry("a", None, 1), False, id="slot-of-the-application"),
         pytest.param(about(SHOP(), Kind.SLOTS, False), Entry("a", None, 1), False, id="slot-of-its-container"),
@@ -159,6 +206,56 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
 )  # fmt: skip
 def test_a_library_that_sets_itself_up_is_recognised(where: About, entry: Entry, expected: bool) -> None:
     assert ("first-use" in set(traits_of(where, entry))) is expected
+
+
+@pytest.mark.parametrize(
+    ("where", "entry", "traits"),
+    [
+        pytest.param(about(), Entry("_a", LIBRARY(), None), {"dropped"}, id="private"),
+        pytest.param(about(), Entry("a", LIBRARY(), None), set(), id="public"),
+        pytest.param(about(), Entry("_a", SHOP(), None), set(), id="object-of-the-application"),
+        pytest.param(about(module="shop"), Entry("_a", LIBRARY(), None), set(), id="of-the-application"),
+        pytest.param(about(written="_a"), Entry("_a", LIBRARY(), None), set(), id="by-the-application"),
+        pytest.param(about(), Entry("_a", LIBRARY(), 1), set(), id="not-to-none"),
+        pytest.param(about(holder=_class("shop", a=5)), Entry("a", ABSENT, 5), {"as-inherited"}, id="as-the-class-says"),
+        pytest.param(about(holder=_class("shop", a=5)), Entry("a", 5, ABSENT), {"as-inherited"}, id="no-more"),
+        pytest.param(about(holder=_class("shop", a=5)), Entry("a", ABSENT, 6), set(), id="not-as-the-class-says"),
+        pytest.param(about(holder=_class("shop", a=5)), Entry("a", 6, 5), set(), id="that-was-another"),
+        pytest.param(about(None, Kind.DICT, False), Entry("a", ABSENT, None), set(), id="item-without-a-value"),
+        pytest.param(about(holder=SHOP), Entry("a", ABSENT, None), set(), id="nothing-on-an-instance"),
+        pytest.param(about(class_namespace(SHOP), holder=SHOP), Entry("a", ABSENT, None), {"declared"},
+                     id="nothing-on-a-class"),
+        pytest.param(about(class_namespace(SHOP), holder=SHOP), Entry("a", ABSENT, 1), set(), id="one-on-a-class"),
+        pytest.param(about(), Entry("a", [KEPT], (KEPT,)), {"same-items"}, id="same-items"),
+        pytest.param(about(), Entry("a", [KEPT], (1,)), set(), id="other-items"),
+        pytest.param(about(), Entry("a", [KEPT], [KEPT]), set(), id="same-kind-of-sequence"),
+        pytest.param(about(), Entry("a", ABSENT, weakref.ref(KEPT_BY_THE_SHOP)), {"weak", "lasting"}, id="lasting"),
+        pytest.param(about(), Entry("a", ABSENT, weakref.ref(DROPPED_BY_THE_SHOP)), {"weak"}, id="not-known"),
+        pytest.param(about(), Entry("a", ABSENT, weakref.ref(SHOP)), {"weak", "lasting"}, id="definition"),
+        pytest.param(about(), Entry("a", ABSENT, weakref.ref(LIBRARY)), {"weak"}, id="librarys-definition"),
+        pytest.param(about(), Entry(weakref.ref(SHOP), ABSENT, 1), {"weak", "lasting"}, id="note-on-a-definition"),
+        pytest.param(about(owner="application"), Entry(weakref.ref(KEPT_BY_THE_SHOP), ABSENT, 1), {"weak", "lasting"},
+                     id="applications-note-on-what-lasts"),
+        pytest.param(about(), Entry("a", ABSENT, (1, weakref.ref(KEPT))), {"weak-inside"}, id="inside"),
+        pytest.param(about(), Entry("a", ABSENT, (1, weakref.ref(KEPT_BY_THE_SHOP))), {"weak-inside", "lasting-inside"},
+                     id="lasting-inside"),
+        pytest.param(about(), Entry("a", [(1, weakref.ref(KEPT))], []), {"weak"}, id="weak-ones-cleared"),
+        pytest.param(about(), Entry("a", [(1, weakref.ref(KEPT)), 1], []), set(), id="others-cleared-with-them"),
+        pytest.param(about(), Entry("a", [(1, weakref.ref(KEPT_BY_THE_SHOP))], []), set(), id="lasting-ones-cleared"),
+    ],
+)  # fmt: skip
+def test_what_says_no_more_than_before_is_recognised(where: About, entry: Entry, traits: set[str]) -> None:
+    words = {
+        "dropped",
+        "as-inherited",
+        "declared",
+        "same-items",
+        "weak",
+        "weak-inside",
+        "lasting",
+        "lasting-inside",
+    }
+    assert words & set(traits_of(where, entry)) == traits
 
 
 def _lazy_module(name: str) -> Any:
@@ -173,6 +270,16 @@ def _lazy_module(name: str) -> Any:
         pytest.param(about(holder=_class("shop", a=functools.cached_property(len))), Entry("a", 1, 2), False,
                      id="cached-property-that-changes"),
         pytest.param(about(holder=_class("shop", a=_function("shop"))), Entry("a", ABSENT, 1), False, id="method"),
+        pytest.param(about(holder=_class("shop", a=_Kept())), Entry("a", ABSENT, 1), False, id="descriptor-that-keeps"),
+        pytest.param(about(holder=_class("shop", a=_CachedProperty(len))), Entry("a", ABSENT, 1), True,
+                     id="cached-property-made-of-a-property"),
+        pytest.param(about(holder=_class("shop", a=property(len, len))), Entry("a", ABSENT, 1), False, id="property"),
+        pytest.param(about(holder=_class("shop", a=functools.cached_property(len))), Entry("a", 1, ABSENT), True,
+                     id="cached-property-that-is-dropped"),
+        pytest.param(about(holder=_class("library", __getattr__=len)), Entry("a", 1, ABSENT), True,
+                     id="attribute-that-will-be-made-again"),
+        pytest.param(about(holder=_class("library", __getattr__=len), written="a"), Entry("a", ABSENT, 1), False,
+                     id="attribute-that-the-application-sets"),
         pytest.param(about(holder=_class("shop", a=5)), Entry("a", ABSENT, 1), False, id="class-attribute"),
         pytest.param(about(holder=_class("shop")), Entry("a", ABSENT, 1), False, id="nothing-on-the-class"),
         pytest.param(about(holder=_class("library", __getattr__=len)), Entry("a", ABSENT, 1), True,

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_stateless.heap.twister import was_drawn_from
@@ -19,6 +19,7 @@ def state_of(generator: random.Random) -> State:
     return words
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**64), st.integers(0, 700), st.integers(0, 3000))
 def test_drawing_numbers_is_recognised(seed: int, first: int, count: int) -> None:
     generator = random.Random(seed)
@@ -30,6 +31,7 @@ def test_drawing_numbers_is_recognised(seed: int, first: int, count: int) -> Non
     assert was_drawn_from(before, state_of(generator))
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**64), st.integers(0, 2**64))
 def test_seeding_is_recognised(seed: int, other: int) -> None:
     generator = random.Random(seed)

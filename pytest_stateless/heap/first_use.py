@@ -1,0 +1,176 @@
+"""Whether an attribute that differs was set up on first use, the same in every process."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+import types
+from typing import Any, Final
+
+from pytest_stateless.heap.about import About
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import (
+    Kind,
+    class_namespace,
+    identity,
+    is_heap_type,
+    module_namespace,
+    mro_of,
+    plan_of,
+)
+from pytest_stateless.heap.home import homes_of
+
+
+def is_first_use(about: About, entry: Entry) -> bool:
+    """Whether an attribute of somebody else's went from nothing to a constant or an object of somebody else's making.
+
+    Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
+    start from nothing, and is reported. So is what the application's own code sets.
+    """
+    if entry.after is ABSENT or about.holder_module in about.application:
+        return False
+    return _is_set_up(about, entry) and not _is_set(about, entry.label)
+
+
+def _is_set_up(about: About, entry: Entry) -> bool:
+    before = entry.before if entry.before is not ABSENT else inherited(about.holder, entry.label)
+    if _is_private(entry.label) and type(before) is bool and type(entry.after) is bool:
+        return True  # a switch of the library's own, as whether a cache must be made anew
+    if before is ABSENT:  # a module's new name is looked at by is_lazy
+        empty = identity(type(entry.after)) in _EMPTIABLE and not entry.after
+        known = about.holder is not None or about.is_held
+        nothing = known and (empty or _is_private(entry.label) or bool(about.path.home))
+    else:
+        nothing = _is_nothing(before)
+    return nothing and not about.is_of_the_application(entry.after)
+
+
+def _is_nothing(value: object) -> bool:
+    if identity(type(value)) in _EMPTIABLE:
+        return not value
+    return value is None or value is False or type(value) is object
+
+
+_EMPTIABLE: Final = frozenset(map(identity, (dict, list, set, tuple, str, bytes, frozenset)))
+
+
+def is_dropped(about: About, entry: Entry) -> bool:
+    """Whether a private attribute of somebody else's went back to None: it will be set up again."""
+    if entry.after is not None or not _is_private(entry.label) or about.holder_module in about.application:
+        return False
+    return not about.is_of_the_application(entry.before) and not _is_set(about, entry.label)
+
+
+def is_lazy(about: About, entry: Entry) -> bool:
+    """Whether an attribute came or went that is computed or exported on first use, the same in every process.
+
+    A cached property has a descriptor of the same name on the class; a library's object or module that makes its
+    attributes in ``__getattr__`` may keep them; a package's lazy export is a class or function of its own.
+    """
+    if entry.before is not ABSENT and entry.after is not ABSENT:
+        return False
+    if about.holder is not None and _is_cached(inherited(about.holder, entry.label)):
+        return True
+    foreign = about.holder_module not in about.application
+    if foreign and _makes_attributes(about) and not _is_set(about, entry.label):
+        return True
+    if about.holder is not None or entry.before is not ABSENT:
+        return False
+    if foreign and "__getattr__" in about.change.container and _is_exported(about.path.module, entry):
+        return True
+    package = about.path.module.partition(".")[0]
+    if not any(home.partition(".")[0] == package for home in homes_of(entry.after)):
+        return False
+    # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
+    return foreign or "__getattr__" in about.change.container
+
+
+def _is_exported(module: str, entry: Entry) -> bool:
+    """Whether another module of the package has the same object under the same name."""
+    package = module.partition(".")[0]
+    label: Any = entry.label
+    return any(
+        module_namespace(other).get(label) is entry.after
+        for name, other in list(sys.modules.items())
+        if type(other) is types.ModuleType and name != module and name.partition(".")[0] == package
+    )
+
+
+def _makes_attributes(about: About) -> bool:
+    if about.holder is not None:
+        return inherited(about.holder, "__getattr__") is not ABSENT
+    module = sys.modules.get(about.path.module)
+    if (
+        plan_of(type(module)).kind is not Kind.MODULE
+        or module_namespace(module) is not about.change.container
+    ):
+        return False
+    return inherited(type(module), "__getattr__") is not ABSENT
+
+
+def _is_cached(descriptor: object) -> bool:
+    """Whether a descriptor computes a value that an attribute of the same name then stands before.
+
+    One that is also told of new values (``__set__``) may keep whatever it is given. Some cached properties are, too.
+    """
+    cls = type(descriptor)
+    if descriptor is ABSENT or plan_of(cls).kind is Kind.FUNCTION or inherited(cls, "__get__") is ABSENT:
+        return False
+    if inherited(cls, "__set__") is ABSENT or _is_a(cls, functools.cached_property):
+        return True
+    return cls is not property and _is_a(cls, property) and _SETTER(descriptor) is None
+
+
+def _is_a(cls: type, wanted: type) -> bool:
+    return any(base is wanted for base in mro_of(cls))
+
+
+_SETTER: Final = property.__dict__["fset"].__get__
+
+
+def is_as_inherited(about: About, entry: Entry) -> bool:
+    """Whether an instance's own attribute came or went that says what its class says anyway.
+
+    A tool that puts an attribute back writes it where it found none.
+    """
+    if about.holder is None or about.of_a_class or (entry.before is not ABSENT and entry.after is not ABSENT):
+        return False
+    value = entry.after if entry.before is ABSENT else entry.before
+    shown = inherited(about.holder, entry.label)
+    return shown is not ABSENT and (
+        value is shown or (type(value) is types.MethodType and value.__func__ is shown)
+    )
+
+
+def inherited(holder: type | None, name: object) -> object:
+    """What an instance shows for an attribute that it doesn't have itself."""
+    for base in mro_of(holder) if holder is not None and type(name) is str else ():
+        namespace = class_namespace(base) if is_heap_type(base) else {}
+        if name in namespace:
+            return namespace[name]
+    return ABSENT
+
+
+def _is_set(about: About, name: Any) -> bool:
+    """Whether the application's code may have done it. The last question, since it is the dearest."""
+    return type(name) is str and name in about.written()
+
+
+def _is_private(name: object) -> bool:
+    return type(name) is str and name.startswith("_")
+
+
+_CLOCKS: Final = (time.time, time.monotonic, time.perf_counter)
+_HOUR: Final = 3600.0  # seconds: longer than a test takes, shorter than what tells two clocks apart
+_MEASURED: Final = 12  # characters of a number that nobody wrote
+
+
+def is_clock(about: About, entry: Entry) -> bool:
+    """Whether an attribute within somebody else's object went on from one reading of the clock to a present one."""
+    if about.holder_module in about.application or not _is_private(entry.label):
+        return False
+    before, after = entry.before, entry.after
+    if type(before) is not float or type(after) is not float or len(repr(after)) < _MEASURED:
+        return False
+    return before < after and any(0 <= clock() - after < _HOUR for clock in _CLOCKS)

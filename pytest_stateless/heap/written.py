@@ -1,0 +1,73 @@
+"""Which attributes the application's own code sets on lasting things: told by its instructions, none is run."""
+
+from __future__ import annotations
+
+import gc
+import opcode
+import types
+from collections.abc import Iterator
+from typing import Final
+
+from pytest_stateless.heap.graph import function_module
+
+
+def _numbers(*names: str) -> frozenset[int]:
+    return frozenset(opcode.opmap[name] for name in names if name in opcode.opmap)
+
+
+_STORE: Final = opcode.opmap["STORE_ATTR"]
+_SKIPPED: Final = _numbers(
+    "CACHE", "EXTENDED_ARG", "LOAD_ATTR"
+)  # between a name and the last of its attributes
+_GLOBAL: Final = _numbers("LOAD_GLOBAL", "LOAD_NAME")
+_LOCAL: Final = _numbers("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK")
+_LOCALS: Final = _numbers("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
+_IMPORT: Final = _numbers("IMPORT_NAME", "IMPORT_FROM")
+
+
+def names_written(modules: frozenset[str]) -> frozenset[str]:
+    """Names of the attributes that functions of these modules set on what a global name or an import leads to."""
+    codes = {
+        thing.__code__
+        for thing in gc.get_objects()
+        if type(thing) is types.FunctionType and _is_of(function_module(thing), modules)
+    }
+    return frozenset(name for code in codes for name in written_by(code))
+
+
+def _is_of(name: object, modules: frozenset[str]) -> bool:
+    return type(name) is str and name in modules
+
+
+def written_by(code: types.CodeType) -> Iterator[str]:
+    """The same for one piece of code, with the functions within it."""
+    ops, arguments = code.co_code[::2], code.co_code[1::2]
+    position = ops.find(_STORE)
+    while position >= 0:
+        if _is_of_a_global(code, ops, arguments, position - 1):
+            wide = position and ops[position - 1] == opcode.EXTENDED_ARG
+            yield code.co_names[arguments[position] + (arguments[position - 1] << 8 if wide else 0)]
+        position = ops.find(_STORE, position + 1)
+    for constant in code.co_consts:
+        if type(constant) is types.CodeType:
+            yield from written_by(constant)
+
+
+def _is_of_a_global(code: types.CodeType, ops: bytes, arguments: bytes, position: int) -> bool:
+    """Whether the instructions before a position load a global name or an imported one, or an attribute of it."""
+    while position > 0 and ops[position] in _SKIPPED:
+        position -= 1
+    if position < 0 or ops[position] in _GLOBAL:
+        return position >= 0
+    index = arguments[position] & 15 if ops[position] in _LOCALS else arguments[position]
+    local = ops[position] in _LOCAL or ops[position] in _LOCALS
+    return local and code.co_varnames[index] in _imported(code, ops, arguments)
+
+
+def _imported(code: types.CodeType, ops: bytes, arguments: bytes) -> set[str]:
+    following = zip(ops, ops[1:], arguments[1:], strict=False)
+    return {
+        code.co_varnames[argument]
+        for op, after, argument in following
+        if op in _IMPORT and after == opcode.opmap["STORE_FAST"]
+    }

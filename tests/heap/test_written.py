@@ -1,0 +1,44 @@
+"""Which attributes a program's code sets on lasting things, told by its instructions."""
+
+from __future__ import annotations
+
+import textwrap
+import types
+
+import pytest
+
+from pytest_stateless.heap.written import names_written, written_by
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("def f(key): stripe.api_key = key", {"api_key"}, id="on-a-module"),
+        pytest.param("def f(key): stripe.client.key = key", {"key"}, id="on-an-attribute-of-a-module"),
+        pytest.param("def f(key):\n    import stripe\n    stripe.key = key", {"key"}, id="on-a-module-imported-inside"),
+        pytest.param("def f(key):\n    from a import b as c\n    c.key = key", {"key"}, id="on-a-name-imported-inside"),
+        pytest.param("class A:\n    def f(self, key): self.key = key", set(), id="on-itself"),
+        pytest.param("class A:\n    def f(self, key): self.part.key = key", set(), id="on-a-part-of-itself"),
+        pytest.param("def f(thing, key): thing.key = key", set(), id="on-an-argument"),
+        pytest.param("def f(key):\n    thing = make()\n    thing.key = key", set(), id="on-what-it-made"),
+        pytest.param("def f(key):\n    def g(): STATE.key = key\n    return g", {"key"}, id="in-a-function-within"),
+        pytest.param("class A:\n    def f(self, key): STATE.key = key", {"key"}, id="in-a-method"),
+        pytest.param("def f(key): key = STATE.key", set(), id="read"),
+        pytest.param("def f(key): STATE['key'] = key", set(), id="item"),
+        pytest.param("def f(): STATE.a = 1; STATE.b = 2", {"a", "b"}, id="two"),
+        pytest.param(
+            "def f(x):\n" + "".join(f"    x.n{n}\n" for n in range(300)) + "    STATE.last = x", {"last"}, id="many-names"
+        ),
+    ],
+)  # fmt: skip
+def test_the_attributes_are_told(text: str, names: set[str]) -> None:
+    assert set(written_by(compile(textwrap.dedent(text), "shop.py", "exec"))) == names
+
+
+def test_only_functions_of_the_modules_count() -> None:
+    made = []
+    for name in ("stateless_shop", "stateless_other"):
+        module = types.ModuleType(name)
+        exec(f"def f(): STATE.of_{name} = 1", vars(module))
+        made.append(module)
+    assert names_written(frozenset({"stateless_shop"})) == {"of_stateless_shop"}

@@ -1,0 +1,1 @@
+"""The project that the shop is an application of."""

@@ -1,0 +1,335 @@
+"""Small programs against all that is known of leftovers: those that keep state are told, the healthy ones aren't.
+
+Each is a library and an application that uses it. A new entry in ``expected`` gets two rows here: the program that it
+is for, and a program that leaks and that it might hide.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_stateless.audit import Recording
+from pytest_stateless.detectors import Context, module_state
+from pytest_stateless.expected import (
+    TOOL_PACKAGES,
+    UNWATCHED_ATTRIBUTES,
+    UNWATCHED_TYPES,
+    is_expected,
+    unwatched_objects,
+)
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.source import Sources
+
+SHOP, LIBRARY = "stateless_shop", "stateless_library"
+
+Modules = tuple[Any, Any]
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[[str, str], Modules]]:
+    """Makes the two modules of their text; in that of the application ``library`` is the other."""
+
+    def make(library: str, shop: str) -> Modules:
+        for name, text in (
+            (LIBRARY, library),
+            (SHOP, f"import {LIBRARY} as library\n{textwrap.dedent(shop)}"),
+        ):
+            sys.modules[name] = types.ModuleType(name)
+            exec(textwrap.dedent(text), vars(sys.modules[name]))
+        return sys.modules[LIBRARY], sys.modules[SHOP]
+
+    yield make
+    for name in (LIBRARY, SHOP):
+        sys.modules.pop(name, None)
+
+
+def left_by(act: Callable[[Any], object], shop: Any, more: tuple[str, ...]) -> list[str]:
+    """The subjects of what is left, beside what is expected."""
+    sources = Sources("/", frozenset({SHOP}), frozenset(TOOL_PACKAGES))
+    attributes = {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()}
+    scope = Scope(
+        frozenset({SHOP, LIBRARY, *more}),
+        frozenset(TOOL_PACKAGES),
+        frozenset(UNWATCHED_TYPES),
+        attributes,
+        unwatched_objects(),
+    )
+    context = Context(sources, Recording(sources), (), lambda: Heap(sys.modules, scope))
+    before = module_state.capture(context)
+    act(shop)
+    leaks = list(module_state.compare(before, module_state.capture(context)))
+    return sorted({leak.subject for leak in leaks if not is_expected(leak)})
+
+
+def leaking(name: str, library: str, shop: str, *subjects: str, more: tuple[str, ...] = ()) -> Any:
+    """A program whose ``act`` keeps something: the subjects, without the names of the modules."""
+    return pytest.param(library, shop, sorted(subjects), more, id=name)
+
+
+SIGNAL = """
+    import weakref
+    class Signal:
+        def __init__(self):
+            self.receivers = []
+        def connect(self, receiver, key=1):
+            self.receivers.append((key, weakref.ref(receiver)))
+        def clear(self):
+            self.receivers = [one for one in self.receivers if one[1]() is not None]
+    saved = Signal()
+"""
+DESCRIPTOR = """
+    class Field:
+        def __set_name__(self, owner, name):
+            self.name = name
+        def __get__(self, instance, owner):
+            return instance.__dict__.get(self.name)
+        def __set__(self, instance, value):
+            instance.__dict__[self.name] = value
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "shop", "subjects", "more"),
+    [
+        leaking("key-of-a-user-on-a-library", "api_key = None", "def act(): library.api_key = 'bob'",
+                "library.api_key"),
+        leaking("key-on-a-library-imported-on-the-way", "api_key = None",
+                """
+                def act():
+                    import stateless_library
+                    stateless_library.api_key = 'bob'
+                """,
+                "library.api_key"),
+        leaking("librarys-switch-turned-off", "_enabled = True", "def act(): library._enabled = False",
+                "library._enabled"),
+        leaking("librarys-session-thrown-away", "_session = object()", "def act(): library._session = None",
+                "library._session"),
+        leaking("user-on-a-librarys-object", "class Client: user = None",
+                "CLIENT = library.Client()\ndef act(): CLIENT.user = 'bob'", "shop.CLIENT.user"),
+        leaking("object-of-the-application-in-a-library",
+                "_last = None\ndef remember(thing):\n    global _last\n    _last = thing",
+                "class Cart: pass\ndef act(): library.remember(Cart())", "library._last"),
+        leaking("objects-of-the-application-in-a-librarys-new-table",
+                "_table = {}\ndef remember(thing):\n    global _table\n    _table = {'last': thing}",
+                "class Cart: pass\ndef act(): library.remember(Cart())", "library._table"),
+        leaking("library-that-counts", "class Client: calls = 0\ndef call(): Client.calls += 1",
+                "def act(): library.call()", "library.Client.calls"),
+        leaking("number-of-orders-by-the-name-of-a-counter", "", "class Order: creation_counter = 0\n"
+                "def act(): Order.creation_counter += 1", "shop.Order.creation_counter"),
+        leaking("user-in-a-namespace", "",
+                "from types import SimpleNamespace\nNOW = SimpleNamespace(user=None)\ndef act(): NOW.user = 'bob'",
+                "shop.NOW.user"),
+        leaking("user-of-a-thread", "",
+                "import threading\nNOW = threading.local()\ndef act(): NOW.user = 'bob'", "shop.NOW.user"),
+        leaking("user-on-a-function", "", "def view(): pass\nview.user = None\ndef act(): view.user = 'bob'",
+                "shop.view.user"),
+        leaking("user-behind-a-descriptor", DESCRIPTOR,
+                "class Session: user = library.Field()\nNOW = Session()\ndef act(): NOW.user = 'bob'",
+                "shop.NOW.user"),
+        leaking("time-that-a-tool-made",
+                """
+                import datetime
+                class Frozen(datetime.datetime):
+                    __module__ = 'freezegun.api'
+                """,
+                "SEEN = {}\ndef act(): SEEN['bob'] = library.Frozen(2024, 1, 1)", "shop.SEEN['bob']"),
+        leaking("carts-by-a-weak-key-that-stays", "",
+                """
+                import weakref
+                class App: pass
+                APP, CARTS = App(), weakref.WeakKeyDictionary()
+                CARTS[APP] = {}
+                def act(): CARTS[APP]['bob'] = 1
+                """,
+                "shop.CARTS.data[<ReferenceType>]['bob']"),
+        leaking("new-entry-of-a-weak-key-that-stays", "",
+                """
+                import weakref
+                class App: pass
+                APP, CARTS = App(), weakref.WeakKeyDictionary()
+                def act(): CARTS[APP] = {}
+                """,
+                "shop.CARTS.data[<ReferenceType>]"),
+        leaking("weak-reference-to-a-function-that-stays", "",
+                "import weakref\nWATCHERS = []\ndef watch(): pass\ndef act(): WATCHERS.append(weakref.ref(watch))",
+                "shop.WATCHERS"),
+        leaking("receiver-of-a-librarys-signal", SIGNAL,
+                "def receive(): pass\ndef act(): library.saved.connect(receive)", "library.saved.receivers"),
+        leaking("method-of-an-object-that-stays-at-a-librarys-signal",
+                SIGNAL.replace("weakref.ref(receiver)", "weakref.WeakMethod(receiver)"),
+                """
+                class Audit:
+                    def receive(self): pass
+                AUDIT = Audit()
+                def act(): library.saved.connect(AUDIT.receive)
+                """,
+                "library.saved.receivers"),
+        leaking("cache-of-a-template-engine-used-as-ones-own", "",
+                "from jinja2.utils import LRUCache\nRECENT = LRUCache(9)\ndef act(): RECENT['bob'] = 1",
+                "shop.RECENT._mapping['bob']", "shop.RECENT._queue", more=("jinja2.utils",)),
+        leaking("compiled-formulas", "", "ALL = {}\ndef act(): ALL['1+1'] = compile('1+1', 'x', 'eval')",
+                "shop.ALL['1+1']"),
+        leaking("modules-by-customer", "",
+                "from types import ModuleType\nALL = {}\ndef act(): ALL['bob'] = ModuleType('bob')",
+                "shop.ALL['bob']"),
+        leaking("thing-among-the-modules", "",
+                "import sys\nclass Cart: pass\ndef act(): sys.modules['stateless_cart'] = Cart()",
+                "sys.modules['stateless_cart']", more=("sys",)),
+        leaking("module-that-must-not-be-imported", "",
+                "import sys\ndef act(): sys.modules['stateless_cart'] = None",
+                "sys.modules['stateless_cart']", more=("sys",)),
+        leaking("loggers-by-customer", "", "import logging\nALL = {}\ndef act(): ALL['bob'] = logging.Logger('bob')",
+                "shop.ALL['bob']"),
+        leaking("catalogues-by-customer", "",
+                "import gettext\nALL = {}\ndef act(): ALL['bob'] = gettext.NullTranslations()", "shop.ALL['bob']"),
+        leaking("warnings-that-are-kept", "",
+                """
+                import warnings
+                KEPT = []
+                def act():
+                    with warnings.catch_warnings(record=True) as log:
+                        warnings.simplefilter('always')
+                        warnings.warn('x')
+                    KEPT.extend(log)
+                """,
+                "shop.KEPT"),
+        leaking("other-items-in-another-kind-of-sequence", "", "ALL = [1]\ndef act():\n    global ALL\n    ALL = (2,)",
+                "shop.ALL"),
+        leaking("visitor-without-a-value", "", "SEEN = {}\ndef act(): SEEN['bob'] = None", "shop.SEEN['bob']"),
+        leaking("owner-on-a-class", "", "class Cart: pass\ndef act(): Cart.owner = 'bob'", "shop.Cart.owner"),
+        leaking("value-that-hides-that-of-the-class", "",
+                "class Cart: total = 0\nNOW = Cart()\ndef act(): NOW.total = 5", "shop.NOW.total"),
+        leaking("member-made-by-a-user", "",
+                """
+                import enum
+                class Kind(enum.Enum):
+                    A = 1
+                    @classmethod
+                    def _missing_(cls, value):
+                        made = object.__new__(cls)
+                        made._name_ = made._value_ = value
+                        cls._value2member_map_[value] = made
+                        return made
+                def act(): Kind('bob')
+                """,
+                "shop.Kind._value2member_map_['bob']"),
+        leaking("names-under-the-name-of-the-built-in-ones", "",
+                "ALL = {}\ndef act(): ALL['__builtins__'] = {'bob': 1}", "shop.ALL['__builtins__']"),
+        leaking("ending-that-was-added", "",
+                "import mimetypes\nmimetypes.init()\ndef act(): mimetypes.add_type('x/bob', '.statelessbob')",
+                "mimetypes.types_map['.statelessbob']", more=("mimetypes",)),
+    ],
+)  # fmt: skip
+def test_a_program_that_keeps_something_is_told(
+    library: str, shop: str, subjects: list[str], more: tuple[str, ...], load: Callable[[str, str], Modules]
+) -> None:
+    _, module = load(library, shop)
+    try:
+        found = left_by(lambda program: program.act(), module, more)
+    finally:
+        sys.modules.pop("stateless_cart", None)
+    assert [subject.removeprefix("stateless_") for subject in found if "_inv" not in subject] == subjects
+
+
+@pytest.mark.parametrize(
+    ("library", "shop"),
+    [
+        pytest.param("_session = None\ndef use():\n    global _session\n    _session = object()",
+                     "def act(): library.use()", id="library-that-sets-itself-up"),
+        pytest.param("_table = {}\ndef use():\n    global _table\n    _table = {ValueError: KeyError}",
+                     "def act(): library.use()", id="table-that-a-library-fills-on-first-use"),
+        pytest.param("_session = object()\ndef use():\n    global _session\n    _session = None",
+                     "def act(): library.use()", id="what-a-library-will-set-up-again"),
+        pytest.param("class Field:\n    def name(self): self._name_cache = 'n'",
+                     "FIELD = library.Field()\ndef act(): FIELD.name()", id="private-note-of-a-librarys-object"),
+        pytest.param("def use(): use.done = True", "def act(): library.use()", id="note-on-a-librarys-function"),
+        pytest.param("class Field:\n    creation_counter = 0\n    def __init__(self): Field.creation_counter += 1",
+                     "def act(): library.Field()", id="library-that-numbers-definitions"),
+        pytest.param("class View:\n    @classmethod\n    def use(cls): cls.suffix = None",
+                     "class Own(library.View): pass\ndef act(): Own.use()", id="nothing-declared-on-a-class"),
+        pytest.param("class Field:\n    to = ['id']\n    def use(self): self.to = tuple(self.to)",
+                     "FIELD = library.Field()\nFIELD.to = ['id']\ndef act(): FIELD.use()", id="list-made-a-tuple"),
+        pytest.param(SIGNAL, "def act(): library.saved.connect(lambda: None)", id="receiver-that-is-gone"),
+        pytest.param(SIGNAL, "library.saved.connect(lambda: None)\ndef act(): library.saved.clear()",
+                     id="receivers-that-were-gone-are-cleared-away"),
+        pytest.param("", "import enum\nclass May(enum.Flag):\n    A, B = 1, 2\ndef act(): May(3)",
+                     id="combination-of-flags"),
+        pytest.param("", "NAMES = {}\ndef act(): eval('1', NAMES)", id="built-in-names-given-by-eval"),
+        pytest.param("",
+                     """
+                     import pytest
+                     class Store:
+                         def save(self): pass
+                     STORE = Store()
+                     def act():
+                         with pytest.MonkeyPatch.context() as patch:
+                             patch.setattr(STORE, 'save', 1)
+                     """,
+                     id="method-put-back-where-the-class-has-it"),
+        pytest.param("",
+                     """
+                     import weakref
+                     class Cart: pass
+                     SEEN = weakref.WeakKeyDictionary()
+                     def act(): SEEN[Cart()] = 1
+                     """,
+                     id="weak-key-that-is-gone"),
+        pytest.param("import threading\nNOW = threading.local()\n"
+                     "def use():\n    NOW.__dict__.setdefault('stack', []).append(1)\n    NOW.stack.pop()",
+                     "def act(): library.use()", id="stack-of-a-thread-that-is-empty-again"),
+        pytest.param("import weakref\nNOTES = weakref.WeakKeyDictionary()\ndef use(cls): NOTES[cls] = object()",
+                     "class Cart: pass\ndef act(): library.use(Cart)", id="note-of-a-library-on-a-class"),
+        pytest.param("from contextlib import contextmanager\n"
+                     "def __getattr__(name):\n"
+                     "    value = globals()[name] = contextmanager(lambda: None)\n"
+                     "    value.__module__ = 'stateless_library.parts'\n    return value",
+                     "def act(): library.fail_after", id="lazy-export-that-a-decorator-made"),
+        pytest.param(
+            """
+            import sys, types
+            class Lazy(types.ModuleType):
+                def __getattr__(self, name):
+                    self.__dict__[name] = 'made'
+                    return 'made'
+            sys.modules[__name__].__class__ = Lazy
+            """,
+            "def act(): library.anything", id="module-that-keeps-what-it-makes"),
+        pytest.param(
+            """
+            class Settings:
+                def __getattr__(self, name):
+                    self.__dict__[name] = 'made'
+                    return 'made'
+                def clear(self): self.__dict__.clear()
+            settings = Settings()
+            """,
+            "library.settings.DEBUG\ndef act(): library.settings.clear()", id="what-is-made-again-is-dropped"),
+        pytest.param(
+            """
+            class cached(property):
+                def __get__(self, instance, owner):
+                    value = instance.__dict__[self.fget.__name__] = self.fget(instance)
+                    return value
+                def __set__(self, instance, value):
+                    instance.__dict__[self.fget.__name__] = value
+            """,
+            """
+            class Cart:
+                @library.cached
+                def total(self): return 5
+            CART = Cart()
+            def act(): CART.total
+            """,
+            id="cached-property-made-of-a-property"),
+    ],
+)  # fmt: skip
+def test_a_healthy_program_is_not_told(library: str, shop: str, load: Callable[[str, str], Modules]) -> None:
+    _, module = load(library, shop)
+    assert left_by(lambda program: program.act(), module, ()) == []
