@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "streams"},
+    {"leak", "streams", "tracer"},
     {"allowance"},
     {"source"},
-    {"audit", "heap"},
+    {"audit", "blame", "heap"},
     {"doors"},
     {"detectors"},
     {"expected"},
@@ -24,7 +24,8 @@ LAYERS: Final = (
     {"reports"},
     {"options"},
     {"keys"},
-    {"environment", "fixture", "marker"},
+    {"environment", "failure", "fixture", "marker", "unseen"},
+    {"second_run"},
     {"checks"},
     {"results"},
     {"plugin"},
@@ -38,6 +39,9 @@ USES_PYTEST: Final = {
     "plugin",
     "marker",
     "checks",
+    "failure",
+    "second_run",
+    "unseen",
     "results",
     "environment",
     "fixture",

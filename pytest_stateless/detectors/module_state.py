@@ -16,6 +16,7 @@ from pytest_stateless.heap.path import find_paths
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import About, traits_of
+from pytest_stateless.heap.watch import Evidence
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Sources
 
@@ -98,13 +99,19 @@ def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
             by_traits.setdefault(traits, []).append(entry)
         for traits, alike in by_traits.items():
             if len(alike) > 1:
-                yield RULE.leak(about.path.text, _sum(alike, about), owner=Owner(about.owner), traits=traits)
+                yield _leak(about, about.path.text, _sum(alike, about), traits, alike)
         told = [(entry, traits) for entry, traits in told if len(by_traits[traits]) == 1]
     for entry, traits in told:
         whole = entry.label is WHOLE
         subject = about.path.text + ("" if whole else spell_entry(entry.label, about.attributes))
         item = " item" if whole and about.change.kind is not Kind.OPAQUE else ""
-        yield RULE.leak(subject, _message(entry, item, about.show), owner=Owner(about.owner), traits=traits)
+        yield _leak(about, subject, _message(entry, item, about.show), traits, [entry])
+
+
+def _leak(about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry]) -> Leak:
+    change = about.change
+    evidence = Evidence(change.kind, change.container, tuple(found), about.attributes, about.path.holder)
+    return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 
 def _message(entry: Entry, item: str, show: bool) -> str:

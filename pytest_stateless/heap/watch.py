@@ -1,0 +1,201 @@
+"""Looks again and again at the one place of the memory that a leak is about, and says whether it moved.
+
+As everywhere in the heap, what is held is compared by identity, and no code of the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.change import is_plain_key, safe_key
+from pytest_stateless.heap.compare import same
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import (
+    KEYED,
+    NAMED,
+    Kind,
+    Plan,
+    children,
+    get_referents,
+    identity,
+    iterate_sequence,
+    plan_of,
+)
+
+_get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
+_NESTED: Final = 50  # containers within a leaked value that are looked at with it
+
+
+class Evidence(NamedTuple):
+    """Where a leak was seen. It holds live objects, so it goes no further than the checks."""
+
+    kind: Kind
+    container: Any
+    entries: tuple[Entry, ...]
+    attributes: bool
+    """Whether the entries are attributes rather than items."""
+    holder: type | None = None
+    """The class whose namespace the container is, or whose instance's."""
+
+
+class Look:
+    """One way to look at a place, and what was there."""
+
+    def __init__(self, read: Callable[[], list[object]]) -> None:
+        self._read = read
+        self.before: list[object] = []
+        self.rebase()
+
+    def rebase(self) -> None:
+        """From now on, what is there now is what was there before."""
+        self.before = self._look()
+
+    def moved(self) -> bool:
+        """Whether something else is there than before."""
+        return not same(self._look(), self.before)
+
+    def _look(self) -> list[object]:
+        try:
+            return self._read()
+        except RuntimeError:  # another thread is changing a dictionary: the next look will tell
+            return self.before
+
+
+class Growth:
+    """Looks whether a mapping holds more than before."""
+
+    def __init__(self, mapping: Any) -> None:
+        self._mapping = mapping
+        self.rebase()
+
+    def rebase(self) -> None:
+        """From now on, what is there now is what was there before."""
+        self.before = dict.__len__(self._mapping)
+
+    def moved(self) -> bool:
+        """Whether there is more than before."""
+        return dict.__len__(self._mapping) > self.before
+
+
+def looks_at(evidence: Evidence) -> tuple[Look | Growth, ...]:
+    """How to look at the place of a leak, the strongest evidence first.
+
+    That another value is at a key says more than that something within the value moved: the leak of the first run may
+    still be there, and then only its inside changes. That any key came says least: it is all there is where keys
+    differ from run to run, but it may be a neighbour's.
+    """
+    container, entries = evidence.container, evidence.entries
+    find = _finder(evidence)
+    if find is None:
+        return Look(reader_of(container)), *_look_within(entry.after for entry in entries)
+    values = [find(entry.label) for entry in entries]
+    looks: list[Look | Growth] = [Look(lambda: [find(entry.label) for entry in entries])]
+    looks += _look_within(values)
+    if not evidence.attributes and any(entry.before is ABSENT for entry in entries):
+        looks.append(Growth(container))
+    return tuple(looks)
+
+
+def _finder(evidence: Evidence) -> Callable[[object], object] | None:
+    """Gives the value under a label; None where labels aren't the same in each run, or there are none."""
+    if not all(is_plain_key(entry.label) for entry in evidence.entries):
+        return None
+    container: Any = evidence.container
+    if evidence.kind in NAMED:
+        return lambda label: _attribute(container, label)
+    if evidence.kind not in KEYED:
+        return None
+    if all(map(is_plain_key, list(dict.keys(container)))):
+        return lambda label: _get(container, label, ABSENT)
+    # A key of a class of the program might be asked whether it equals the label.
+    return lambda label: _scan(container, safe_key(label))
+
+
+def _scan(mapping: Any, wanted: object) -> object:
+    return next((value for key, value in list(dict.items(mapping)) if safe_key(key) == wanted), ABSENT)
+
+
+def _attribute(thing: Any, name: object) -> object:
+    if name == "__class__":
+        return type(thing)
+    plan = plan_of(type(thing))
+    for slot, get in plan.slots:
+        if slot == name:
+            return _slot(thing, get)
+    return ABSENT if plan.namespace is None else _get(plan.namespace(thing), name, ABSENT)
+
+
+def _slot(thing: Any, get: Callable[[Any], object]) -> object:
+    try:
+        return get(thing)
+    except AttributeError:  # not set
+        return ABSENT
+
+
+# ------------------------------------------------------------------------------------------------ what is inside
+
+
+def reader_of(thing: Any) -> Callable[[], list[object]]:
+    """Gives all that one container holds, in an order that stays while nothing changes.
+
+    The place for what holds state that its referents don't show.
+    """
+    plan = plan_of(type(thing))
+    parts = [_ITEMS[plan.kind](thing)] if plan.kind in _ITEMS else []
+    if plan.namespace is not None or plan.slots:
+        parts.append(lambda: _attributes(plan, thing))
+    if not parts:
+        return lambda: get_referents(thing)
+    return parts[0] if len(parts) == 1 else lambda: list(chain.from_iterable(part() for part in parts))
+
+
+_ITEMS: Final[dict[Kind, Callable[[Any], Callable[[], list[object]]]]] = {
+    Kind.DICT: lambda thing: lambda: [*dict.values(thing), *dict.keys(thing)],
+    Kind.MAPPING: lambda thing: lambda: [*dict.values(thing), *dict.keys(thing)],
+    Kind.SEQUENCE: lambda thing: lambda: list(iterate_sequence(thing)),
+    Kind.SET_SUBCLASS: lambda thing: lambda: list(set.__iter__(thing)),
+}
+"""Readers of the items of what doesn't show them as its referents, or shows more."""
+
+
+def _attributes(plan: Plan, thing: Any) -> list[object]:
+    """What an instance holds, wherever its values are: they may move into a dictionary and out of it."""
+    held: list[object] = [type(thing), *(_slot(thing, get) for _, get in plan.slots)]
+    if plan.namespace is not None:
+        own = plan.namespace(thing)
+        held += [*dict.values(own), *dict.keys(own)]
+    return held
+
+
+def _look_within(values: Iterable[object]) -> Iterator[Look]:
+    """One look at all containers that the values are and hold."""
+    readers = [reader_of(thing) for thing in _within(values)]
+    if readers:
+        yield Look(lambda: list(chain.from_iterable(reader() for reader in readers)))
+
+
+def _within(values: Iterable[object]) -> list[Any]:
+    """The containers that values are and hold, the nearest first, up to a number."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    level = list(values)
+    while level and len(found) < _NESTED:
+        following: list[object] = []
+        for thing in level:
+            plan = plan_of(type(thing))
+            if plan.kind in _NOT_ENTERED or identity(thing) in seen:
+                continue
+            seen.add(identity(thing))
+            if plan.kind is Kind.WALK:
+                following += children(plan.kind, plan, thing)
+            else:
+                found.append(thing)
+                following += Look(reader_of(thing)).before
+        level = following
+    return found[:_NESTED]
+
+
+_NOT_ENTERED: Final = frozenset({Kind.ATOM, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
+"""What can't change, or leads to everything."""
