@@ -152,6 +152,7 @@ else:
 
         def __init__(self, followed: Followed) -> None:
             self._followed = followed
+            self._stopped = False
 
         def start(self) -> bool:
             """Take the place if it is free. Threads that run already aren't followed."""
@@ -162,7 +163,8 @@ else:
             return True
 
         def stop(self) -> None:
-            """Give the place back, unless somebody else took it."""
+            """Give the place back, unless somebody else took it. Threads that still run do so at their next event."""
+            self._stopped = True
             if sys.gettrace() == self._trace:
                 sys.settrace(None)
             if threading.gettrace() == self._trace:
@@ -170,6 +172,9 @@ else:
 
         def _trace(self, frame: types.FrameType, event: str, argument: object) -> Any:
             followed = self._followed
+            if self._stopped:
+                sys.settrace(None)
+                return None
             if event == "call":
                 if not followed.is_followed(frame.f_code):
                     return None

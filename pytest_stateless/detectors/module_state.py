@@ -93,24 +93,27 @@ def _imported(changes: Iterable[Change]) -> Iterator[str]:
 
 def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
     told = [(entry, frozenset(traits_of(about, entry))) for entry in found]
+    added = sum(entry.before is ABSENT for entry in found)
     if len(found) > _MANY:
         by_traits: dict[frozenset[str], list[Entry]] = {}
         for entry, traits in told:
             by_traits.setdefault(traits, []).append(entry)
         for traits, alike in by_traits.items():
             if len(alike) > 1:
-                yield _leak(about, about.path.text, _sum(alike, about), traits, alike)
+                yield _leak(about, about.path.text, _sum(alike, about), traits, alike, added)
         told = [(entry, traits) for entry, traits in told if len(by_traits[traits]) == 1]
     for entry, traits in told:
         whole = entry.label is WHOLE
         subject = about.path.text + ("" if whole else spell_entry(entry.label, about.attributes))
         item = " item" if whole and about.change.kind is not Kind.OPAQUE else ""
-        yield _leak(about, subject, _message(entry, item, about.show), traits, [entry])
+        yield _leak(about, subject, _message(entry, item, about.show), traits, [entry], added)
 
 
-def _leak(about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry]) -> Leak:
-    change = about.change
-    evidence = Evidence(change.kind, change.container, tuple(found), about.attributes, about.path.holder)
+def _leak(
+    about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry], added: int
+) -> Leak:
+    kind, container, holder = about.change.kind, about.change.container, about.path.holder
+    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, added)
     return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 

@@ -38,6 +38,8 @@ class Evidence(NamedTuple):
     """Whether the entries are attributes rather than items."""
     holder: type | None = None
     """The class whose namespace the container is, or whose instance's."""
+    added: int = 1
+    """How many keys were added to the container altogether."""
 
 
 class Look:
@@ -50,7 +52,7 @@ class Look:
 
     def rebase(self) -> None:
         """From now on, what is there now is what was there before."""
-        self.before = self._look()
+        self.before = list(self._look())
 
     def moved(self) -> bool:
         """Whether something else is there than before."""
@@ -64,10 +66,11 @@ class Look:
 
 
 class Growth:
-    """Looks whether a mapping holds more than before."""
+    """Looks whether as many keys came to a mapping as in the first run, whichever they are."""
 
-    def __init__(self, mapping: Any) -> None:
+    def __init__(self, mapping: Any, added: int) -> None:
         self._mapping = mapping
+        self._added = added
         self.rebase()
 
     def rebase(self) -> None:
@@ -75,32 +78,32 @@ class Growth:
         self.before = dict.__len__(self._mapping)
 
     def moved(self) -> bool:
-        """Whether there is more than before."""
-        return dict.__len__(self._mapping) > self.before
+        """Whether there is as much more than before."""
+        return dict.__len__(self._mapping) >= self.before + self._added
 
 
 def looks_at(evidence: Evidence) -> tuple[Look | Growth, ...]:
     """How to look at the place of a leak, the strongest evidence first.
 
     That another value is at a key says more than that something within the value moved: the leak of the first run may
-    still be there, and then only its inside changes. That any key came says least: it is all there is where keys
+    still be there, and then only its inside changes. That other keys came says least: it is all there is where keys
     differ from run to run, but it may be a neighbour's.
     """
     container, entries = evidence.container, evidence.entries
-    find = _finder(evidence)
+    find = _finder(evidence) if len(entries) == 1 else None
     if find is None:
         return Look(reader_of(container)), *_look_within(entry.after for entry in entries)
-    values = [find(entry.label) for entry in entries]
-    looks: list[Look | Growth] = [Look(lambda: [find(entry.label) for entry in entries])]
-    looks += _look_within(values)
-    if not evidence.attributes and any(entry.before is ABSENT for entry in entries):
-        looks.append(Growth(container))
+    (entry,) = entries
+    looks: list[Look | Growth] = [Look(lambda: [find(entry.label)])]
+    looks += _look_within([find(entry.label)])
+    if not evidence.attributes and entry.before is ABSENT:
+        looks.append(Growth(container, evidence.added))
     return tuple(looks)
 
 
 def _finder(evidence: Evidence) -> Callable[[object], object] | None:
     """Gives the value under a label; None where labels aren't the same in each run, or there are none."""
-    if not all(is_plain_key(entry.label) for entry in evidence.entries):
+    if not is_plain_key(evidence.entries[0].label):
         return None
     container: Any = evidence.container
     if evidence.kind in NAMED:
@@ -146,6 +149,8 @@ def reader_of(thing: Any) -> Callable[[], list[object]]:
     parts = [_ITEMS[plan.kind](thing)] if plan.kind in _ITEMS else []
     if plan.namespace is not None or plan.slots:
         parts.append(lambda: _attributes(plan, thing))
+    if type(thing) is list:
+        return lambda: thing  # its storage is compared in place
     if not parts:
         return lambda: get_referents(thing)
     return parts[0] if len(parts) == 1 else lambda: list(chain.from_iterable(part() for part in parts))
@@ -179,7 +184,7 @@ def _look_within(values: Iterable[object]) -> Iterator[Look]:
 def _within(values: Iterable[object]) -> list[Any]:
     """The containers that values are and hold, the nearest first, up to a number."""
     found: list[Any] = []
-    seen: set[int] = set()
+    seen = {identity(ABSENT)}
     level = list(values)
     while level and len(found) < _NESTED:
         following: list[object] = []
