@@ -230,7 +230,15 @@ def test_coverage_goes_on(core: str, counted: CountedProject, monkeypatch: pytes
     if TRACED and core == "sysmon":
         pytest.skip("sys.monitoring came with Python 3.12")
     counted.write_test(
-        "def add():\n    CARTS['bob'] = [count()]\ndef test_a():\n    add()\ndef test_b():\n    count()\n    assert CARTS\n"
+        """
+        def add():
+            CARTS["bob"] = [count()]
+        def test_a():
+            add()
+        def test_b():
+            count()
+            assert CARTS
+        """
     )
     for name in [name for name in os.environ if name.startswith("COV")]:
         monkeypatch.delenv(name)
