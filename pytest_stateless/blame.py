@@ -10,12 +10,15 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from operator import is_
 from typing import Final, Protocol
 
 from pytest_stateless.leak import Origin, Owner
 from pytest_stateless.source import Sources
 
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
+_OFTEN: Final = 1000  # times that a line ran and moved nothing: from then on it isn't followed
 _get_ident: Final = threading.get_ident  # a test may replace them
 _getframe: Final = sys._getframe
 
@@ -40,22 +43,29 @@ class Watch:
 
     def __init__(self, looks: Sequence[Look]) -> None:
         self._looks = looks
+        self._moved = len(looks)
+        """The first look that saw a movement."""
         self._chains: list[Chain | None] = [None for _ in looks]
 
     @property
     def chain(self) -> Chain | None:
         """Who moved it, by the strongest evidence there is; None where it stayed."""
-        return next((chain for chain in self._chains if chain is not None), None)
+        return self._chains[self._moved] if self._moved < len(self._looks) else None
 
-    def check(self, culprit: Callable[[], Chain]) -> None:
+    def check(
+        self, culprit: Callable[[types.FrameType | None], Chain], frame: types.FrameType | None
+    ) -> None:
         """Look, and blame whoever was at work when it moved; who is blamed is cleared once it is all undone."""
-        for position, look in enumerate(self._looks):
-            if not look.moved():
-                self._chains[position] = None
-            else:
-                if self._chains[position] is None:
-                    self._chains[position] = culprit()
-                return  # weaker evidence has no say any more
+        position = 0
+        for look in self._looks:
+            if look.moved():
+                break  # weaker evidence has no say any more
+            position += 1
+        if position != self._moved:
+            self._moved = position
+            self._chains[:position] = [None] * position
+            if position < len(self._looks) and self._chains[position] is None:
+                self._chains[position] = culprit(frame)
 
     def rebase(self) -> None:
         """Leave out what happened until now and wasn't blamed on anybody."""
@@ -71,11 +81,14 @@ class Trail:
         self._sources = sources
         self._watched: list[list[Watch]] = []
         self._home = _get_ident()
-        self._places: dict[int, tuple[str, int, str] | None] = {self._home: None}
-        """By thread: the file, line and function that the user's code in it is at."""
+        self._places: dict[int, tuple[types.CodeType, int] | None] = {self._home: None}
+        """By thread: the function and line that the user's code in it is at."""
         self._thread = self._home
         """The thread that the last event was in."""
-        self._lines: set[tuple[str, int]] = set()
+        self._times: dict[tuple[str, int], int] = {}
+        """How often lines ran."""
+        self._skipped: list[types.CodeType] = []
+        """Functions with lines that aren't followed any more."""
         self.floor: types.CodeType | None = None
         """Where the program ends and what runs it begins."""
 
@@ -85,7 +98,7 @@ class Trail:
 
     def ran(self, origin: Origin) -> bool:
         """Whether a line of the user's code ran."""
-        places = ((self._sources.relative(file), line) for file, line in self._lines)
+        places = ((self._sources.relative(file), line) for file, line in self._times)
         return (origin.file, origin.line) in places
 
     # ------------------------------------------------------------------------------------------- what is watched
@@ -109,11 +122,18 @@ class Trail:
         self._look(frame.f_back)
         self._at(frame, frame.f_lineno)
 
-    def reaches(self, frame: types.FrameType, line: int) -> None:
-        """The user's function is about to run a line: if something moved, it was the line before."""
+    def reaches(self, frame: types.FrameType, line: int) -> bool:
+        """The user's function is about to run a line: if something moved, it was the line before.
+
+        Returns whether the line ran often enough to be let alone.
+        """
         self._look(frame)
         self._at(frame, line)
-        self._lines.add((frame.f_code.co_filename, line))
+        place = frame.f_code.co_filename, line
+        times = self._times[place] = self._times.get(place, 0) + 1
+        if times == _OFTEN:
+            self._skipped.append(frame.f_code)
+        return times >= _OFTEN
 
     def leaves(self, frame: types.FrameType) -> None:
         """The user's function returns, waits or fails: its caller's line goes on."""
@@ -127,14 +147,13 @@ class Trail:
             self._places.pop(_get_ident(), None)
 
     def _at(self, frame: types.FrameType, line: int) -> None:
-        code = frame.f_code
-        self._thread = _get_ident()
-        self._places[self._thread] = code.co_filename, line, code.co_name
+        thread = self._thread = _get_ident()
+        self._places[thread] = frame.f_code, line
 
     def _look(self, frame: types.FrameType | None) -> None:
         if self._watched:
             for watch in self._watched[-1]:
-                watch.check(lambda: self._chain(frame))
+                watch.check(self._chain, frame)
 
     # ------------------------------------------------------------------------------------------------ who did it
 
@@ -147,8 +166,16 @@ class Trail:
         if place is None:
             return ()
         callers = list(self._users(frame))[1:]
-        places = [place, *((one.f_code.co_filename, one.f_lineno, one.f_code.co_name) for one in callers)]
-        return tuple(Origin(self._sources.relative(file), line, name) for file, line, name in places)
+        return self._origin(*self._exact(*place)), *(
+            self._origin(one.f_code, one.f_lineno) for one in callers
+        )
+
+    def _exact(self, code: types.CodeType, line: int) -> tuple[types.CodeType, int]:
+        """A place, or where its function begins if not all lines of it are followed."""
+        return code, code.co_firstlineno if any(map(is_, self._skipped, repeat(code))) else line
+
+    def _origin(self, code: types.CodeType, line: int) -> Origin:
+        return Origin(self._sources.relative(code.co_filename), line, code.co_name)
 
     def _users(self, frame: types.FrameType | None) -> Iterator[types.FrameType]:
         """The frames of the user's code, outwards, up to what runs the test."""

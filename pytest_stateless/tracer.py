@@ -30,8 +30,8 @@ class Followed(Protocol):
         """A function begins or goes on."""
         ...
 
-    def reaches(self, frame: types.FrameType, line: int) -> None:
-        """A function is about to run a line."""
+    def reaches(self, frame: types.FrameType, line: int) -> bool:
+        """A function is about to run a line. Returns whether this line isn't wanted any more."""
         ...
 
     def leaves(self, frame: types.FrameType) -> None:
@@ -62,13 +62,14 @@ class _Guard:
 
     broken: Exception | None = None
 
-    def guarded(self, event: Callable[..., None], *arguments: Any) -> None:
+    def guarded(self, event: Callable[..., bool | None], *arguments: Any) -> bool | None:
         """Handle an event; after an error, none any more."""
         if self.broken is None:
             try:
-                event(*arguments)
+                return event(*arguments)
             except Exception as error:
                 self.broken = error
+        return None
 
 
 if sys.version_info >= (3, 12):
@@ -138,8 +139,8 @@ if sys.version_info >= (3, 12):
             if self._follows(code):
                 self.guarded(self._followed.enters, _getframe(1))
 
-        def _line(self, code: types.CodeType, line: int) -> None:
-            self.guarded(self._followed.reaches, _getframe(1), line)
+        def _line(self, code: types.CodeType, line: int) -> object:
+            return _monitoring.DISABLE if self.guarded(self._followed.reaches, _getframe(1), line) else None
 
         def _leave(self, code: types.CodeType, offset: int, value: object) -> None:
             if self._follows(code):
@@ -180,7 +181,8 @@ else:
                     return None
                 self.guarded(followed.enters, frame)
             elif event == "line":
-                self.guarded(followed.reaches, frame, frame.f_lineno)
+                # For the rest of this call no line is wanted, since a single one can't be switched off.
+                frame.f_trace_lines = not self.guarded(followed.reaches, frame, frame.f_lineno)
             elif event == "return":
                 self.guarded(followed.leaves, frame)
             return self._trace

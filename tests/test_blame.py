@@ -350,6 +350,35 @@ PROGRAMS = {
             LOG.append(1)  # 1
             LOG.append(2)
         """,
+    "early-in-a-long-loop": """
+        def test():
+            for number in range(3000):
+                LOG.append(number)  # 1
+        """,
+    "late-in-a-long-loop": """
+        def add():  # 1
+            for number in range(3000):
+                if number == 2500:
+                    LOG.append(number)
+        def test():
+            add()  # 2
+        """,
+    "after-a-long-loop-elsewhere": """
+        def long():
+            for number in range(3000):
+                nothing()
+        def test():
+            long()
+            LOG.append(1)  # 1
+        """,
+    "called-often-before": """
+        def add(number):  # 1
+            if number == 2500:
+                LOG.append(number)
+        def test():
+            for number in range(3000):
+                add(number)  # 2
+        """,
     "a-neighbour": """
         CARTS["bob"] = []
         def test():

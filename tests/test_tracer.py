@@ -13,6 +13,7 @@ import pytest
 from pytest_stateless.tracer import follow
 
 MONITORED = sys.version_info >= (3, 12)
+monitoring: Any = getattr(sys, "monitoring", None)
 monitored = pytest.mark.skipif(not MONITORED, reason="sys.monitoring came with Python 3.12")
 traced = pytest.mark.skipif(MONITORED, reason="sys.settrace is used before Python 3.12")
 
@@ -33,8 +34,9 @@ class Events:
             raise ValueError("a mistake of the plugin's")
         self.found.append(f"enters {frame.f_code.co_name}")
 
-    def reaches(self, frame: types.FrameType, line: int) -> None:
+    def reaches(self, frame: types.FrameType, line: int) -> bool:
         self.found.append(f"reaches {line - frame.f_code.co_firstlineno}")
+        return False
 
     def leaves(self, frame: types.FrameType) -> None:
         self.found.append(f"leaves {frame.f_code.co_name}")
@@ -67,6 +69,11 @@ def shop_with_a_generator() -> None:
     generator = shop_generator()
     next(generator)
     next(generator, None)
+
+
+def shop_with_a_loop() -> None:
+    for _ in range(50):
+        len("")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +199,6 @@ def test_codes_that_are_equal_are_each_followed() -> None:
 @monitored
 def test_tools_that_are_there_go_on() -> None:
     lines: list[int] = []
-    monitoring = sys.monitoring
     for tool in (monitoring.DEBUGGER_ID, monitoring.PROFILER_ID):
         monitoring.use_tool_id(tool, "another")
     monitoring.register_callback(
@@ -216,35 +222,34 @@ def test_tools_that_are_there_go_on() -> None:
 @monitored
 @pytest.mark.parametrize("taken", [1, 4, 5])
 def test_any_free_place_will_do(taken: int) -> None:
-    used = [number for number in (4, 3, 5, 2, 0, 1) if sys.monitoring.get_tool(number) is None][:taken]
+    used = [number for number in (4, 3, 5, 2, 0, 1) if monitoring.get_tool(number) is None][:taken]
     for number in used:
-        sys.monitoring.use_tool_id(number, "another")
+        monitoring.use_tool_id(number, "another")
     noted = Events()
     try:
         assert follow(noted, shop)
         assert noted.found
     finally:
         for number in used:
-            sys.monitoring.free_tool_id(number)
+            monitoring.free_tool_id(number)
 
 
 @monitored
 def test_where_no_place_is_free_nothing_runs() -> None:
-    used = [number for number in range(6) if sys.monitoring.get_tool(number) is None]
+    used = [number for number in range(6) if monitoring.get_tool(number) is None]
     for number in used:
-        sys.monitoring.use_tool_id(number, "another")
+        monitoring.use_tool_id(number, "another")
     noted, ran = Events(), []
     try:
         assert not follow(noted, lambda: ran.append(1))
     finally:
         for number in used:
-            sys.monitoring.free_tool_id(number)
+            monitoring.free_tool_id(number)
     assert ran == []
 
 
 @monitored
 def test_what_another_tool_switched_off_under_the_same_number_is_followed() -> None:
-    monitoring = sys.monitoring
     monitoring.use_tool_id(4, "another")
     monitoring.register_callback(4, monitoring.events.PY_START, lambda code, offset: monitoring.DISABLE)
     monitoring.set_events(4, monitoring.events.PY_START)
@@ -303,3 +308,15 @@ def test_a_tracer_that_comes_meanwhile_is_kept() -> None:
     finally:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
+
+
+def test_a_line_that_is_not_wanted_any_more_is_let_alone() -> None:
+    class Few(Events):
+        def reaches(self, frame: types.FrameType, line: int) -> bool:
+            super().reaches(frame, line)
+            return self.found.count(self.found[-1]) >= 3
+
+    noted = Few()
+    assert follow(noted, shop_with_a_loop)
+    assert 2 <= noted.found.count("reaches 2") <= 4
+    assert noted.found[-1] == "leaves shop_with_a_loop"

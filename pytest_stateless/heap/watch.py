@@ -6,11 +6,12 @@ As everywhere in the heap, what is held is compared by identity, and no code of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import is_plain_key, safe_key
-from pytest_stateless.heap.compare import same
+from pytest_stateless.heap.compare import same, same_by_identity
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import (
     KEYED,
@@ -25,6 +26,7 @@ from pytest_stateless.heap.graph import (
 )
 
 _get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
+_FEW: Final = 40  # objects, up to which a comparison without ctypes is faster
 _NESTED: Final = 50  # containers within a leaked value that are looked at with it
 
 
@@ -56,13 +58,33 @@ class Look:
 
     def moved(self) -> bool:
         """Whether something else is there than before."""
-        return not same(self._look(), self.before)
+        now, before = self._look(), self.before
+        if len(now) != len(before):
+            return True
+        return not (same_by_identity if len(now) < _FEW else same)(now, before)
 
     def _look(self) -> list[object]:
         try:
             return self._read()
         except RuntimeError:  # another thread is changing a dictionary: the next look will tell
             return self.before
+
+
+class ValueLook:
+    """Looks at the value under one label; the most frequent look, and so kept short."""
+
+    def __init__(self, find: Callable[[object], object], label: object) -> None:
+        self._find = find
+        self._label = label
+        self.rebase()
+
+    def rebase(self) -> None:
+        """From now on, what is there now is what was there before."""
+        self.before = self._find(self._label)
+
+    def moved(self) -> bool:
+        """Whether another value is there than before."""
+        return self._find(self._label) is not self.before
 
 
 class Growth:
@@ -82,7 +104,10 @@ class Growth:
         return dict.__len__(self._mapping) >= self.before + self._added
 
 
-def looks_at(evidence: Evidence) -> tuple[Look | Growth, ...]:
+AnyLook = Look | ValueLook | Growth
+
+
+def looks_at(evidence: Evidence) -> tuple[AnyLook, ...]:
     """How to look at the place of a leak, the strongest evidence first.
 
     That another value is at a key says more than that something within the value moved: the leak of the first run may
@@ -94,7 +119,7 @@ def looks_at(evidence: Evidence) -> tuple[Look | Growth, ...]:
     if find is None:
         return Look(reader_of(container)), *_look_within(entry.after for entry in entries)
     (entry,) = entries
-    looks: list[Look | Growth] = [Look(lambda: [find(entry.label)])]
+    looks: list[AnyLook] = [ValueLook(find, entry.label)]
     looks += _look_within([find(entry.label)])
     if not evidence.attributes and entry.before is ABSENT:
         looks.append(Growth(container, evidence.added))
@@ -151,9 +176,7 @@ def reader_of(thing: Any) -> Callable[[], list[object]]:
         parts.append(lambda: _attributes(plan, thing))
     if type(thing) is list:
         return lambda: thing  # its storage is compared in place
-    if not parts:
-        return lambda: get_referents(thing)
-    return parts[0] if len(parts) == 1 else lambda: list(chain.from_iterable(part() for part in parts))
+    return _joined(parts) if parts else partial(get_referents, thing)
 
 
 _ITEMS: Final[dict[Kind, Callable[[Any], Callable[[], list[object]]]]] = {
@@ -176,9 +199,17 @@ def _attributes(plan: Plan, thing: Any) -> list[object]:
 
 def _look_within(values: Iterable[object]) -> Iterator[Look]:
     """One look at all containers that the values are and hold."""
-    readers = [reader_of(thing) for thing in _within(values)]
+    found = _within(values)
+    bare = [thing for thing in found if type(thing) is list or type(thing) is set]
+    readers = [reader_of(thing) for thing in found if not (type(thing) is list or type(thing) is set)]
+    if bare:  # with one call for all of them
+        readers.append(partial(get_referents, *bare))
     if readers:
-        yield Look(lambda: list(chain.from_iterable(reader() for reader in readers)))
+        yield Look(_joined(readers))
+
+
+def _joined(readers: list[Callable[[], list[object]]]) -> Callable[[], list[object]]:
+    return readers[0] if len(readers) == 1 else lambda: list(chain.from_iterable(read() for read in readers))
 
 
 def _within(values: Iterable[object]) -> list[Any]:
