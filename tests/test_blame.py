@@ -243,6 +243,16 @@ PROGRAMS = {
             next(generator)
             generator.throw(ValueError())  # 2
         """,
+    "just-before-a-generator-is-thrown-into": """
+        def numbers():
+            with contextlib.suppress(ValueError):
+                yield 1
+            yield 2
+        def test():
+            generator = numbers()
+            next(generator)
+            LOG.append(1); generator.throw(ValueError())  # 1
+        """,
     "generator-that-was-begun-before": """
         def numbers():
             yield 1
@@ -312,6 +322,14 @@ PROGRAMS = {
     "just-before-a-thread": """
         def test():
             LOG.append(1); thread = threading.Thread(target=nothing); thread.start()  # 1
+            thread.join()
+        """,
+    "just-before-a-thread-that-has-the-number-of-another": """
+        def start(): thread = threading.Thread(target=nothing); thread.start(); return thread
+        def test():
+            for _ in range(3):
+                start().join()
+            LOG.append(1); thread = start()  # 1
             thread.join()
         """,
     "several-threads": """
