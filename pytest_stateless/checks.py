@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pytest
@@ -15,11 +15,13 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
 from pytest_stateless.detectors import DETECTORS
 from pytest_stateless.environment import make_context
+from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.keys import CHECKED, PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Settings
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.requests import RequestWindows
+from pytest_stateless.second_run import SecondRun
 from pytest_stateless.window import Findings, Windows
 
 
@@ -36,10 +38,12 @@ class Run:
     calls: dict[str, pytest.CallInfo[None]] = field(default_factory=dict)
     out: list[pytest.TestReport] = field(default_factory=list)
     """Reports that pytest has logged already: it is too late to change them."""
+    nextitem: pytest.Item | None = None
     published: bool = False
     """Whether what was found is on its report; those made from then on are that report made anew."""
 
 
+_dumps: Final = json.dumps  # a test may replace it
 _RUN: Final = pytest.StashKey[Run]()
 
 
@@ -49,7 +53,9 @@ class Checks:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        self._windows = Windows(make_context(config, settings), DETECTORS)
+        context = make_context(config, settings)
+        self._windows = Windows(context, DETECTORS)
+        self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
         self._holding = False
@@ -95,7 +101,7 @@ class Checks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        if CHECKED in item.stash:
+        if CHECKED in item.stash and not self._second.is_on:
             self._begin(item)
         return (yield)
 
@@ -106,7 +112,8 @@ class Checks:
         try:
             return (yield)
         finally:
-            if _RUN in item.stash:
+            if _RUN in item.stash and not self._second.is_on:
+                item.stash[_RUN].nextitem = nextitem
                 self._end(item.stash[_RUN], is_last=nextitem is None or CHECKED not in nextitem.stash)
 
     def _begin(self, item: pytest.Item) -> None:
@@ -136,6 +143,8 @@ class Checks:
 
     def requests_of(self, item: pytest.Item) -> RequestWindows | None:
         """The request windows of a running test; None where it isn't checked."""
+        if self._second.is_on:
+            return self._second.requests
         run = item.stash.get(_RUN, None)
         return None if run is None else run.requests
 
@@ -149,10 +158,15 @@ class Checks:
         undoing = ExitStack()
         fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
         try:
-            with self._windows.absorbing():
+            with self._absorbing():
                 return (yield)
         finally:  # a setup that failed half-way is undone too
-            fixturedef.addfinalizer(lambda: undoing.enter_context(self._windows.absorbing()))
+            fixturedef.addfinalizer(lambda: undoing.enter_context(self._absorbing()))
+
+    @contextmanager
+    def _absorbing(self) -> Iterator[None]:
+        with self._windows.absorbing(), self._second.apart():
+            yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_exception_interact(self) -> Generator[None, object, object]:
@@ -178,12 +192,13 @@ class Checks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         run = item.stash.get(_RUN, None)
-        if run is not None and not run.published:
+        if run is not None and not run.published and not self._second.is_on:
             # A phase may make several, one for each subtest: the last is its own.
             run.reports[call.when] = report
             run.calls[call.when] = call
             self._foresee_the_stop(item.session, report)
             if call.when == "teardown":
+                self._blame(item, run)
                 self._publish(item, run)
                 run.calls.clear()  # they hold tracebacks, whose frames hold everything
                 self._running = None
@@ -197,6 +212,14 @@ class Checks:
         number, limit = session.testsfailed + 1, session.config.getoption("maxfail")
         if self._holding and report.failed and limit and number >= limit:
             session.shouldfail = f"stopping after {number} failures"
+
+    def _blame(self, item: pytest.Item, run: Run) -> None:
+        """Find who did it, of a test that passed by itself; let go of what was needed for that."""
+        wanted = not self._settings.no_blame and passed(run.reports.values(), run.calls.values())
+        if wanted and self._second.blame(item, run.nextitem, run.findings):
+            self._windows.disturb()
+        run.findings.leaks = [replace(leak, evidence=None) for leak in run.findings.leaks]
+        run.nextitem = None
 
     def _publish(self, item: pytest.Item, run: Run) -> None:
         """Put what was found on the report that will tell it, and fail that one if it would pass."""
@@ -214,12 +237,15 @@ class Checks:
         }
         if found.leaks and not self._settings.no_fail:
             if call.excinfo is None and report.when is not None:
-                self._fail(item, report, call, found.leaks)
+                fail(item, report, call, self._section(item, found.leaks))
             elif report.failed:
-                _append(report, terminal.plain(terminal.section(item.nodeid, found.leaks)))
-        setattr(report, PAYLOAD, json.dumps(payload))
+                append(report, self._section(item, found.leaks))
+        setattr(report, PAYLOAD, _dumps(payload))
         # JUnit XML looks for them there.
         run.reports["teardown"].user_properties += junit.properties(found.leaks)
+
+    def _section(self, item: pytest.Item, leaks: list[Leak]) -> str:
+        return terminal.plain(terminal.section(item.nodeid, leaks, item.config.option.verbose > 0))
 
     def _telling_phase(self, run: Run) -> str:
         for phase in ("call", "setup"):
@@ -227,25 +253,3 @@ class Checks:
             if report is not None and not any(report is logged for logged in run.out):
                 return phase
         return "teardown"
-
-    def _fail(
-        self, item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], leaks: list[Leak]
-    ) -> None:
-        """Make the report anew as if the phase had failed, so that xfail and its like have their say."""
-        text = terminal.plain(terminal.section(item.nodeid, leaks))
-        failed = pytest.CallInfo.from_call(lambda: pytest.fail(text, pytrace=False), when=call.when)
-        failed.start, failed.stop, failed.duration = call.start, call.stop, call.duration
-        anew = item.ihook.pytest_runtest_makereport(item=item, call=failed)
-        if anew.failed:
-            anew.longrepr = text  # without what pytest would say of the call to fail()
-        report.__dict__.clear()
-        report.__dict__.update(anew.__dict__)
-
-
-def _append(report: pytest.TestReport, text: str) -> None:
-    """Show a text below the failure that a report tells already."""
-    add = getattr(report.longrepr, "addsection", None)
-    if add is not None:
-        add("stateless", text)
-    else:
-        report.longrepr = f"{report.longrepr}\n\n{text}"

@@ -29,6 +29,10 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {"file": self.file, "line": self.line, "function": self.function}
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -46,6 +50,12 @@ class Leak:
     """What expected leftovers are recognised by beside the subject; not shown."""
     request: str | None = None
     """The request during which it happened, as ``POST /login (2nd request)``."""
+    chain: tuple[Origin, ...] = ()
+    """How the user's code came to the origin: that line and the lines that called it, the innermost first."""
+    note: str | None = None
+    """Why no origin could be found."""
+    evidence: Any = field(default=None, compare=False, repr=False)
+    """What to watch to find the origin. It holds live objects, and is dropped before the leak is told."""
 
     @property
     def fingerprint(self) -> str:
@@ -65,11 +75,11 @@ class Leak:
             "rule": self.rule,
             "subject": self.subject,
             "message": self.message,
-            "origin": None
-            if origin is None
-            else {"file": origin.file, "line": origin.line, "function": origin.function},
+            "origin": None if origin is None else origin.to_dict(),
             "owner": self.owner.value,
             "request": self.request,
+            "chain": [caller.to_dict() for caller in self.chain],
+            "note": self.note,
             "fingerprint": self.fingerprint,
         }
 
@@ -83,6 +93,8 @@ class Leak:
             origin=None if plain["origin"] is None else Origin(**plain["origin"]),
             owner=Owner(plain["owner"]),
             request=plain["request"],
+            chain=tuple(Origin(**caller) for caller in plain["chain"]),
+            note=plain["note"],
         )
 
 
@@ -101,6 +113,7 @@ class Rule:
         origin: Origin | None = None,
         owner: Owner = Owner.UNKNOWN,
         traits: Iterable[str] = (),
+        evidence: object = None,
     ) -> Leak:
         """A leak of this kind."""
-        return Leak(self.id, subject, message, origin, owner, frozenset(traits))
+        return Leak(self.id, subject, message, origin, owner, frozenset(traits), evidence=evidence)

@@ -49,6 +49,11 @@ OPTIONS: Final = (
     Option("--stateless-off", "bool", "Check nothing: markers and the fixture do nothing."),
     Option("--stateless-no-fail", "bool", "Report leaks without failing a test."),
     Option(
+        "--stateless-no-blame",
+        "bool",
+        "Don't run a leaking test once more to find the line that changed a module's state.",
+    ),
+    Option(
         "--stateless-allow",
         "list",
         "A known leftover that is fine, as rule:subject-pattern, with ' -- reason' after it if you like.",
@@ -99,6 +104,7 @@ class Settings(NamedTuple):
     check_all: bool
     off: bool
     no_fail: bool
+    no_blame: bool
     allow: tuple[Allowance, ...]
     temp: tuple[str, ...]
     """Absolute and resolved: what the user declared and the system's own."""
@@ -136,6 +142,7 @@ def settings_of(config: pytest.Config) -> Settings:
         check_all=bool(value["--stateless"]),
         off=bool(value["--stateless-off"]),
         no_fail=bool(value["--stateless-no-fail"]),
+        no_blame=bool(value["--stateless-no-blame"]),
         allow=tuple(_allowances(config)),
         temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),

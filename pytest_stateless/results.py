@@ -15,6 +15,7 @@ from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
 from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
+_loads: Final = json.loads  # a test may replace it
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 """pytest's options that leave tests out: an allowance of the whole run may then match nothing."""
 
@@ -22,20 +23,21 @@ _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 class LeakSection:
     """What a leaking test failed with, shown with colours where the terminal has them."""
 
-    def __init__(self, nodeid: str, leaks: list[Leak], in_a_line: bool = False) -> None:
+    def __init__(self, nodeid: str, leaks: list[Leak], in_a_line: bool = False, chains: bool = False) -> None:
         self._nodeid = nodeid
         self._in_a_line = in_a_line
         self._leaks = leaks
+        self._chains = chains
         self.reprcrash = _Crash(terminal.brief(leaks))
         """Where pytest looks for the line of its short summary."""
 
     def __str__(self) -> str:
-        return terminal.plain(terminal.section(self._nodeid, self._leaks))
+        return terminal.plain(terminal.section(self._nodeid, self._leaks, self._chains))
 
     def toterminal(self, writer: Any) -> None:
         """Write to pytest's terminal writer."""
         if not self._in_a_line:  # with --tb=line, pytest shows what it finds in reprcrash beside this
-            _write(writer, terminal.section(self._nodeid, self._leaks))
+            _write(writer, terminal.section(self._nodeid, self._leaks, self._chains))
 
 
 class _Crash:
@@ -68,13 +70,14 @@ class Results:
 
     def take(self, report: pytest.TestReport) -> None:
         """Gather what a report carries, and show it with colours where it is all that the report says."""
-        payload = json.loads(report.__dict__[PAYLOAD])
+        payload = _loads(report.__dict__[PAYLOAD])
         self._checked += 1
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         if leaks and isinstance(report.longrepr, str):
-            shown = LeakSection(report.nodeid, leaks, self._config.option.tbstyle == "line")
+            option = self._config.option
+            shown = LeakSection(report.nodeid, leaks, option.tbstyle == "line", option.verbose > 0)
             if str(shown) == report.longrepr:
                 report.longrepr = shown  # type: ignore[assignment]
         if leaks or payload["errors"]:
@@ -151,7 +154,7 @@ class Results:
         """The sections of the tests that would have failed."""
         for test in session.tests:
             if test.leaks:
-                yield from terminal.section(test.nodeid, test.leaks)
+                yield from terminal.section(test.nodeid, test.leaks, self._config.option.verbose > 0)
                 yield ()
 
     def _on_standard_output(self) -> Iterator[str]:

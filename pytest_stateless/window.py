@@ -119,6 +119,10 @@ class Windows:
             self._shut(window)
             self._ended = {}
 
+    def disturb(self) -> None:
+        """Something else than pytest ran since the last window: the next one looks anew."""
+        self._ended = {}
+
     def let_go(self) -> None:
         """Hold nothing of the program until the next window opens."""
         self._ended = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,3 +65,58 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     return Project(pytester)
+
+
+_COUNT = """
+import pytest
+from pathlib import Path
+LEFT = []
+CARTS = {}
+RUNS = Path(__file__).with_name("runs.txt")
+def count():
+    number = len(RUNS.read_text()) if RUNS.exists() else 0
+    RUNS.write_text("x" * (number + 1))
+    return number + 1
+"""
+
+
+class CountedProject(Project):
+    """A project whose tests can call ``count()``, which says for the how manieth time; files are no leaks of it."""
+
+    _OPTIONS = ("--stateless", "--stateless-allow=file-write:*", "--stateless-report=json:leaks.json")
+
+    def write_test(self, text: str) -> None:
+        """Make the test file; its first line is the eleventh of the file."""
+        self.write("test_shop.py", _COUNT + textwrap.dedent(text))
+
+    def check(self, *arguments: str) -> pytest.RunResult:
+        """Run with every test checked, in this process."""
+        return self.run(*self._OPTIONS, *arguments)
+
+    def check_apart(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
+        """Run with every test checked, in a process of its own."""
+        return self.run_apart(*self._OPTIONS, *arguments, stdin=stdin)
+
+    @property
+    def runs(self) -> int:
+        """How often ``count()`` was called."""
+        path = self.path / "runs.txt"
+        return len(path.read_text()) if path.exists() else 0
+
+    def blamed(self) -> dict[str, str]:
+        """What is said of each leak: the function that did it, or a note."""
+        return {
+            leak["subject"].removeprefix("test_shop."): leak["origin"]["function"]
+            if leak["origin"]
+            else leak["note"]
+            for test in self.report()["tests"]
+            for leak in test["leaks"]
+        }
+
+
+@pytest.fixture
+def counted(project: Project) -> CountedProject:
+    """A project that counts how often its tests run; skipped where this run's own tracer can't be shared."""
+    if sys.version_info < (3, 12) and sys.gettrace() is not None:
+        pytest.skip("this run itself is traced")
+    return CountedProject(project._pytester)

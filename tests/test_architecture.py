@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "streams"},
+    {"leak", "streams", "tracer"},
     {"allowance"},
     {"source"},
-    {"audit", "heap"},
+    {"audit", "blame", "heap"},
     {"doors", "imports"},
     {"detectors"},
     {"expected"},
@@ -24,7 +24,8 @@ LAYERS: Final = (
     {"reports"},
     {"options"},
     {"keys"},
-    {"between", "environment", "fixture", "marker"},
+    {"between", "environment", "failure", "fixture", "marker", "unseen"},
+    {"second_run"},
     {"checks"},
     {"results"},
     {"plugin"},
@@ -39,6 +40,9 @@ USES_PYTEST: Final = {
     "marker",
     "between",
     "checks",
+    "failure",
+    "second_run",
+    "unseen",
     "results",
     "environment",
     "fixture",

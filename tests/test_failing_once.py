@@ -65,7 +65,7 @@ def test_junit_xml_has_one_failed_testcase_with_the_leaks_as_properties(
     (leak,) = case[0]
     assert (leak.get("name"), leak.get("value")) == (
         "stateless.module-state",
-        "test_shop.LEFT  added item: int",
+        "test_shop.LEFT  added item: int by test_shop.py:4 in test_leaks",
     )
     assert case[1].get("message") == "left 1 thing behind: module-state test_shop.LEFT"
 

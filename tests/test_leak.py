@@ -49,6 +49,13 @@ def test_a_fingerprint_is_had_of_any_text() -> None:
             Leak("file-write", "a", "created", Origin("a.py", 3, "f"), Owner.DEPENDENCY, request="GET /"),
             id="everything",
         ),
+        pytest.param(
+            Leak(
+                "a", "b", "c", Origin("a.py", 3, "f"), chain=(Origin("a.py", 3, "f"), Origin("b.py", 4, "g"))
+            ),
+            id="chain",
+        ),
+        pytest.param(Leak("a", "b", "c", note="only on first use"), id="note"),
         pytest.param(Leak("file-write", "a\udcff\n", "\x1b[31m"), id="odd-text"),
     ],
 )
@@ -72,3 +79,9 @@ def test_a_rule_makes_leaks_of_its_kind() -> None:
     leak = Rule("file-write", "It.").leak("a", "created", None, Owner.APPLICATION, ["x"])
     assert leak == Leak("file-write", "a", "created", None, Owner.APPLICATION)
     assert leak.traits == {"x"}
+
+
+def test_evidence_tells_no_leaks_apart_and_is_not_shown() -> None:
+    leak = Leak("a", "b", "c", evidence=["secret"])
+    assert leak == Leak("a", "b", "c")
+    assert "secret" not in f"{leak!r}{leak.to_dict()}"

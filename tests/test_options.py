@@ -34,6 +34,12 @@ def _leaking(project: Project) -> list[str]:
     )
 
 
+def _is_blamed(project: Project) -> bool:
+    """Whether the line that changed a module's state is known."""
+    tests = project.report()["tests"]
+    return any(leak["chain"] for test in tests for leak in test["leaks"])
+
+
 STATE = "test_state: module-state test_shop.CARTS['bob'] added: str (6 characters)"
 FILE = "test_file: file-write receipt.txt created"
 OTHER = "test_other: module-state rates.LEFT added: list (1 item)"
@@ -43,6 +49,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless": (True, ALL, 1),
     "--stateless-off": (True, [], 0),
     "--stateless-no-fail": (True, ALL, 0),
+    "--stateless-no-blame": (True, ALL, 1),
     "--stateless-allow": (["module-state:test_shop.* -- a demo", "file-write:*"], [OTHER], 1),
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
@@ -103,6 +110,8 @@ def _check(option: Option, project: Project, *arguments: str) -> None:
     else:
         assert _leaking(project) == leaks
     assert project.path.joinpath("notes.txt").exists() is (option.flag == "--stateless-report")
+    if STATE in leaks:
+        assert _is_blamed(project) is (option.flag != "--stateless-no-blame")
 
 
 def test_each_option_has_an_effect_to_be_seen() -> None:

@@ -225,6 +225,8 @@ def test_a_json_report_says_everything(project: Project) -> None:
         "origin": {"file": "test_shop.py", "line": 8, "function": "test_c"},
         "owner": "application",
         "request": None,
+        "chain": [],
+        "note": None,
         "fingerprint": second["leaks"][1]["fingerprint"],
     }
 
@@ -238,7 +240,7 @@ def test_a_report_of_each_format_may_be_asked_for_in_one_run(project: Project) -
     at = "::error file=test_shop.py,"
     assert project.path.joinpath("notes.txt").read_text("utf-8").splitlines() == [
         f"{at}line=4,title=module-state::test_shop.py::test_a left behind: test_shop.LEFT  added item: int",
-        f"{at}line=6,title=module-state::test_shop.py::test_c left behind: test_shop.LEFT  added item: int",
+        f"{at}line=7,title=module-state::test_shop.py::test_c left behind: test_shop.LEFT  added item: int",
         f"{at}line=8,title=file-write::test_shop.py::test_c left behind: receipt.txt  created",
     ]
     result.stdout.no_fnmatch_line("::error*")
@@ -368,7 +370,7 @@ def test_hostile_text_comes_out_inert_everywhere(where: tuple[str, ...], hostile
     notes = hostile.path.joinpath("notes.txt").read_text("utf-8").splitlines()
     assert commands == notes
     assert [line.partition("::test_shop.py::test_a left behind: ")[0] for line in notes] == [
-        "::error file=test_shop.py,line=4,title=module-state",
+        "::error file=test_shop.py,line=5,title=module-state",
         "::error file=test_shop.py,line=6,title=file-write",
     ]
     assert all("%0A" not in line.replace("%250A", "") for line in notes)

@@ -19,6 +19,7 @@ from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import is_by_a_tool, traits_of
+from pytest_stateless.heap.watch import Evidence
 from pytest_stateless.heap.written import names_written
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Sources
@@ -137,13 +138,14 @@ def _imported(changes: Iterable[Change]) -> Iterator[str]:
 
 def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
     told = [(entry, frozenset(traits_of(about, entry))) for entry in found]
+    added = sum(entry.before is ABSENT for entry in found)
     if len(found) > _MANY:
         by_traits: dict[frozenset[str], list[Entry]] = {}
         for entry, traits in told:
             by_traits.setdefault(traits, []).append(entry)
         for traits, alike in by_traits.items():
             if len(alike) > 1:
-                yield RULE.leak(about.path.text, _sum(alike, about), owner=Owner(about.owner), traits=traits)
+                yield _leak(about, about.path.text, _sum(alike, about), traits, alike, added)
         told = [(entry, traits) for entry, traits in told if len(by_traits[traits]) == 1]
     for entry, traits in told:
         whole = entry.label is WHOLE
@@ -151,7 +153,16 @@ def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
         item = " item" if whole and about.change.kind not in _UNNAMED else ""
         message = next((said for trait, said in _SAID.items() if trait in traits), None)
         message = message or _message(entry, item, about.show)
-        yield RULE.leak(subject, message, owner=Owner(about.owner), traits=traits)
+        yield _leak(about, subject, message, traits, [entry], added)
+
+
+def _leak(
+    about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry], added: int
+) -> Leak:
+    kind = Kind.CACHE if "cached" in traits else about.change.kind  # its dictionary is functools' own
+    container, holder = about.change.container, about.path.holder
+    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, added)
+    return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 
 def _message(entry: Entry, item: str, show: bool) -> str:

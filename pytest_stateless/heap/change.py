@@ -157,3 +157,11 @@ def safe_key(key: Any, depth: int = _KEY_DEPTH) -> object:
     if depth and cls is frozenset:
         return "frozenset", frozenset(safe_key(part, depth - 1) for part in key)
     return "object", identity(key)
+
+
+def is_plain_key(key: Any, depth: int = _KEY_DEPTH) -> bool:
+    """Whether a key is a plain value, the same in each run."""
+    cls = type(key)
+    if depth and (cls is tuple or cls is frozenset):
+        return all(is_plain_key(part, depth - 1) for part in key)
+    return identity(cls) in _PLAIN_KEYS

@@ -40,7 +40,6 @@ _type_qualname: Final = type.__dict__["__qualname__"].__get__
 _HEAP_TYPE: Final = (
     1 << 9
 )  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement, or by a C module that asked for it
-_COLLECTED: Final = 1 << 14  # Py_TPFLAGS_HAVE_GC: the garbage collector knows what instances refer to
 _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE, 3.10 and later
 
 
@@ -197,7 +196,7 @@ def plan_of(cls: type) -> Plan:
         return Plan(kind)
     namespace, slots = _instance_getters(mro)
     if kind is Kind.OBJECT and namespace is None and not slots and not is_heap_type(cls):
-        kind = Kind.OPAQUE if _type_flags(cls) & _COLLECTED else Kind.ATOM
+        kind = Kind.OPAQUE
     if kind is Kind.WALK and slots:
         kind = Kind.OBJECT
     return Plan(kind, namespace, slots)

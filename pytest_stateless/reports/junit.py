@@ -11,6 +11,6 @@ from pytest_stateless.reports.inert import inert
 def properties(leaks: Sequence[Leak]) -> Iterator[tuple[str, str]]:
     """Name and value of each property."""
     for leak in leaks:
-        by = f" by {leak.origin}" if leak.origin else ""
+        by = f" by {leak.origin}" if leak.origin else f" ({leak.note})" if leak.note else ""
         during = f" during {leak.request}" if leak.request else ""
         yield f"stateless.{leak.rule}", inert(f"{leak.subject}  {leak.message}{by}{during}")

@@ -37,17 +37,17 @@ def brief(leaks: Sequence[Leak]) -> str:
     return f"{headline(leaks)}: " + ", ".join(f"{leak.rule} {inert(leak.subject)}" for leak in leaks)
 
 
-def section(nodeid: str, leaks: Sequence[Leak]) -> Iterator[Line]:
-    """All lines of a leaking test's section."""
+def section(nodeid: str, leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
+    """All lines of a leaking test's section; ``chains`` tells how the user's code came to the lines that did it."""
     yield (Piece(f"{inert(nodeid)} {headline(leaks)}", _BOLD),)
     yield ()
-    yield from table(leaks)
+    yield from table(leaks, chains)
     yield ()
     yield from ((Piece(line),) for line in advice(leaks))
 
 
-def table(leaks: Sequence[Leak]) -> Iterator[Line]:
-    """Two or three lines for each leak: rule, subject and what happened; who did it; during which request."""
+def table(leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
+    """A few lines for each leak: rule, subject and what happened; who did it; during which request."""
     width = max((len(leak.rule) for leak in leaks), default=0) + 2
     margin = Piece(" " * width)
     for leak in leaks:
@@ -58,6 +58,10 @@ def table(leaks: Sequence[Leak]) -> Iterator[Line]:
         )
         if leak.origin is not None:
             yield margin, Piece(f"by {inert(str(leak.origin))}")
+        for caller in leak.chain[1:] if chains else ():
+            yield margin, Piece(f"   called by {inert(str(caller))}")
+        if leak.note is not None:
+            yield margin, Piece(inert_block(leak.note))
         if leak.request is not None:
             yield margin, Piece(f"during {inert(leak.request)}")
 

@@ -7,9 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from pytest_stateless.window import Findings, Windows
+
+class Opening(Protocol):
+    """What opens and closes windows."""
+
+    def open(self) -> Any:
+        """Begin one."""
+        ...
+
+    def close(self, window: Any, /) -> Any:
+        """End one."""
+        ...
 
 
 @dataclass(eq=False)
@@ -27,9 +37,7 @@ class Group:
 class RequestWindows:
     """The request windows of one test."""
 
-    def __init__(
-        self, windows: Windows, report: Callable[[Callable[[Any], Findings], Any, str], None]
-    ) -> None:
+    def __init__(self, windows: Opening, report: Callable[[Callable[..., Any], Any, str], None]) -> None:
         self._windows = windows
         self._report = report
         self._lock = threading.RLock()

@@ -70,7 +70,17 @@ RULES = st.sampled_from(["module-state", "file-write", "listening-socket", "anot
 @pytest.fixture(scope="session")
 def any_leak() -> st.SearchStrategy[Leak]:
     """Leaks of any texts, as a hostile program may leave them."""
-    return st.builds(Leak, RULES, TEXTS, TEXTS, ORIGINS, st.sampled_from(Owner), request=st.none() | TEXTS)
+    return st.builds(
+        Leak,
+        RULES,
+        TEXTS,
+        TEXTS,
+        ORIGINS,
+        st.sampled_from(Owner),
+        request=st.none() | TEXTS,
+        chain=st.lists(st.builds(Origin, TEXTS, st.integers(0, 10**6), TEXTS), max_size=3).map(tuple),
+        note=st.none() | TEXTS,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,8 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "origin": None,
                         "owner": "application",
                         "request": None,
+                        "chain": [],
+                        "note": None,
                         "fingerprint": session.tests[0].leaks[0].fingerprint,
                     },
                     {
@@ -59,6 +61,8 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "origin": {"file": "shop/receipts.py", "line": 31, "function": "save"},
                         "owner": "unknown",
                         "request": None,
+                        "chain": [],
+                        "note": None,
                         "fingerprint": session.tests[0].leaks[1].fingerprint,
                     },
                     {
@@ -68,6 +72,8 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "origin": {"file": "shop/metrics.py", "line": 9, "function": "start"},
                         "owner": "unknown",
                         "request": "POST /login (2nd request)",
+                        "chain": [],
+                        "note": None,
                         "fingerprint": session.tests[0].leaks[2].fingerprint,
                     },
                 ],

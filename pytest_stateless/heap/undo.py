@@ -1,0 +1,126 @@
+"""Puts back for a moment what a leak replaced: the only part of the heap that writes.
+
+Who binds the same name, the same number or the same function again changes nothing that a look could tell. So what
+is bound to such a value is put back to what it was, and taken back afterwards unless it was bound again. As for all
+of the heap, no code of the program runs: the functions of the built-in types do it, on instances of just these.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.change import is_plain_key
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import NAMED, Kind, class_namespace, is_heap_type, mro_of, plan_of
+from pytest_stateless.heap.watch import Evidence
+
+_SAME_AGAIN: Final = frozenset({Kind.ATOM, Kind.WALK, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
+"""Kinds of values that a program binds again as they are."""
+
+
+class _Place(NamedTuple):
+    """Where a value is bound."""
+
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+
+
+def undo(evidence: Evidence) -> Callable[[], None] | None:
+    """Put back what was there. Returns what takes that back; None where nothing could be put back."""
+    found = [(entry, _place(evidence, entry)) for entry in evidence.entries if _is_same_again(entry.after)]
+    places = [(entry, place) for entry, place in found if place is not None]
+    if len(places) < len(evidence.entries) or any(place.get() is not entry.after for entry, place in places):
+        return None
+    for entry, place in places:
+        place.put(entry.before)
+
+    def redo() -> None:
+        for entry, place in places:
+            if place.get() is entry.before:
+                place.put(entry.after)
+
+    return redo
+
+
+def _is_same_again(value: object) -> bool:
+    return value is ABSENT or plan_of(type(value)).kind in _SAME_AGAIN
+
+
+def _place(evidence: Evidence, entry: Entry) -> _Place | None:
+    container, label = evidence.container, entry.label
+    if evidence.kind in NAMED:
+        return _slot(container, label)
+    if evidence.holder is not None and class_namespace(evidence.holder) is container:
+        return _class_attribute(evidence.holder, label)
+    cls = type(container)
+    if cls is types.CellType:
+        return _Place(lambda: container.cell_contents, partial(setattr, container, "cell_contents"))
+    # Else one of the keys might be asked whether it equals another.
+    if (cls is dict or cls is defaultdict) and is_plain_key(label) and all(map(is_plain_key, container)):
+        return _item(container, label)
+    element = entry.before if entry.after is ABSENT else entry.after
+    if cls is set and is_plain_key(element) and all(map(is_plain_key, container)):
+        return _element(container, element)
+    return None
+
+
+def _item(mapping: Any, key: object) -> _Place:
+    def put(value: object) -> None:
+        if value is ABSENT:
+            dict.pop(mapping, key, None)
+        else:
+            dict.__setitem__(mapping, key, value)
+
+    return _Place(lambda: dict.get(mapping, key, ABSENT), put)
+
+
+def _element(container: set[object], element: object) -> _Place:
+    def put(value: object) -> None:
+        if value is ABSENT:
+            container.discard(element)
+        else:
+            container.add(element)
+
+    return _Place(lambda: element if element in container else ABSENT, put)
+
+
+def _class_attribute(cls: type, name: Any) -> _Place | None:
+    """Past the dictionary, for the interpreter remembers what a class and its heirs have."""
+    if any(name in class_namespace(base) for base in mro_of(type(cls))):
+        return None  # a descriptor of the metaclass would be asked
+
+    def put(value: object) -> None:
+        if value is ABSENT:
+            type.__delattr__(cls, name)
+        else:
+            type.__setattr__(cls, name, value)
+
+    return _Place(lambda: class_namespace(cls).get(name, ABSENT), put)
+
+
+def _slot(thing: Any, name: object) -> _Place | None:
+    for base in mro_of(type(thing)):
+        member = class_namespace(base).get(name) if is_heap_type(base) else None  # type: ignore[call-overload]
+        if type(member) is types.MemberDescriptorType:
+            return _member(thing, member)
+    return None
+
+
+def _member(thing: Any, member: types.MemberDescriptorType) -> _Place:
+    def get() -> object:
+        try:
+            return member.__get__(thing)
+        except AttributeError:  # not set
+            return ABSENT
+
+    def put(value: object) -> None:
+        if value is not ABSENT:
+            member.__set__(thing, value)
+        elif get() is not ABSENT:
+            member.__delete__(thing)
+
+    return _Place(get, put)

@@ -1,0 +1,171 @@
+"""Runs a leaking test once more with watchpoints on what leaked, and says which lines did it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import pytest
+
+from pytest_stateless.blame import Chain, Trail, Watch
+from pytest_stateless.heap.undo import undo
+from pytest_stateless.heap.watch import looks_at
+from pytest_stateless.leak import Leak
+from pytest_stateless.requests import RequestWindows
+from pytest_stateless.source import Sources
+from pytest_stateless.tracer import follow
+from pytest_stateless.unseen import run_unseen
+from pytest_stateless.window import Findings, InternalError
+
+FIRST_USE: Final = "only on first use"
+ELSEWHERE: Final = "not by a line of your code"
+FAILED: Final = "not found: the test failed when it was run again"
+SKIPPED: Final = "blame skipped: a debugger or another tracer is active"
+
+
+class SecondRun:
+    """The second run of a test, while there is one."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._watching: _Watching | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the test that runs is run for the second time."""
+        return self._watching is not None
+
+    @property
+    def requests(self) -> RequestWindows | None:
+        """The requests of the second run."""
+        return None if self._watching is None else self._watching.requests
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What happens within isn't the test's."""
+        if self._watching is None:
+            yield
+            return
+        trail = self._watching.trail
+        nothing: list[Watch] = []
+        trail.begin(nothing)
+        try:
+            yield
+        finally:
+            trail.end(nothing)
+
+    def blame(self, item: pytest.Item, nextitem: pytest.Item | None, findings: Findings) -> bool:
+        """Put on each leak the line that did it, or a note why it isn't known. Returns whether the test ran again."""
+        wanted = [leak for leak in findings.leaks if leak.evidence is not None]
+        if not wanted:
+            return False
+        try:
+            told = self._told(
+                wanted, lambda: run_unseen(item, nextitem), item.config.getoption("trace", False)
+            )
+        except pytest.exit.Exception:
+            raise
+        except Exception:
+            findings.errors.append(InternalError("blame", traceback.format_exc()))
+        else:
+            findings.leaks = [told.get(id(leak), leak) for leak in findings.leaks]
+        return True
+
+    def _told(self, leaks: list[Leak], test: Callable[[], bool], traced: bool) -> dict[int, Leak]:
+        """What is to be said instead, by the identity of the leak."""
+        second = None if traced else self._run(leaks, test)
+        if second is None:
+            return {id(leak): replace(leak, note=SKIPPED) for leak in leaks}
+        chains = {id(leak): second.chain_of(leak) for leak in leaks}
+        chains.update(self._bound_again([leak for leak in leaks if chains[id(leak)] is None], test, second))
+        otherwise = FIRST_USE if second.passed else FAILED
+        return {id(leak): _with_chain(leak, chains[id(leak)], otherwise) for leak in leaks}
+
+    def _run(self, leaks: list[Leak], test: Callable[[], bool]) -> _Watching | None:
+        watching = self._watching = _Watching(self._sources, leaks)
+        try:
+            return watching if watching.run(test) else None
+        finally:
+            self._watching = None
+
+    def _bound_again(
+        self, leaks: list[Leak], test: Callable[[], bool], second: _Watching
+    ) -> Iterator[tuple[int, Chain | None]]:
+        """Who binds a value again as it is: found in a third run that begins without it.
+
+        A line that binds it then and ran before as well bound it before as well. Any other one didn't run while the
+        value was there: it binds it on first use.
+        """
+        with ExitStack() as redoing:
+            undone = []
+            for leak in reversed(leaks):  # what several requests changed goes back all the way
+                redo = undo(leak.evidence)
+                if redo is not None:
+                    redoing.callback(redo)
+                    undone.append(leak)
+            third = self._run(undone, test) if undone else None
+        for leak in undone:
+            chain = None if third is None else third.chain_of(leak)
+            if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
+                yield id(leak), chain
+
+
+def _with_chain(leak: Leak, chain: Chain | None, otherwise: str) -> Leak:
+    if chain:
+        return replace(leak, origin=chain[0], chain=chain)
+    return replace(leak, note=otherwise if chain is None else ELSEWHERE)
+
+
+class _Window(NamedTuple):
+    """Of the test or a request in it: the leaks that may be of it, each with the watch on its place."""
+
+    leaks: list[Leak]
+    watches: list[Watch]
+
+
+class _Watching:
+    """One run with watchpoints. As in the first, each request has a window of its own."""
+
+    def __init__(self, sources: Sources, leaks: Sequence[Leak]) -> None:
+        self.trail = Trail(sources)
+        self.passed = False
+        self.requests = RequestWindows(self, self._end_request)
+        self._leaks = leaks
+        self._chains: dict[int, Chain] = {}
+
+    def chain_of(self, leak: Leak) -> Chain | None:
+        """Who did it; empty for nobody in the user's code, None where it didn't happen again."""
+        return self._chains.get(id(leak))
+
+    def run(self, test: Callable[[], bool]) -> bool:
+        """Run the test. Returns whether it could be followed; if not, it wasn't run."""
+        return follow(self.trail, lambda: self._run(test))
+
+    def _run(self, test: Callable[[], bool]) -> None:
+        window = self._open(leak for leak in self._leaks if leak.request is None)
+        self.passed = test()
+        self.requests.finish()
+        self.close(window)
+
+    def open(self) -> _Window:
+        """Begin a request, whose full name is known when it ends."""
+        return self._open(leak for leak in self._leaks if leak.request is not None)
+
+    def close(self, window: _Window, name: str | None = None) -> None:
+        """Take down who did what in a window."""
+        self.trail.end(window.watches)
+        for leak, watch in zip(window.leaks, window.watches, strict=True):
+            if leak.request == name and watch.chain is not None:
+                self._chains[id(leak)] = watch.chain
+
+    def _open(self, leaks: Iterable[Leak]) -> _Window:
+        found = list(leaks)
+        window = _Window(found, [Watch(looks_at(leak.evidence)) for leak in found])
+        self.trail.begin(window.watches)
+        return window
+
+    def _end_request(self, closing: Callable[..., None], window: _Window, name: str) -> None:
+        closing(window, name)

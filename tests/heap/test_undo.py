@@ -1,0 +1,178 @@
+"""What is put back for a third run, and taken back after it."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_stateless.heap.undo import undo
+from pytest_stateless.leak import Leak
+
+Watch = Callable[..., list[Leak]]
+
+
+class Shop:
+    """An instance with a dictionary."""
+
+    user: object = None
+
+
+class Till:
+    """An instance with slots."""
+
+    __slots__ = ("money",)
+
+
+class Plain:
+    """A key that may not be asked anything."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    def __hash__(self) -> int:
+        return hash("bob")
+
+
+class Color(enum.Enum):
+    """Its metaclass guards what is set."""
+
+    RED = 1
+
+
+def function() -> None:
+    """Something that is bound as it is."""
+
+
+def leak_of(watch: Watch, module: types.ModuleType, value: Any, act: Any) -> Leak:
+    module.VALUE = value
+    if isinstance(value, (type, types.FunctionType)):
+        value.__module__ = module.__name__
+    (leak,) = watch(module, lambda: act(value))
+    return leak
+
+
+def cell() -> Callable[[object], None]:
+    """A function that keeps a value."""
+    kept: object = 1
+
+    def keep(value: object) -> None:
+        nonlocal kept
+        kept = value
+
+    keep.get = lambda: kept
+    return keep
+
+
+PUT_BACK = [
+    pytest.param({}, lambda it: it.update(bob=1), dict, {}, {"bob": 1}, id="key-added"),
+    pytest.param({"bob": 1}, lambda it: it.update(bob=2), dict, {"bob": 1}, {"bob": 2}, id="key-changed"),
+    pytest.param({"bob": 1}, lambda it: it.pop("bob"), dict, {"bob": 1}, {}, id="key-removed"),
+    pytest.param({"bob": []}, lambda it: it.pop("bob"), dict, {"bob": []}, {}, id="container-removed"),
+    pytest.param({}, lambda it: it.update(bob=function), dict, {}, {"bob": function}, id="function"),
+    pytest.param({}, lambda it: it.update(bob=(1, [])), dict, {}, {"bob": (1, [])}, id="tuple"),
+    pytest.param(
+        defaultdict(list), lambda it: it.update(bob=1), dict, {}, {"bob": 1}, id="default-dictionary"
+    ),
+    pytest.param(set(), lambda it: it.add("bob"), set, set(), {"bob"}, id="item-of-a-set-added"),
+    pytest.param({"bob"}, lambda it: it.discard("bob"), set, {"bob"}, set(), id="item-of-a-set-removed"),
+    pytest.param(
+        Shop(), lambda it: setattr(it, "a", 1), lambda it: dict(vars(it)), {}, {"a": 1}, id="attribute"
+    ),
+    pytest.param(
+        type("C", (), {"user": None}),
+        lambda it: setattr(it, "user", "bob"),
+        lambda it: it.user,
+        None,
+        "bob",
+        id="class",
+    ),
+    pytest.param(
+        type("C", (Shop,), {}),
+        lambda it: setattr(it, "user", "bob"),
+        lambda it: it.user,
+        None,
+        "bob",
+        id="class-that-inherits",
+    ),
+    pytest.param(
+        Color,
+        lambda it: setattr(it, "user", "bob"),
+        lambda it: getattr(it, "user", None),
+        None,
+        "bob",
+        id="enum",
+    ),
+    pytest.param(
+        Till(), lambda it: setattr(it, "money", 1), lambda it: getattr(it, "money", None), None, 1, id="slot"
+    ),
+    pytest.param(cell(), lambda it: it("bob"), lambda it: it.get(), 1, "bob", id="closure"),
+]
+
+
+@pytest.mark.parametrize(("value", "act", "read", "before", "after"), PUT_BACK)
+def test_what_was_there_is_put_back_and_taken_back(
+    value: Any, act: Any, read: Any, before: object, after: object, watch: Watch, module: types.ModuleType
+) -> None:
+    leak = leak_of(watch, module, value, act)
+    redo = undo(leak.evidence)
+    assert redo is not None
+    assert read(value) == before
+    redo()
+    assert read(value) == after
+
+
+def test_what_was_bound_again_meanwhile_stays(watch: Watch, module: types.ModuleType) -> None:
+    value = {"bob": 1000}
+    leak = leak_of(watch, module, value, lambda it: it.update(bob=2000))
+    redo = undo(leak.evidence)
+    assert redo is not None
+    value["bob"] = 3000
+    redo()
+    assert value == {"bob": 3000}
+
+
+def test_several_entries_are_put_back_together(watch: Watch, module: types.ModuleType) -> None:
+    value: dict[str, int] = {}
+    leak = leak_of(watch, module, value, lambda it: it.update(dict.fromkeys("abcdef", 1)))
+    redo = undo(leak.evidence)
+    assert redo is not None
+    assert value == {}
+    redo()
+    assert value == dict.fromkeys("abcdef", 1)
+
+
+LEFT_ALONE = [
+    pytest.param({}, lambda it: it.update(bob=[]), id="a-container-that-was-added"),
+    pytest.param({}, lambda it: it.update(bob=object()), id="an-object-that-was-added"),
+    pytest.param({}, lambda it: it.update({Plain(): 1}), id="a-key-that-is-no-plain-value"),
+    pytest.param(
+        {Plain(): 1}, lambda it: it.update({"eve": 1}), id="a-key-beside-one-that-is-no-plain-value"
+    ),
+    pytest.param(OrderedDict(), lambda it: it.update(bob=1), id="a-dictionary-with-more-than-a-dictionary"),
+    pytest.param([], lambda it: it.append(1), id="list"),
+    pytest.param({Plain()}, lambda it: it.add("eve"), id="a-set-of-what-is-no-plain-value"),
+    pytest.param(
+        type("C", (), {}), lambda it: setattr(it, "__doc__", "x"), id="what-a-class-of-classes-guards"
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "act"), LEFT_ALONE)
+def test_what_cannot_be_put_back_safely_is_left_alone(
+    value: Any, act: Any, watch: Watch, module: types.ModuleType
+) -> None:
+    leak = leak_of(watch, module, value, act)
+    assert undo(leak.evidence) is None
+
+
+def test_what_was_changed_since_is_left_alone(watch: Watch, module: types.ModuleType) -> None:
+    value = {"bob": 1000}
+    leak = leak_of(watch, module, value, lambda it: it.update(bob=2000))
+    value["bob"] = 3000
+    assert undo(leak.evidence) is None
+    assert value == {"bob": 3000}
