@@ -32,6 +32,7 @@ from pytest_stateless.heap.graph import (
     is_heap_type,
     iterate_sequence,
     members_of,
+    module_name_of,
     module_namespace,
     mro_of,
     name_of,
@@ -57,6 +58,8 @@ class Path(NamedTuple):
     """The class whose namespace it is, or whose instance's; None for a module's and for what is no namespace."""
     home: str = ""
     """The module of the function whose attributes they are."""
+    keeper: str = ""
+    """The module that made the class of the nearest instance on the way, weak containers aside; else the first one."""
 
 
 class _Step(NamedTuple):
@@ -88,14 +91,24 @@ def find_paths(
     wanted = {identity(target) for target in targets}
     known = {place: heap.paths[place][0] for place in wanted if _still_leads(heap, place)}
     search = _Search(heap, wanted - known.keys())
+    if search.wanted and groups:
+        search.elsewhere = set(_globals(heap, groups[1:]))
     for group in groups:
         if search.wanted:
             search.run(search.roots(group))
+            search.elsewhere.clear()
     while search.wanted and search.foreign:
         away, search.foreign = search.foreign, {}
         search.run(list(away.values()))
     heap.paths.update((place, (path, search.chain(place))) for place, path in search.found.items())
     return known | search.found
+
+
+def _globals(heap: Heap, groups: Iterable[Mapping[str, types.ModuleType]]) -> Iterator[tuple[object, int]]:
+    """Name and identity of all that modules have under a name."""
+    for name, module in chain.from_iterable(group.items() for group in groups):
+        if heap.scope.enters_module(name) and heap.plan(type(module)).kind is Kind.MODULE:
+            yield from ((label, identity(value)) for label, value in list(module_namespace(module).items()))
 
 
 def _still_leads(heap: Heap, place: int) -> bool:
@@ -124,6 +137,8 @@ class _Search:
         self.steps: dict[int, _Step] = {}
         self.foreign: dict[int, _Step] = {}
         """Classes and functions met away from home: entered last, if nothing better leads inside."""
+        self.elsewhere: set[tuple[object, int]] = set()
+        """What modules of later groups have under the same name: it was imported from there, and is found there."""
 
     def roots(self, modules: Mapping[str, types.ModuleType]) -> list[_Step]:
         level = []
@@ -179,7 +194,16 @@ class _Search:
             labels[0], labels[1] = _defined_at(labels[0], labels[1])
         if shown is not steps:
             labels.insert(half, "…")
-        return Path(labels[0], "".join(labels), step.namespace, *self._holder(step))
+        return Path(labels[0], "".join(labels), step.namespace, *self._holder(step), self._keeper(steps))
+
+    def _keeper(self, steps: list[_Step]) -> str:
+        for step in reversed(steps):
+            cls = type(step.thing)
+            if is_heap_type(cls) and self.heap.plan(cls).kind is Kind.OBJECT:
+                home = module_name_of(cls)
+                if home not in _OF_WEAK_CONTAINERS:
+                    return home
+        return steps[0].module
 
     def _holder(self, step: _Step) -> tuple[type | None, str]:
         if not step.namespace or step.parent is None:
@@ -196,6 +220,8 @@ class _Search:
                 continue
             plan = self.heap.plan(type(held))
             if plan.kind is Kind.ATOM:
+                continue
+            if step.parent is None and (label[0], identity(held)) in self.elsewhere:
                 continue
             if plan.kind is Kind.MODULE and self._is_root(held):
                 continue
@@ -231,6 +257,7 @@ class _Search:
         return type(home) is str and home != module and self.heap.has_module(home)
 
 
+_OF_WEAK_CONTAINERS: Final = frozenset({"weakref", "_weakrefset"})
 _NOT_FOLLOWED: Final = frozenset({"__builtins__", "__spec__", "__loader__"})
 _MIRRORED: Final = frozenset({"posix", "nt"})
 """Modules whose state has its name elsewhere, in ``os``."""

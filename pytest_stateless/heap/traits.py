@@ -25,6 +25,8 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
     """What is known of an entry beside its path."""
     yield "added" if entry.before is ABSENT else "removed" if entry.after is ABSENT else "changed"
     yield f"owner:{about.owner}"
+    if (about.path.keeper or about.path.module) not in about.application:
+        yield "kept-by-library"
     for base in spelled_bases(type(about.change.container)):
         yield f"in:{base}"
     yield from _value_traits(entry.after, "value", about)

@@ -149,6 +149,23 @@ def test_an_entry_has_no_other_traits(entry: Entry, absent: str) -> None:
     assert absent not in set(traits_of(about(), entry))
 
 
+@pytest.mark.parametrize(
+    ("module", "keeper", "kept_by_library"),
+    [
+        ("shop.cart", "", False),
+        ("shop.cart", "library.part", True),
+        ("library.part", "", True),
+        ("library.part", "shop.cart", False),
+    ],
+)
+def test_what_a_librarys_object_keeps_is_the_librarys(
+    module: str, keeper: str, kept_by_library: bool
+) -> None:
+    where = about(module=module)
+    where = where._replace(path=where.path._replace(keeper=keeper))
+    assert ("kept-by-library" in set(traits_of(where, Entry("a", ABSENT, 1)))) is kept_by_library
+
+
 @pytest.mark.parametrize("label", ["__doc__", "a"])
 def test_items_have_no_traits_of_attributes(label: str) -> None:
     traits = set(traits_of(about(namespace=False), Entry(label, None, 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,26 +14,11 @@ if TYPE_CHECKING:
 
 LeftBy = Callable[["Way", str], list[str]]
 
-NO_READER: Final = {
-    "numpy_state": "no reader of numpy's arrays and generators yet",
-    "sqlite_memory": "no reader of databases in memory yet",
-    "sqlalchemy_memory": "no reader of databases in memory yet",
-}
-"""Stores whose content no referent shows, by shop."""
 
-
-@pytest.fixture
-def _not_seen_yet(way: Way, request: pytest.FixtureRequest) -> None:
-    if way.leaks and way.shop in NO_READER:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=NO_READER[way.shop]))
-
-
-@pytest.mark.usefixtures("_not_seen_yet")
 def test_what_is_stored_first_of_all_is_told(way: Way, left_by: LeftBy) -> None:
     assert_told(left_by(way, "leaves first"), way.leaks)
 
 
-@pytest.mark.usefixtures("_not_seen_yet")
 def test_what_is_stored_after_others_is_told(way: Way, left_by: LeftBy) -> None:
     assert_told(left_by(way, "leaves last"), way.leaks)
 
