@@ -15,6 +15,7 @@ from pytest_stateless.heap.graph import (
     class_namespace,
     identity,
     is_heap_type,
+    module_name_of,
     module_namespace,
     mro_of,
     plan_of,
@@ -34,6 +35,8 @@ def is_first_use(about: About, entry: Entry) -> bool:
 
 
 def _is_set_up(about: About, entry: Entry) -> bool:
+    if entry.before is ABSENT and _is_private(entry.label) and _is_of_its_package(about, entry.after):
+        return True  # its own for each class or instance, also where a base has one
     before = entry.before if entry.before is not ABSENT else inherited(about.holder, entry.label)
     if _is_private(entry.label) and type(before) is bool and type(entry.after) is bool:
         return True  # a switch of the library's own, as whether a cache must be made anew
@@ -44,6 +47,11 @@ def _is_set_up(about: About, entry: Entry) -> bool:
     else:
         nothing = _is_nothing(before)
     return nothing and not about.is_of_the_application(entry.after)
+
+
+def _is_of_its_package(about: About, value: object) -> bool:
+    made_by = module_name_of(type(value)).partition(".")[0]
+    return about.holder is not None and made_by == about.holder_module.partition(".")[0]
 
 
 def _is_nothing(value: object) -> bool:

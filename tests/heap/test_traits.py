@@ -21,6 +21,7 @@ from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import Kind, class_namespace
 from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.traits import traits_of
 
 NOTHING = Content([], [])
@@ -59,7 +60,7 @@ def about(
         owner=owner,
         imported=frozenset({"fresh"}),
         application=frozenset({"shop", "shop.cart"}),
-        tools=frozenset({"tool"}),
+        tools=frozenset({"tool", "pytest_stateless"}),
         written=lambda: frozenset({written}),
         lasts=lambda thing: thing is KEPT_BY_THE_SHOP or thing is SHOP,
     )
@@ -129,6 +130,7 @@ def test_an_entry_has_its_traits(entry: Entry, traits: set[str]) -> None:
     [
         pytest.param(Entry("a", 1, [_class("tool")(), 1]), "value:of-a-tool", id="list-of-a-tools-and-others"),
         pytest.param(Entry("a", 1, []), "value:of-a-tool", id="empty-list"),
+        pytest.param(Entry("a", 1, Inside("1 row", 1)), "value:of-a-tool", id="what-a-reader-found"),
         pytest.param(Entry("a", 1, type("Frozen", (dt.datetime,), {"__module__": "tool"})(2024, 1, 1)),
                      "value:of-a-tool", id="time-that-a-tool-made"),
         pytest.param(Entry("a", 1, {}), "value:built-in-names", id="empty-dict"),
@@ -215,6 +217,7 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
         pytest.param(about(), Entry("a", (), (1,)), True, id="tuple-for-an-empty-one"),
         pytest.param(about(), Entry("a", frozenset(), frozenset({1})), True, id="frozenset-for-an-empty-one"),
         pytest.param(about(holder=LIBRARY), Entry("_a", ABSENT, LIBRARY()), True, id="its-own-object-in-private"),
+        pytest.param(about(holder=_class("library", _a=LIBRARY())), Entry("_a", ABSENT, LIBRARY()), True, id="one-of-its-own"),
         pytest.param(about(holder=LIBRARY), Entry("a", ABSENT, LIBRARY()), False, id="its-own-object-in-public"),
         pytest.param(about(LIBRARY(), Kind.OBJECT, False), Entry("a", None, 1), True, id="slot"),
         pytest.param(about(SHOP(), Kind.OBJECT, False), Entry("a", None, 1), False, id="slot-of-the-application"),
