@@ -155,7 +155,6 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "weakref.finalize._registry": "what to do when objects die",
     "multiprocessing.util._finalizer_registry": "what to do when objects die",
     "jinja2.lexer._lexer_cache": "lexers, by the settings of their environment",
-    "weakref.finalize._index_iter": "numbers the former",
     "django.core.cache.caches._connections": "a thread's connections, made on first use; what caches hold is watched",
     "django.urls.base._urlconfs": "which URLs a request is matched with, set and cleared for each",
     "django.template.engines._engines": "template engines, made from the settings on first use",
@@ -274,6 +273,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "a library set itself up on first use", "first-use"),
     _expect("module-state", "what a library set up on first use was dropped", "dropped"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
+    _expect(
+        "module-state",
+        "a library numbers what it makes",
+        "inside",
+        "in:itertools.count",
+        "!owner:application",
+    ),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
     _expect(
