@@ -57,9 +57,6 @@ def test_a_known_leftover_is_told_by_rule_subject_and_traits(
         pytest.param(
             leak("module-state", "lib.clock", "was:of-a-tool", "changed"), id="tools-object-replaced"
         ),
-        pytest.param(
-            leak("module-state", "lib.PLACES", "added", "empty", "owner:dependency"), id="empty-place"
-        ),
         pytest.param(leak("module-state", "lib.cache._time", "clock", "changed"), id="time-of-last-use"),
         pytest.param(
             leak("module-state", "lib.timer", "was:threading.Thread", "value:threading.Thread"),
@@ -67,6 +64,10 @@ def test_a_known_leftover_is_told_by_rule_subject_and_traits(
         ),
         pytest.param(
             leak("module-state", "lib.Flags._value2member_map_[3]", "added", "value:enum.Flag"), id="flags"
+        ),
+        pytest.param(leak("module-state", "lib.NUMBERS", "inside", "in:itertools.count"), id="numbering"),
+        pytest.param(
+            leak("module-state", "lib.PLACES", "added", "empty", "owner:dependency"), id="empty-place"
         ),
         pytest.param(leak("file-write", ".pytest_cache/v/cache/lastfailed"), id="pytest-cache"),
         pytest.param(leak("file-write", "shop/.pytest_cache"), id="pytest-cache-elsewhere"),
