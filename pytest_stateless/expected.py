@@ -344,6 +344,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         ),
         subject="*._local._storage._data",
     ),
+    *(
+        _expect("module-state", reason, f"in:{cls}", "!owner:application")
+        for cls, reason in (
+            ("builtins.generator", "a library's generator began, or ended"),
+            ("itertools.count", "a library numbers what it makes"),
+        )
+    ),
     _expect(
         *("module-state", "a storage of files, made from the settings on first use", "added"),
         "value:django.core.files.storage.base.Storage",

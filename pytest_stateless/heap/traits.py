@@ -129,6 +129,8 @@ def _is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
 
     A value of the program that a tool made in place of a plain one, as a frozen time, is the program's.
     """
+    if type(value) is Inside:  # what this plugin read of a thing of the program
+        return False
     bases = list(spelled_bases(type(value)))
     if not _VALUES.isdisjoint(bases):
         return False
