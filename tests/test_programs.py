@@ -126,6 +126,11 @@ DESCRIPTOR = """
         leaking("user-in-a-namespace", "",
                 "from types import SimpleNamespace\nNOW = SimpleNamespace(user=None)\ndef act(): NOW.user = 'bob'",
                 "shop.NOW.user"),
+        leaking("generator-of-the-application-that-moves", "",
+                "def make():\n    yield 1\n    yield 2\nNUMBERS = make()\ndef act(): next(NUMBERS)", "shop.NUMBERS"),
+        leaking("bytes-that-grow", "", "KEPT = bytearray()\ndef act(): KEPT.extend(b'bob')", "shop.KEPT"),
+        leaking("numbers-of-orders", "",
+                "import itertools\nNUMBERS = itertools.count()\ndef act(): next(NUMBERS)", "shop.NUMBERS"),
         leaking("user-of-a-thread", "",
                 "import threading\nNOW = threading.local()\ndef act(): NOW.user = 'bob'", "shop.NOW.user"),
         leaking("user-on-a-function", "", "def view(): pass\nview.user = None\ndef act(): view.user = 'bob'",
@@ -281,6 +286,11 @@ def test_a_program_that_keeps_something_is_told(
                      def act(): SEEN[Cart()] = 1
                      """,
                      id="weak-key-that-is-gone"),
+        pytest.param("def make():\n    yield 1\n    yield 2\nclass Context: pass\n"
+                     "CONTEXT = Context()\nCONTEXT.gen = make()\ndef use(): next(CONTEXT.gen)",
+                     "def act(): library.use()", id="generator-of-a-library-that-begins"),
+        pytest.param("import itertools\nNUMBERS = itertools.count()\ndef use(): next(NUMBERS)",
+                     "def act(): library.use()", id="library-that-numbers-what-it-makes"),
         pytest.param("import threading\nNOW = threading.local()\n"
                      "def use():\n    NOW.__dict__.setdefault('stack', []).append(1)\n    NOW.stack.pop()",
                      "def act(): library.use()", id="stack-of-a-thread-that-is-empty-again"),

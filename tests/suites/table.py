@@ -132,6 +132,10 @@ SUITES: Final = {
                 "module-state:pympler.asizeof.*",
                 "pympler, which the suite measures with, keeps what it found out of every class",
             ),
+            (
+                "module-state:attr._compat.repr_context.already_repring",
+                "the set of what is being shown stays with the thread, empty",
+            ),
         ),
         at_least=1370,
     ),
