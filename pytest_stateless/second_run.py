@@ -101,7 +101,7 @@ class SecondRun:
         """
         with ExitStack() as redoing:
             undone = []
-            for leak in reversed(leaks):  # what several requests changed goes back all the way
+            for leak in leaks:
                 redo = undo(leak.evidence)
                 if redo is not None:
                     redoing.callback(redo)

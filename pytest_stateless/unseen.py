@@ -111,7 +111,6 @@ def _unchanged(item: Any) -> Iterator[None]:
     kept: list[tuple[list[Any], list[Any]]] = [
         (held, list(held)) for held in (item._report_sections, item.user_properties, item.own_markers)
     ]
-    last = {name: getattr(sys, name) for name in _LAST if hasattr(sys, name)}
     try:
         yield
     finally:
@@ -122,7 +121,6 @@ def _unchanged(item: Any) -> Iterator[None]:
         item.__dict__.pop("_excinfo", None)
         for name in _LAST:
             sys.__dict__.pop(name, None)
-        sys.__dict__.update(last)
 
 
 @contextmanager

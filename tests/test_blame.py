@@ -329,7 +329,8 @@ PROGRAMS = {
         def test():
             for _ in range(3):
                 start().join()
-            LOG.append(1); thread = start()  # 1
+            thread = threading.Thread(target=nothing)
+            LOG.append(1); thread.start()  # 1
             thread.join()
         """,
     "several-threads": """

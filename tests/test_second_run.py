@@ -137,6 +137,13 @@ NOTES = [
         id="another-key-each-time",
     ),
     pytest.param(
+        "class Session:\n    user = None\n"
+        "def test_a():\n    count()\n    assert Session.user is None\n    Session.user = 'bob'",
+        {"Session.user": "test_a"},
+        3,
+        id="failed-for-its-own-leak",
+    ),
+    pytest.param(
         "def test_a():\n    number = count()\n    if number == 1: LEFT.append(1)\n    assert number == 1",
         {"LEFT": "not found: the test failed when it was run again"},
         2,
@@ -611,12 +618,13 @@ def test_nothing_of_the_program_is_held_afterwards(counted: CountedProject) -> N
         SEEN = []
         def test_a():
             CARTS["bob"] = Cart()
+            SEEN.append(weakref.ref(CARTS["bob"]))
             count()
         @pytest.mark.stateless(False)
         def test_b():
-            cart = weakref.ref(CARTS.pop("bob"))
+            CARTS.clear()
             gc.collect()
-            assert cart() is None
+            assert [cart() for cart in SEEN] == [None, None]
         """,
     )
     counted.check().assert_outcomes(failed=1, passed=1)

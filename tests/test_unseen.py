@@ -25,9 +25,10 @@ SKIPPED = "blame skipped: a debugger or another tracer is active"
         ("--capture=tee-sys",),
         ("-p", "no:capture"),
         ("-s", "--setup-show"),
+        ("--setup-show",),
         ("-rA",),
     ],
-    ids=["fd", "no", "sys", "tee-sys", "no-plugin", "setup-show", "all-sections"],
+    ids=["fd", "no", "sys", "tee-sys", "no-plugin", "setup-show-and-no", "setup-show", "all-sections"],
 )
 def test_the_output_of_the_second_run_is_not_shown(options: tuple[str, ...], counted: CountedProject) -> None:
     counted.write_test(
@@ -67,6 +68,22 @@ def test_neither_live_logs_nor_the_log_file_have_the_second_run(counted: Counted
     assert "run 1" in text
     assert "run 2" not in text
     assert counted.path.joinpath("run.log").read_text().count("run ") == 1
+
+
+def test_no_window_is_open_in_the_second_run(counted: CountedProject) -> None:
+    counted.write_test(
+        """
+        from pytest_stateless import audit
+        OPEN = []
+        def test_a():
+            OPEN.append(audit.current() is not None)
+            count()
+        @pytest.mark.stateless(False)
+        def test_b():
+            assert OPEN == [True, False]
+        """
+    )
+    counted.check().assert_outcomes(failed=1, passed=1)
 
 
 def test_warnings_of_the_second_run_are_not_counted(counted: CountedProject) -> None:
@@ -133,18 +150,49 @@ def test_properties_are_recorded_once(counted: CountedProject) -> None:
 
 
 def test_the_last_error_is_none_of_the_second_run(counted: CountedProject) -> None:
+    counted.write(
+        "conftest.py", "import sys\ndef pytest_sessionfinish(): print(vars(sys).get('last_value'))\n"
+    )
+    counted.write_test("def test_a():\n    LEFT.append(1)\n    assert count() == 1\n")
+    result = counted.check_apart("-s")
+    result.stdout.fnmatch_lines(["*None*"])
+    result.stdout.no_fnmatch_line("*assert 2 == 1*")
+
+
+def test_an_error_of_the_second_run_is_not_taken_for_one_of_the_first(counted: CountedProject) -> None:
+    counted.write_test(
+        """
+        import unittest
+        class TestA(unittest.TestCase):
+            @pytest.mark.xfail(raises=pytest.fail.Exception)
+            def test_a(self):
+                LEFT.append(1)
+                self.assertEqual(count(), 1)
+        """
+    )
+    assert counted.check().parseoutcomes() == {"xfailed": 1}
+
+
+def test_another_debugger_stops_in_the_first_run_only(counted: CountedProject) -> None:
     counted.write_test(
         """
         import sys
+        STOPS = []
+        @pytest.fixture(scope="module", autouse=True)
+        def debugger():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "breakpointhook", lambda: STOPS.append(1))
+                yield
         def test_a():
-            LEFT.append(1)
-            assert count() == 1
+            LEFT.append(count())
+            breakpoint()
         @pytest.mark.stateless(False)
         def test_b():
-            assert not hasattr(sys, "last_value")
-        """,
+            assert STOPS == [1]
+        """
     )
     counted.check().assert_outcomes(failed=1, passed=1)
+    assert counted.runs == 2
 
 
 def test_a_debugger_stops_in_the_first_run_only(counted: CountedProject) -> None:
