@@ -38,7 +38,7 @@ class Cart:
     pass
 
 
-CARTS = {"alice": Cart(), "bob": Cart(), "carol": Cart()}
+CARTS = {name: Cart() for name in ("alice", "bob", "carol", "dave", "eve", "frank")}  # leaking tests run twice
 """
 
 ALIVE = """
