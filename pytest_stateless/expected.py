@@ -69,6 +69,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "sqlite3.Cache": "compiled statements, by their text, before 3.11",
     "sqlalchemy.util._collections.LRUCache": "compiled statements, by their structure: the same in every process",
     "django.db.backends.base.base.BaseDatabaseWrapper": "a connection to a database, which holds the state",
+    "_cffi_backend.Lib": "the functions of a library in C, each looked up on first use",
     "gettext.NullTranslations": "a catalogue of messages, the same in every process",
     "multiprocessing.heap.Heap": "the books of an allocator; who keeps what it gave is seen",
     "pygments.token._TokenType": "a name; it makes the names below it on first use",
@@ -83,6 +84,12 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "threading.Condition": {"_waiters": "the threads that wait for a moment"},
     "jinja2.environment.Environment": {"cache": "compiled templates, by their source"},
     "django.db.models.options.Options": {"_get_fields_cache": "which fields a model has, by the question"},
+    "django.urls.resolvers.URLResolver": {
+        "_reverse_dict": "the addresses, collected on first use for each language",
+        "_namespace_dict": "the addresses, collected on first use for each language",
+        "_app_dict": "the addresses, collected on first use for each language",
+        "_callback_strs": "the addresses, collected on first use for each language",
+    },
     "django.contrib.contenttypes.models.ContentTypeManager": {
         "_cache": "the rows of the models' own table, which only a migration changes"
     },
@@ -151,6 +158,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "decimal.DefaultContext": "its flags are raised by any inexact sum",
     "unittest.signals._results": "weak entries of test results",
     "doctest.master": "the last run",
+    "pydoc.pager": "how long texts are shown, found out on first use",
     "string._re": "loaded on first use",
     "weakref.finalize._registry": "what to do when objects die",
     "multiprocessing.util._finalizer_registry": "what to do when objects die",

@@ -257,6 +257,8 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param("def use(): use.done = True", "def act(): library.use()", id="note-on-a-librarys-function"),
         pytest.param("class Field:\n    creation_counter = 0\n    def __init__(self): Field.creation_counter += 1",
                      "def act(): library.Field()", id="library-that-numbers-definitions"),
+        pytest.param("class Lexer:\n    @classmethod\n    def use(cls): cls._tokens = {1: 2}",
+                     "def act(): library.Lexer.use()", id="private-note-on-a-librarys-class"),
         pytest.param("class View:\n    @classmethod\n    def use(cls): cls.suffix = None",
                      "class Own(library.View): pass\ndef act(): Own.use()", id="nothing-declared-on-a-class"),
         pytest.param("class Field:\n    to = ['id']\n    def use(self): self.to = tuple(self.to)",

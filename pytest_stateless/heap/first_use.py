@@ -37,7 +37,7 @@ def is_first_use(about: About, entry: Entry) -> bool:
 def _is_set_up(about: About, entry: Entry) -> bool:
     if entry.before is ABSENT and _is_private(entry.label) and _is_of_its_package(about, entry.after):
         return True  # its own for each class or instance, also where a base has one
-    before = entry.before if entry.before is not ABSENT else inherited(about.holder, entry.label)
+    before = entry.before if entry.before is not ABSENT else _otherwise(about, entry.label)
     if _is_private(entry.label) and type(before) is bool and type(entry.after) is bool:
         return True  # a switch of the library's own, as whether a cache must be made anew
     if before is ABSENT:  # a module's new name is looked at by is_lazy
@@ -78,7 +78,7 @@ def is_lazy(about: About, entry: Entry) -> bool:
     """
     if entry.before is not ABSENT and entry.after is not ABSENT:
         return False
-    if about.holder is not None and _is_cached(inherited(about.holder, entry.label)):
+    if about.holder is not None and _is_cached(_otherwise(about, entry.label)):
         return True
     foreign = about.holder_module not in about.application
     if foreign and _makes_attributes(about) and not _is_set(about, entry.label):
@@ -145,9 +145,19 @@ def is_as_inherited(about: About, entry: Entry) -> bool:
     if about.holder is None or about.of_a_class or (entry.before is not ABSENT and entry.after is not ABSENT):
         return False
     value = entry.after if entry.before is ABSENT else entry.before
-    shown = inherited(about.holder, entry.label)
+    shown = _otherwise(about, entry.label)
     return shown is not ABSENT and (
         value is shown or (type(value) is types.MethodType and value.__func__ is shown)
+    )
+
+
+def _otherwise(about: About, name: object) -> object:
+    """What is shown for an attribute where the thing itself has none."""
+    holder = about.holder
+    if holder is None or not about.of_a_class:
+        return inherited(holder, name)
+    return next(
+        (found for base in mro_of(holder)[1:] if (found := inherited(base, name)) is not ABSENT), ABSENT
     )
 
 
