@@ -43,7 +43,9 @@ class Run:
     """Whether what was found is on its report; those made from then on are that report made anew."""
 
 
-_dumps: Final = json.dumps  # a test may replace it
+_dumps: Final = json.JSONEncoder(
+    separators=(",", ":")
+).encode  # a test may replace json.dumps, or its separators
 _RUN: Final = pytest.StashKey[Run]()
 
 

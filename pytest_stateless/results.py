@@ -15,7 +15,7 @@ from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
 from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
-_loads: Final = json.loads  # a test may replace it
+_loads: Final = json.JSONDecoder().decode  # a test may replace json.loads
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 """pytest's options that leave tests out: an allowance of the whole run may then match nothing."""
 

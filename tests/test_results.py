@@ -390,3 +390,21 @@ def test_programs_get_hostile_text_as_it_is(hostile: Project) -> None:
     assert (
         values[1] == r"f\n::error file=x::y\x1b]0;t\x07%0A<b>&\udcff,z  created by test_shop.py:6 in test_a"
     )
+
+
+def test_what_a_test_does_to_json_spoils_no_report(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        """
+        import json
+        def test_separators(): json.JSONEncoder.item_separator = ";"
+        def test_functions(): json.dumps = json.loads = json.dump = json.load = None
+        """,
+    )
+    result = project.run_apart(
+        "--stateless", "--stateless-no-blame", "-p", "no:cacheprovider", "--stateless-report=json:leaks.json"
+    )
+    result.assert_outcomes(failed=2)
+    subjects = [leak["subject"] for test in project.report()["tests"] for leak in test["leaks"]]
+    assert "json.encoder.JSONEncoder.item_separator" in subjects
+    assert "json.dumps" in subjects
