@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -305,6 +306,21 @@ def test_a_reader_gives_what_is_held(thing: object, held: list[object]) -> None:
             id="summed-up",
         ),
         pytest.param({1}, lambda it: it.add("a"), lambda it: it.add("b"), id="set"),
+        pytest.param(
+            bytearray(b"a"), lambda it: it.append(1), lambda it: it.append(2), id="bytes-that-change"
+        ),
+        pytest.param(
+            {"a": bytearray()},
+            lambda it: it.update(b=bytearray()),
+            lambda it: it["b"].append(2),
+            id="bytes-within",
+        ),
+        pytest.param(
+            threading.local(),
+            lambda it: setattr(it, "user", "bob"),
+            lambda it: setattr(it, "user", "eve"),
+            id="a-thread's-own",
+        ),
     ],
 )
 def test_each_leak_carries_what_sees_it_again(
