@@ -152,6 +152,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "posixpath._varprog": "compiled pattern",
     "posixpath._varprogb": "compiled pattern",
     "tempfile._name_sequence": "random names of temporary files",
+    "urllib.parse._safe_quoters": "characters that need no quotes, by the question, before 3.11",
     "urllib.parse._parse_cache": "URLs that were taken apart, before 3.11",
     "uuid._node": "the address of the network card, asked on first use",
     "email._header_value_parser": "no state but generated classes",
@@ -173,6 +174,8 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "django.core.mail.outbox": "the mail of a test; emptied before each",
     "django.views.decorators.debug.coroutine_functions_to_sensitive_variables": "which views hide what from reports",
     "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
+    "six.moves": "names of another Python, each looked up on first use",
+    "six._MovedItems": "names of another Python, each looked up on first use",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be
