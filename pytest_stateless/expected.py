@@ -114,6 +114,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "importlib._bootstrap_external._NamespacePath._epoch": "counts how often the import system's caches were cleared",
     "zipimport._zip_directory_cache": "the import system's cache of archives",
     "logging._levelToName": "filled by the first use of a level in some libraries",
+    "logging._at_fork_reinit_lock_weakset": "weak entries of handlers",
     "logging._handlers": "weak entries of handlers",
     "logging._handlerList": "weak entries of handlers",
     "typing._overload_registry": "grows with imports",

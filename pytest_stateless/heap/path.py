@@ -91,11 +91,14 @@ def find_paths(
     wanted = {identity(target) for target in targets}
     known = {place: heap.paths[place][0] for place in wanted if _still_leads(heap, place)}
     search = _Search(heap, wanted - known.keys())
+    roots = [search.roots(group) for group in groups] if search.wanted else []
+    for level in roots:
+        search.name(level)
     if search.wanted and groups:
         search.elsewhere = set(_globals(heap, groups[1:]))
-    for group in groups:
+    for level in roots:
         if search.wanted:
-            search.run(search.roots(group))
+            search.run(level)
             search.elsewhere.clear()
     while search.wanted and search.foreign:
         away, search.foreign = search.foreign, {}
@@ -137,6 +140,8 @@ class _Search:
         self.steps: dict[int, _Step] = {}
         self.foreign: dict[int, _Step] = {}
         """Classes and functions met away from home: entered last, if nothing better leads inside."""
+        self._named: set[int] = set()
+        """Namespaces that were found already, and yet are to be searched."""
         self.elsewhere: set[tuple[object, int]] = set()
         """What modules of later groups have under the same name: it was imported from there, and is found there."""
 
@@ -153,9 +158,15 @@ class _Search:
                 level.append(_Step(None, name, namespace, True, name))
         return level
 
+    def name(self, level: list[_Step]) -> None:
+        """Find what is a module's own namespace, without a search."""
+        for step in level:
+            if identity(step.thing) in self.wanted and self._arrive(step):
+                self._named.add(identity(step.thing))
+
     def run(self, level: list[_Step]) -> None:
         while level and self.wanted:
-            level = [step for step in level if self._arrive(step)]
+            level = [step for step in level if self._arrive(step) or identity(step.thing) in self._named]
             following: dict[int, _Step] = {}
             for step in level:
                 for label, thing, namespace in self._edges(step):

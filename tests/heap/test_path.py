@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap import path
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.path import Path, find_paths
 from pytest_stateless.heap.scope import Scope
@@ -231,6 +232,21 @@ def test_the_keeper_is_who_made_the_nearest_instance(
     found = path_to(it, loaded)
     assert found is not None
     assert found.keeper == keeper
+
+
+def test_what_is_a_modules_own_namespace_is_found_without_a_search(
+    modules: Callable[..., Modules], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = modules(stateless_a="kept = []", stateless_b="")
+    heap = Heap(loaded, Scope(frozenset(loaded)))
+    groups = [{name: loaded[name]} for name in ("stateless_a", "stateless_b")]
+    wanted = vars(loaded["stateless_b"])
+    with monkeypatch.context() as patch:
+        patch.setattr(path, "edges", lambda *_: pytest.fail("searched"))
+        assert find_paths([wanted], heap, groups)[identity(wanted)].text == "stateless_b"
+    kept = vars(loaded["stateless_a"])["kept"]
+    both = find_paths([vars(loaded["stateless_a"]), kept], Heap(loaded, Scope(frozenset(loaded))), groups)
+    assert {found.text for found in both.values()} == {"stateless_a", "stateless_a.kept"}
 
 
 def test_a_way_too_long_to_read_is_told_from_both_ends(modules: Callable[..., Modules]) -> None:
