@@ -10,7 +10,13 @@ import pytest
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
-from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_ATTRIBUTES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.expected import (
+    RANDOM_GENERATORS,
+    TOOL_PACKAGES,
+    UNWATCHED_ATTRIBUTES,
+    UNWATCHED_TYPES,
+    unwatched_objects,
+)
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
@@ -32,7 +38,7 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
             frozenset(TOOL_PACKAGES),
             frozenset(UNWATCHED_TYPES),
             attributes,
-            unwatched_objects(),
+            unwatched_objects(RANDOM_GENERATORS if _is_reseeded(config) else ()),
             lambda name: owner_of(name, sources) is Owner.APPLICATION,
         )
         return Heap(sys.modules, scope)
@@ -52,6 +58,11 @@ def owner_of(name: str, sources: Sources) -> Owner:
     if type(module) is not types.ModuleType:
         return Owner.UNKNOWN
     return sources.owner_of_module(name, module_namespace(module).get("__file__"))
+
+
+def _is_reseeded(config: pytest.Config) -> bool:
+    """Whether pytest-randomly seeds the generators before each phase of each test."""
+    return bool(config.getoption("randomly_reset_seed", False))
 
 
 def _basetemp(config: pytest.Config) -> list[str]:

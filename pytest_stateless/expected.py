@@ -81,6 +81,11 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
 
 UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "logging.Logger": {"_cache": "remembers what the level lets through"},
+    "psycopg.adapt.AdaptersMap": {
+        "_own_dumpers": "whether a table of types was copied yet",
+        "_own_dumpers_by_oid": "whether a table of types was copied yet",
+        "_own_loaders": "whether a table of types was copied yet",
+    },
     "threading.Condition": {"_waiters": "the threads that wait for a moment"},
     "jinja2.environment.Environment": {"cache": "compiled templates, by their source"},
     "django.db.models.options.Options": {"_get_fields_cache": "which fields a model has, by the question"},
@@ -177,10 +182,16 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
     "six.moves": "names of another Python, each looked up on first use",
     "six._MovedItems": "names of another Python, each looked up on first use",
+    "psycopg._capabilities.capabilities._cache": "what the C library can do, asked once",
+    "psycopg._conninfo_utils.get_param_def.<defaults>._cache": "what can be set, asked of the C library once",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be
 replaced. A dependency's are the last resort, where no type and no principle tells them from state."""
+
+
+RANDOM_GENERATORS: Final = ("random._inst", "numpy.random.mtrand._rand")
+"""The generators that everybody draws from: not watched where a test tool seeds them again and again."""
 
 
 @dataclass(frozen=True)
@@ -407,9 +418,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
 )
 
 
-def unwatched_objects() -> frozenset[int]:
-    """Identities of what ``UNWATCHED_PATHS`` leads to in the modules that are loaded."""
-    return frozenset(identity(found) for path in UNWATCHED_PATHS if (found := _at(path)) is not None)
+def unwatched_objects(more: Iterable[str] = ()) -> frozenset[int]:
+    """Identities of what ``UNWATCHED_PATHS`` and further paths lead to in the modules that are loaded."""
+    return frozenset(
+        identity(found) for path in (*UNWATCHED_PATHS, *more) if (found := _at(path)) is not None
+    )
 
 
 def _at(path: str) -> object:
