@@ -333,9 +333,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("module-state", "a combination of flags that was asked for", "added", "value:enum.Flag"),
         subject="*._value2member_map_*",
     ),
-    _expect(
-        *("module-state", "a warning that pytest takes down", "added", "value:warnings.WarningMessage"),
-        subject="warnings.*",
+    *(
+        _expect(
+            *("module-state", "a warning that pytest takes down", "added", f"value:{module}.WarningMessage"),
+            subject="warnings.*",
+        )
+        for module in ("warnings", "_py_warnings")  # the latter since 3.14
     ),
     _expect(
         *("module-state", "a catalogue of messages was read", "value:gettext.NullTranslations"),

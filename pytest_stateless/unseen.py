@@ -70,9 +70,19 @@ def _silenced(item: pytest.Item) -> Iterator[None]:
         try:
             yield
         finally:
+            _flush()  # what waits in a buffer would be written after the capture
             capture.stop_capturing()
     finally:
         option.setupshow = shown
+
+
+def _flush() -> None:
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):  # closed
+            continue
 
 
 @contextmanager

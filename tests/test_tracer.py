@@ -222,7 +222,8 @@ def test_tools_that_are_there_go_on() -> None:
 @monitored
 @pytest.mark.parametrize("taken", [1, 4, 5])
 def test_any_free_place_will_do(taken: int) -> None:
-    used = [number for number in (4, 3, 5, 2, 0, 1) if monitoring.get_tool(number) is None][:taken]
+    free = [number for number in (4, 3, 5, 2, 0, 1) if monitoring.get_tool(number) is None]
+    used = free[: min(taken, len(free) - 1)]  # coverage may be one of the tools
     for number in used:
         monitoring.use_tool_id(number, "another")
     noted = Events()
