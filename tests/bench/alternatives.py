@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.snapshot import Heap
-from tests.bench.applications import FLASK, write
+from tests.bench.applications import CATALOGUE, write
 from tests.bench.measure import apart, median_ms, milliseconds
 from tests.bench.memory import scope_of_a_run
 from tests.bench.runs import cost_of_a_test
@@ -62,7 +62,7 @@ def alternatives(directory: Path) -> None:
     if importlib.util.find_spec("flask") is None:
         print("alternatives: Flask is not installed")
         return
-    write(directory, FLASK)
+    write(directory, CATALOGUE)
     print(apart("alternatives", cwd=directory))
     _whole_runs(directory)
 

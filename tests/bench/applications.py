@@ -9,11 +9,14 @@ from typing import Final
 FLASK: Final = """
 import flask
 app = flask.Flask("shop")
-PRODUCTS = {f"product-{n}": {"price": n, "tags": ["a", "b"]} for n in range(1000)}
 
 @app.get("/")
 def index():
     return "hello"
+"""
+CATALOGUE: Final = f"""
+{FLASK}
+PRODUCTS = {{f"product-{{n}}": {{"price": n, "tags": ["a", "b"]}} for n in range(1000)}}
 """
 FASTAPI: Final = """
 import fastapi
