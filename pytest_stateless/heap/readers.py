@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap import sqlite
-from pytest_stateless.heap.graph import is_heap_type, module_namespace, mro_of, name_of
+from pytest_stateless.heap.graph import class_namespace, is_heap_type, module_namespace, mro_of, name_of
 
 
 class Inside(NamedTuple):
@@ -184,10 +184,11 @@ def _hash(thing: Any, _: Inside | None) -> Inside:
 
 def _sqlite_connection(thing: Any, before: Inside | None) -> Inside:
     """A database in memory; one in a file is a file."""
-    if before is not None and isinstance(before.state, sqlite.Database):
-        found = sqlite.read(address(thing), before.state)
-        return before if found is before.state else Inside("", found)
-    return Inside("", sqlite.read(address(thing), None))
+    former = before.state if before is not None and isinstance(before.state, sqlite.Database) else None
+    found = sqlite.read(address(thing), former)
+    if before is not None and found is not None and found is former:
+        return before
+    return Inside("a transaction is open" if found is not None and found.in_transaction else "", found)
 
 
 def _loaded(module: str, name: str) -> Any:
@@ -243,6 +244,8 @@ def reader_of(cls: type) -> Reader | None:
             break
         if base is _loaded("_random", "Random"):  # the one C type here that isn't immutable
             return _random
+        if is_heap_type(base) and "__buffer__" in class_namespace(base):  # the program's own (3.12 and later)
+            return None
         if not is_heap_type(base):
             reader = _READERS.get((_type_module(base), name_of(base)))
             if reader is not None:

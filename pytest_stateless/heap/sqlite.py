@@ -30,10 +30,13 @@ class Database:
     content: bytes | None
     """The bytes of a database file; None where the database is too large, or can't be read just now."""
     in_transaction: bool = False
+    """Whether a transaction is open: its changes can't be read without a statement."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Database):
             return NotImplemented
+        if self.in_transaction != other.in_transaction:
+            return False
         if self.content is None or other.content is None:
             return self.version == other.version
         return self.content == other.content
@@ -52,6 +55,10 @@ def _library() -> Any:
         library.sqlite3_db_filename.restype = ctypes.c_char_p
         library.sqlite3_db_filename.argtypes = (pointer, ctypes.c_char_p)
         library.sqlite3_file_control.argtypes = (pointer, ctypes.c_char_p, ctypes.c_int, pointer)
+        library.sqlite3_backup_init.restype = pointer
+        library.sqlite3_backup_init.argtypes = (pointer, ctypes.c_char_p, pointer, ctypes.c_char_p)
+        library.sqlite3_backup_step.argtypes = (pointer, ctypes.c_int)
+        library.sqlite3_backup_finish.argtypes = (pointer,)
         library.sqlite3_serialize.restype = pointer
         library.sqlite3_serialize.argtypes = (pointer, ctypes.c_char_p, pointer, ctypes.c_uint)
         library.sqlite3_deserialize.argtypes = (
@@ -97,10 +104,31 @@ def read(address: int, before: Database | None) -> Database | None:
         and not (before.in_transaction or in_transaction)
     ):
         return before
-    return Database(version.value, _serialized(library, place), in_transaction)
+    content = None if in_transaction else _serialized(library, place)
+    return Database(version.value, content, in_transaction)
 
 
 def _serialized(library: Any, place: int) -> bytes | None:
+    """The bytes of a database, by way of a copy: statements on the program's connection would call its callbacks.
+
+    A backup copies page by page and runs no statement (https://sqlite.org/backup.html).
+    """
+    module: Any = sys.modules["_sqlite3"]
+    copy = module.connect(":memory:")
+    try:
+        target = _pointer(id(copy))
+        backup = library.sqlite3_backup_init(target, _MAIN, place, _MAIN)
+        if not backup:
+            return None
+        library.sqlite3_backup_step(backup, -1)
+        if library.sqlite3_backup_finish(backup):  # it is locked
+            return None
+        return _bytes_of(library, target)
+    finally:
+        copy.close()
+
+
+def _bytes_of(library: Any, place: int | None) -> bytes | None:
     size = ctypes.c_int64()
     content = library.sqlite3_serialize(place, _MAIN, ctypes.byref(size), 0)
     if not content:

@@ -186,7 +186,7 @@ CHANGES = [
     pytest.param(fresh(lambda: decimal.Context(prec=5)), lambda m: setattr(m.state, "prec", 6), ["  changed inside"], id="decimal-precision"),
     pytest.param(fresh(lambda: decimal.Context(traps=[])), lambda m: m.state.traps.__setitem__(decimal.Inexact, True), ["  changed inside"], id="decimal-traps"),
     pytest.param(fresh(database), lambda m: committed(m.state, "INSERT INTO cart VALUES (1)"), ["['cart']  changed inside: 1 row, was 0 rows"], id="sqlite-inserted"),
-    pytest.param(fresh(database), lambda m: m.state.execute("INSERT INTO cart VALUES (1)"), ["['cart']  changed inside: 1 row, was 0 rows"], id="sqlite-not-committed"),
+    pytest.param(fresh(database), lambda m: m.state.execute("INSERT INTO cart VALUES (1)"), ["  changed inside: a transaction is open"], id="sqlite-not-committed"),
     pytest.param(fresh(lambda: database("INSERT INTO cart VALUES (1)")), lambda m: committed(m.state, "UPDATE cart SET item = 2"), ["['cart']  changed inside: 1 row"], id="sqlite-updated"),
     pytest.param(fresh(database), lambda m: committed(m.state, "CREATE TABLE user (name)"), ["['user']  added: 0 rows"], id="sqlite-created"),
     pytest.param(fresh(database), lambda m: committed(m.state, "DROP TABLE cart"), ["['cart']  removed: 0 rows"], id="sqlite-dropped"),
@@ -255,6 +255,48 @@ def test_a_look_makes_nothing_a_threads_own(module: types.ModuleType, watch: Wat
     in_thread(lambda: before.extend([local_namespace(local), *watch(module, lambda: None)]))
     assert before == [None]
     assert Local.made == made
+
+
+def test_a_look_at_a_database_calls_nothing_of_the_program(module: types.ModuleType, watch: Watch) -> None:
+    calls: list[object] = []
+
+    def called(*arguments: object) -> int:
+        calls.append(arguments)
+        return 0
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, *arguments: Any, **named: Any) -> Any:
+            called(*arguments)
+            return super().cursor(*arguments, **named)
+
+    connection = sqlite3.connect(":memory:", factory=Connection)
+    OPENED.append(connection)
+    sqlite3.Connection.execute(connection, "CREATE TABLE cart (item)")
+    connection.row_factory = connection.text_factory = called
+    connection.set_authorizer(called)
+    connection.set_trace_callback(called)
+    connection.set_progress_handler(called, 1)
+    vars(module)["state"] = connection
+    calls.clear()
+    assert watch(module, lambda: None) == []
+    assert calls == []
+    connection.set_authorizer(lambda *_: sqlite3.SQLITE_OK)
+    connection.set_trace_callback(None)
+    leaks = watch(module, lambda: committed(connection, "INSERT INTO cart VALUES (1)"))
+    assert "changed inside: 1 row, was 0 rows" in [leak.message for leak in leaks]
+
+
+def test_a_buffer_that_the_program_makes_is_not_asked_for(module: types.ModuleType, watch: Watch) -> None:
+    calls = []
+
+    class Hostile(bytearray):
+        def __buffer__(self, flags: int) -> memoryview:
+            calls.append(flags)
+            return memoryview(b"")
+
+    vars(module)["state"] = Hostile(b"a")
+    watch(module, lambda: None)
+    assert calls == []
 
 
 FUNCTIONS = [
