@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_stateless.expected import TOOL_PACKAGES
 from pytest_stateless.heap.graph import module_name_of, module_namespace
+from pytest_stateless.unwatched import TOOL_PACKAGES
 
 _HOOKS: Final = (
     "pytest_runtest_protocol",

@@ -10,13 +10,6 @@ import pytest
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
-from pytest_stateless.expected import (
-    RANDOM_GENERATORS,
-    TOOL_PACKAGES,
-    UNWATCHED_ATTRIBUTES,
-    UNWATCHED_TYPES,
-    unwatched_objects,
-)
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
@@ -24,6 +17,13 @@ from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of
 from pytest_stateless.streams import STREAMS
+from pytest_stateless.unwatched import (
+    RANDOM_GENERATORS,
+    TOOL_PACKAGES,
+    UNWATCHED_ATTRIBUTES,
+    UNWATCHED_TYPES,
+    unwatched_objects,
+)
 
 
 def make_context(config: pytest.Config, settings: Settings) -> Context:

@@ -18,6 +18,7 @@ LAYERS: Final = (
     {"audit", "blame", "heap"},
     {"doors", "imports"},
     {"detectors"},
+    {"unwatched"},
     {"expected"},
     {"window"},
     {"requests"},

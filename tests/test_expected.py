@@ -10,19 +10,16 @@ import pytest
 
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import RULES
-from pytest_stateless.expected import (
-    EXPECTED,
+from pytest_stateless.expected import EXPECTED, Expected, is_expected, judge
+from pytest_stateless.heap.graph import identity
+from pytest_stateless.leak import Leak
+from pytest_stateless.unwatched import (
     TOOL_PACKAGES,
     UNWATCHED_ATTRIBUTES,
     UNWATCHED_PATHS,
     UNWATCHED_TYPES,
-    Expected,
-    is_expected,
-    judge,
     unwatched_objects,
 )
-from pytest_stateless.heap.graph import identity
-from pytest_stateless.leak import Leak
 
 
 def leak(rule: str, subject: str, *traits: str) -> Leak:
@@ -183,7 +180,7 @@ def test_an_object_is_found_by_its_path_without_an_import(
     path: str, find: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.CACHE, shop.cart.CACHE, shop.Cart = {}, {}, Cart
-    monkeypatch.setattr("pytest_stateless.expected.UNWATCHED_PATHS", {path: "why"})
+    monkeypatch.setattr("pytest_stateless.unwatched.UNWATCHED_PATHS", {path: "why"})
     found = find(shop)
     assert unwatched_objects() == (frozenset() if found is None else {identity(found)})
     assert "unheard_of" not in sys.modules

@@ -16,16 +16,11 @@ import pytest
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
-from pytest_stateless.expected import (
-    TOOL_PACKAGES,
-    UNWATCHED_ATTRIBUTES,
-    UNWATCHED_TYPES,
-    is_expected,
-    unwatched_objects,
-)
+from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.source import Sources
+from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_ATTRIBUTES, UNWATCHED_TYPES, unwatched_objects
 
 SHOP, LIBRARY = "stateless_shop", "stateless_library"
 

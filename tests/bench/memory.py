@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from tests.bench.applications import write
 from tests.bench.measure import apart, median_ms, megabytes, milliseconds
 

@@ -12,11 +12,11 @@ import pytest
 from pytest_stateless import audit, doors
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, Detector
-from pytest_stateless.expected import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
 from pytest_stateless.source import Sources
+from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 
 
 @pytest.fixture
