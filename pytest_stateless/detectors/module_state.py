@@ -138,14 +138,14 @@ def _imported(changes: Iterable[Change]) -> Iterator[str]:
 
 def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
     told = [(entry, frozenset(traits_of(about, entry))) for entry in found]
-    added = sum(entry.before is ABSENT for entry in found)
+    added, removed, _ = summarise(found)
     if len(found) > _MANY:
         by_traits: dict[frozenset[str], list[Entry]] = {}
         for entry, traits in told:
             by_traits.setdefault(traits, []).append(entry)
         for traits, alike in by_traits.items():
             if len(alike) > 1:
-                yield _leak(about, about.path.text, _sum(alike, about), traits, alike, added)
+                yield _leak(about, about.path.text, _sum(alike, about), traits, alike)
         told = [(entry, traits) for entry, traits in told if len(by_traits[traits]) == 1]
     for entry, traits in told:
         whole = entry.label is WHOLE
@@ -153,15 +153,16 @@ def _leaks(about: About, found: list[Entry]) -> Iterator[Leak]:
         item = " item" if whole and about.change.kind not in _UNNAMED else ""
         message = next((said for trait, said in _SAID.items() if trait in traits), None)
         message = message or _message(entry, item, about.show)
-        yield _leak(about, subject, message, traits, [entry], added)
+        growth = -removed if entry.after is ABSENT else added
+        yield _leak(about, subject, message, traits, [entry], growth)
 
 
 def _leak(
-    about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry], added: int
+    about: About, subject: str, message: str, traits: frozenset[str], found: list[Entry], growth: int = 1
 ) -> Leak:
     kind = Kind.CACHE if "cached" in traits else about.change.kind  # its dictionary is functools' own
     container, holder = about.change.container, about.path.holder
-    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, added)
+    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, growth)
     return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 

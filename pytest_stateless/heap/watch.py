@@ -43,8 +43,8 @@ class Evidence(NamedTuple):
     """Whether the entries are attributes rather than items."""
     holder: type | None = None
     """The class whose namespace the container is, or whose instance's."""
-    added: int = 1
-    """How many keys were added to the container altogether."""
+    growth: int = 1
+    """How many keys came to the container, or, negative, went from it, altogether."""
 
 
 class Look:
@@ -91,11 +91,11 @@ class ValueLook:
 
 
 class Growth:
-    """Looks whether as many keys came to a mapping as in the first run, whichever they are."""
+    """Looks whether as many keys came to a mapping, or went from it, as in the first run, whichever they are."""
 
-    def __init__(self, mapping: Any, added: int) -> None:
+    def __init__(self, mapping: Any, growth: int) -> None:
         self._mapping = mapping
-        self._added = added
+        self._growth = growth
         self.rebase()
 
     def rebase(self) -> None:
@@ -103,8 +103,9 @@ class Growth:
         self.before = dict.__len__(self._mapping)
 
     def moved(self) -> bool:
-        """Whether there is as much more than before."""
-        return dict.__len__(self._mapping) >= self.before + self._added
+        """Whether there is as much more, or less, than before."""
+        growth = dict.__len__(self._mapping) - self.before
+        return growth >= self._growth if self._growth > 0 else growth <= self._growth
 
 
 AnyLook = Look | ValueLook | Growth
@@ -124,8 +125,8 @@ def looks_at(evidence: Evidence) -> tuple[AnyLook, ...]:
     (entry,) = entries
     looks: list[AnyLook] = [ValueLook(find, entry.label)]
     looks += _look_within([find(entry.label)])
-    if not evidence.attributes and entry.before is ABSENT:
-        looks.append(Growth(container, evidence.added))
+    if not evidence.attributes and (entry.before is ABSENT or entry.after is ABSENT):
+        looks.append(Growth(container, evidence.growth))
     return tuple(looks)
 
 

@@ -220,6 +220,18 @@ def test_of_many_entries_the_whole_container_is_looked_at() -> None:
     assert moves(of(container, *"abcdef"), lambda: container.update(f=1)) == [True]
 
 
+def test_whichever_keys_go_as_many_as_before_is_as_many() -> None:
+    sessions = {"a": 1, "b": 2, "c": 3}
+    gone = Entry("token", 1, ABSENT)
+    *_, look = looks_at(Evidence(Kind.DICT, sessions, (gone,), False, None, -2))
+    del sessions["a"]
+    assert not look.moved()
+    del sessions["b"]
+    assert look.moved()
+    look.rebase()
+    assert not look.moved()
+
+
 def test_what_an_added_item_holds_is_looked_at_too() -> None:
     item: dict[str, int] = {}
     container = [item]
