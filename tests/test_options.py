@@ -93,7 +93,9 @@ def _write_shop(project: Project) -> None:
     """The shop with a dependency, installed as such."""
     project.write("test_shop.py", SHOP)
     project.write("site-packages/rates.py", "RATES = {}")
-    project.write("conftest.py", "import sys\nsys.path.insert(0, 'site-packages')\n")
+    project.write(
+        "conftest.py", "import sys\nsys.path.insert(0, __file__.replace('conftest.py', 'site-packages'))\n"
+    )
 
 
 def _check(option: Option, project: Project, *arguments: str) -> None:

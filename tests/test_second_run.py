@@ -236,7 +236,7 @@ def test_what_other_code_leaves_by_itself_is_not_blamed_on_a_line_of_the_user(
         "conftest.py",
         """
         import pytest, sys
-        sys.path.insert(0, "site-packages")
+        sys.path.insert(0, __file__.replace("conftest.py", "site-packages"))
         import tool
         begin = pytest.fixture(tool.begin)
         """,
@@ -248,7 +248,9 @@ def test_what_other_code_leaves_by_itself_is_not_blamed_on_a_line_of_the_user(
 
 def test_a_call_into_a_dependency_is_the_users_line(counted: CountedProject) -> None:
     counted.write("site-packages/tool.py", "LEFT = []\ndef begin(): LEFT.append(1)\n")
-    counted.write("conftest.py", "import sys\nsys.path.insert(0, 'site-packages')\n")
+    counted.write(
+        "conftest.py", "import sys\nsys.path.insert(0, __file__.replace('conftest.py', 'site-packages'))\n"
+    )
     counted.write_test("import tool\ndef test_a():\n    tool.begin()\n    count()\n")
     counted.check()
     assert counted.blamed() == {"tool.LEFT": "test_a"}
