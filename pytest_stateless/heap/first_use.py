@@ -85,13 +85,19 @@ def is_lazy(about: About, entry: Entry) -> bool:
         return True
     if about.holder is not None or entry.before is not ABSENT:
         return False
-    if foreign and "__getattr__" in about.change.container and _is_exported(about.path.module, entry):
+    if foreign and _exports_lazily(about) and _is_exported(about.path.module, entry):
         return True
     package = about.path.module.partition(".")[0]
     if not any(home.partition(".")[0] == package for home in homes_of(entry.after)):
         return False
     # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
-    return foreign or "__getattr__" in about.change.container
+    return foreign or _exports_lazily(about)
+
+
+def _exports_lazily(about: About) -> bool:
+    """Whether the entries are of a module that makes what it is asked for."""
+    container = about.change.container
+    return type(container) is dict and "__getattr__" in container
 
 
 def _is_exported(module: str, entry: Entry) -> bool:

@@ -7,6 +7,7 @@ import builtins
 import datetime as dt
 import functools
 import sys
+import threading
 import time
 import types
 import weakref
@@ -166,6 +167,12 @@ def test_what_a_librarys_object_keeps_is_the_librarys(
     where = about(module=module)
     where = where._replace(path=where.path._replace(keeper=keeper))
     assert ("kept-by-library" in set(traits_of(where, Entry("a", ABSENT, 1)))) is kept_by_library
+
+
+@pytest.mark.parametrize("owner", ["dependency", "application"])
+def test_attributes_of_a_threads_own_have_traits(owner: str) -> None:
+    where = about(threading.local(), Kind.HELD, False)._replace(owner=owner)
+    assert {"added", "attribute"} <= set(traits_of(where, Entry("user", ABSENT, 1)))
 
 
 @pytest.mark.parametrize("label", ["__doc__", "a"])
