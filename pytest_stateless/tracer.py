@@ -146,7 +146,7 @@ if sys.version_info >= (3, 12):
             if self._follows(code):
                 self.guarded(self._followed.leaves, _getframe(1))
 
-else:
+else:  # pragma: no cover - where coverage measures on these versions, it has the one place itself
 
     class _Tracer(_Guard):
         """Follows by sys.settrace, which has one place."""

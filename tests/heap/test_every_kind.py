@@ -160,6 +160,8 @@ CHANGES = [
     pytest.param(fresh(lambda: memoryview(bytearray(2))), lambda m: m.state.__setitem__(0, 1), ["<managedbuffer><bytearray>  changed inside: 2 bytes"], id="memoryview"),
     pytest.param(fresh(lambda: array.array("d", [1.0])), lambda m: m.state.append(2.0), ["  changed inside: 16 bytes, was 8 bytes"], id="array"),
     pytest.param(fresh(small_map), lambda m: m.state.write(b"bob"), ["  changed inside: 16 bytes"], id="mmap"),
+    pytest.param(fresh(small_map), lambda m: m.state.close(), ["  changed inside"], id="mmap-closed"),
+    pytest.param(fresh(lambda: memoryview(array.array("i", range(6)))[::2]), lambda m: m.state.__setitem__(1, 9), ["<managedbuffer><array>  changed inside: 24 bytes"], id="view-with-steps"),
     pytest.param(fresh(lambda: (ctypes.c_int * 2)()), lambda m: m.state.__setitem__(0, 7), ["  changed inside: 8 bytes"], id="ctypes-array"),
     pytest.param(fresh(lambda: ctypes.c_int(1)), lambda m: setattr(m.state, "value", 7), ["  changed inside: 4 bytes"], id="ctypes-number"),
     pytest.param(fresh(io.BytesIO), lambda m: m.state.write(b"bob"), ["  changed inside: 3 bytes, was 0 bytes"], id="BytesIO"),
@@ -209,6 +211,7 @@ CHANGES = [
 
 
 QUIET = [
+    pytest.param(fresh(lambda: mmap.mmap(-1, 16, access=mmap.ACCESS_READ)), lambda m: m.state.read(4), id="mmap-to-read"),
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: m.state.__setitem__(Thing(), 1), id="weak-key-that-goes"),
     pytest.param(fresh(weakref.WeakSet), lambda m: m.state.add(Thing()), id="weak-set-of-what-goes"),
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: (KEPT.append(Thing()), m.state.__setitem__(KEPT[-1], 1)), id="weak-key-that-a-fixture-holds"),
