@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import opcode
+import sys
 import types
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_stateless.heap.graph import function_module
+from pytest_stateless.heap.graph import identity, module_namespace
 
 
 def _numbers(*names: str) -> frozenset[int]:
@@ -27,16 +28,18 @@ _IMPORT: Final = _numbers("IMPORT_NAME", "IMPORT_FROM")
 
 def names_written(modules: frozenset[str]) -> frozenset[str]:
     """Names of the attributes that functions of these modules set on what a global name or an import leads to."""
+    # By their globals, not by the module's name: garbage of another module of that name has no say.
+    namespaces = {
+        identity(module_namespace(module))
+        for name in modules
+        if type(module := sys.modules.get(name)) is types.ModuleType
+    }
     codes = {
         thing.__code__
         for thing in gc.get_objects()
-        if type(thing) is types.FunctionType and _is_of(function_module(thing), modules)
+        if type(thing) is types.FunctionType and identity(thing.__globals__) in namespaces
     }
     return frozenset(name for code in codes for name in written_by(code))
-
-
-def _is_of(name: object, modules: frozenset[str]) -> bool:
-    return type(name) is str and name in modules
 
 
 def written_by(code: types.CodeType) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import types
 
@@ -35,10 +36,15 @@ def test_the_attributes_are_told(text: str, names: set[str]) -> None:
     assert set(written_by(compile(textwrap.dedent(text), "shop.py", "exec"))) == names
 
 
-def test_only_functions_of_the_modules_count() -> None:
+def test_only_functions_of_the_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    for name in ("stateless_shop", "stateless_other"):
+    for name, text in (
+        ("stateless_shop", "old"),
+        ("stateless_shop", "shop"),
+        ("stateless_library", "library"),
+    ):
         module = types.ModuleType(name)
-        exec(f"def f(): STATE.of_{name} = 1", vars(module))
+        exec(f"def f(): STATE.of_{text} = 1", vars(module))
+        monkeypatch.setitem(sys.modules, name, module)  # another of the name takes the place of the first
         made.append(module)
-    assert names_written(frozenset({"stateless_shop"})) == {"of_stateless_shop"}
+    assert names_written(frozenset({"stateless_shop", "stateless_missing"})) == {"of_shop"}
