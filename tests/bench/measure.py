@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAIRS: Final = 7
 _PLUGINS_OFF: Final = (
     *("randomly", "rerunfailures", "asyncio", "anyio", "hypothesispytest", "xdist", "cacheprovider"),
-    *("hygiene", "leaks"),
+    *("django", "hygiene", "leaks"),
 )
 
 
