@@ -302,6 +302,14 @@ def test_a_buffer_that_the_program_makes_is_not_asked_for(module: types.ModuleTy
     assert calls == []
 
 
+def test_an_attribute_of_a_metaclass_is_told(module: types.ModuleType, watch: Watch) -> None:
+    meta = type("Meta", (type,), {"__module__": module.__name__})
+    vars(module)["state"] = meta("Cart", (), {"__module__": module.__name__})
+    (leak,) = watch(module, lambda: setattr(meta, "seen", 1))
+    assert leak.subject.endswith(".seen")
+    assert leak.message == "added: int"
+
+
 FUNCTIONS = [
     pytest.param("def f(a, b=[]): return b", lambda f: f(1).append(2), ["f.<defaults>.b  added item: int"], id="default"),
     pytest.param("def f(*, b=[]): return b", lambda f: f().append(2), ["f.<defaults>['b']  added item: int"], id="keyword-default"),
