@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections.abc import Iterable
 
 import pytest
 
@@ -32,19 +33,24 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
 
     def make_heap() -> Heap:
         modules = application_modules(sources) if settings.scope == "application" else None
-        attributes = {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()}
-        scope = Scope(
-            modules,
-            frozenset(TOOL_PACKAGES),
-            frozenset(UNWATCHED_TYPES),
-            attributes,
-            unwatched_objects(RANDOM_GENERATORS if _is_reseeded(config) else ()),
-            lambda name: owner_of(name, sources) is Owner.APPLICATION,
+        return Heap(
+            sys.modules, scope_of(sources, modules, RANDOM_GENERATORS if _is_reseeded(config) else ())
         )
-        return Heap(sys.modules, scope)
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
     return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
+
+
+def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:
+    """What of the memory is watched, of the modules of these names; None for every module."""
+    return Scope(
+        modules,
+        frozenset(TOOL_PACKAGES),
+        frozenset(UNWATCHED_TYPES),
+        {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()},
+        unwatched_objects(without),
+        lambda name: owner_of(name, sources) is Owner.APPLICATION,
+    )
 
 
 def application_modules(sources: Sources) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import gc
 import importlib.util
+import os
 import pickle
 import signal
 import statistics
@@ -90,7 +91,7 @@ def compare_in_process() -> None:
 
 
 def _ours(modules: frozenset[str] | None) -> float:
-    heap = Heap(sys.modules, scope_of_a_run(modules))
+    heap = Heap(sys.modules, scope_of_a_run(os.getcwd(), modules))
     return 2 * median_ms(heap.look, 30)
 
 

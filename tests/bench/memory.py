@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pytest_stateless.environment import scope_of
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
-from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.source import Sources
+from pytest_stateless.unwatched import TOOL_PACKAGES
 from tests.bench.applications import write
 from tests.bench.measure import apart, median_ms, megabytes, milliseconds
 
@@ -34,19 +38,15 @@ def memory(directory: Path, name: str, source: str) -> None:
     print(f"memory, {name}: {apart('memory', cwd=directory)}")
 
 
-def scope_of_a_run(modules: frozenset[str] | None = None) -> Scope:
-    """What a run watches."""
-    return Scope(
-        modules,
-        without_packages=frozenset({*TOOL_PACKAGES, "tests"}),
-        without_types=frozenset(UNWATCHED_TYPES),
-        without_objects=unwatched_objects(),
-    )
+def scope_of_a_run(directory: str, modules: frozenset[str] | None = None) -> Scope:
+    """What a run in a directory watches, of everything but these benchmarks."""
+    scope = scope_of(Sources(directory, tools=frozenset(TOOL_PACKAGES)), modules)
+    return replace(scope, without_packages=scope.without_packages | {"tests"})
 
 
 def look_at_it() -> None:
     """Print the figures of this process."""
-    scope = scope_of_a_run()
+    scope = scope_of_a_run(os.getcwd())
     discovery = median_ms(lambda: Heap(sys.modules, scope), 5)
     heap = Heap(sys.modules, scope)
     look = median_ms(heap.look, 30)
