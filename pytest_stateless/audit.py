@@ -1,4 +1,4 @@
-"""The one audit hook of the process: while a recording is open it notes attempts to write and to bind.
+"""The one audit hook of the process: while a recording is open it notes who writes, binds and starts a child.
 
 A hook can't be removed and runs for every audit event of the process, so it is installed once, with the first
 recording, and returns at once while none is open. It notes texts and numbers, never objects of the program; what the
@@ -8,6 +8,7 @@ attempts came to is judged later.
 from __future__ import annotations
 
 import os
+import pathlib
 import stat
 import sys
 from collections.abc import Callable
@@ -54,6 +55,14 @@ class Bind(NamedTuple):
     place: Place | None
 
 
+class Spawn(NamedTuple):
+    """A child process that was asked for."""
+
+    command: str
+    """The program and its arguments, or what a forked child is; shortened."""
+    place: Place | None
+
+
 class Attempt(NamedTuple):
     """What the arguments of an audit event ask for."""
 
@@ -67,6 +76,7 @@ class Attempt(NamedTuple):
     """Whether a symbolic link at the path is followed."""
 
 
+_PATHS: Final = (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -164,6 +174,40 @@ DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
 """What each audit event attempts. https://docs.python.org/3/library/audit_events.html"""
 
 
+_COMMAND: Final = 200  # characters of a command line that are kept
+
+
+def command_line(parts: object) -> str:
+    """A command as a shell shows it: of a text, or of a list of texts."""
+    if type(parts) not in (list, tuple):
+        return _word(parts)[:_COMMAND]
+    return " ".join(map(_word, parts[:20]))[:_COMMAND]  # type: ignore[index]
+
+
+def _word(part: Any) -> str:
+    text = os.fspath(part) if type(part) in _PATHS else _text(part)
+    return "?" if text is None else text
+
+
+def _started(position: int) -> Callable[..., str]:
+    def decide(*args: object) -> str:
+        return command_line(args[position])
+
+    return decide
+
+
+SPAWNS: Final[dict[str, Callable[..., str]]] = {
+    "subprocess.Popen": lambda executable, args, *_: command_line(args or executable),
+    "os.posix_spawn": _started(1),
+    "os.spawn": _started(2),
+    "os.system": _started(0),
+    "os.startfile": _started(0),
+    "os.fork": lambda *_: "fork",
+    "os.forkpty": lambda *_: "fork",
+}
+"""The command of the child process that each audit event asks for."""
+
+
 # ------------------------------------------------------------------------------------------------ recording
 
 
@@ -174,6 +218,7 @@ class Recording:
         self.sources = sources
         self.writes: list[Write] = []
         self.binds: list[Bind] = []
+        self.spawns: list[Spawn] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
 
@@ -181,11 +226,15 @@ class Recording:
         """Start anew: no window refers to what was noted."""
         self.writes.clear()
         self.binds.clear()
+        self.spawns.clear()
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what an audit event attempts, if anything. Runs inside the user's call."""
         if event == "socket.bind":
             self._note_bind(*args)
+            return
+        if event in SPAWNS:
+            self.note_spawn(SPAWNS[event](*args), _Real.getframe(2))
             return
         for attempt in DECISIONS[event](*args):
             self.note_attempt(attempt, _Real.getframe(2))
@@ -203,6 +252,12 @@ class Recording:
             # No event tells whether the link itself is meant (``follow_symlinks=False``): look at both.
             path = follow_links(path)
             self.writes.append(Write(attempt.operation, path, other or "", look(path), place))
+
+    def note_spawn(self, command: str, frame: Any) -> None:
+        """Note that a child process was asked for."""
+        spawn = Spawn(command, self.sources.place(frame))
+        if not self.spawns or self.spawns[-1] != spawn:  # subprocess tells of it, and so does what it calls
+            self.spawns.append(spawn)
 
     def _note_bind(self, socket: Any, address: object) -> None:
         place = self.sources.place(_Real.getframe(3))
@@ -288,13 +343,14 @@ def look(path: str) -> State | None:
     )
 
 
+_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, "socket.bind"})
 _open_recording: Recording | None = None
 _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     recording = _open_recording
-    if recording is None or (event not in DECISIONS and event != "socket.bind"):
+    if recording is None or event not in _EVENTS:
         return
     try:
         recording.note(event, args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless import audit
-from pytest_stateless.audit import DECISIONS, Attempt, Recording, follow_links, look, resolve
+from pytest_stateless.audit import DECISIONS, SPAWNS, Attempt, Recording, follow_links, look, resolve
 from pytest_stateless.source import Sources
 
 W, R = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
@@ -341,3 +342,35 @@ def test_a_recording_forgets(hooked: Recording) -> None:
         audit._hook("socket.bind", (made, "/srv/a.sock"))
     hooked.forget()
     assert (hooked.writes, hooked.binds) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "command"),
+    [
+        pytest.param(
+            "subprocess.Popen", ("/bin/sh", ["sh", "-c", "true"], None, None), "sh -c true", id="popen"
+        ),
+        pytest.param("subprocess.Popen", ("/bin/sh", "true", None, None), "true", id="popen-text"),
+        pytest.param("subprocess.Popen", ("/bin/sh", [], None, None), "/bin/sh", id="popen-program"),
+        pytest.param("os.posix_spawn", ("/bin/sh", [b"sh", Path("x")], {}), "sh x", id="posix-spawn"),
+        pytest.param("os.spawn", (0, "sh", ("sh", "a"), None), "sh a", id="spawn"),
+        pytest.param("os.system", (b"echo a > b",), "echo a > b", id="system"),
+        pytest.param("os.startfile", ("a.pdf", "open"), "a.pdf", id="startfile"),
+        pytest.param("os.spawn", (0, "sh", ("sh", object()), None), "sh ?", id="spawn-strange"),
+        pytest.param("os.fork", (), "fork", id="fork"),
+        pytest.param("os.forkpty", (), "fork", id="forkpty"),
+        pytest.param("os.system", ("x" * 1000,), "x" * 200, id="long"),
+    ],
+)
+def test_the_command_of_a_child(event: str, args: tuple[Any, ...], command: str) -> None:
+    assert SPAWNS[event](*args) == command
+
+
+def test_children_are_noted_with_the_line_that_asked_for_them(started: Recording) -> None:
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    (spawn,) = started.spawns
+    assert spawn.command == f"{sys.executable} -c "
+    assert spawn.place is not None
+    assert spawn.place.function == "test_children_are_noted_with_the_line_that_asked_for_them"
+    started.forget()
+    assert started.spawns == []
