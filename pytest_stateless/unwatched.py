@@ -65,6 +65,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "sqlalchemy.util._collections.LRUCache": "compiled statements, by their structure: the same in every process",
     "django.db.backends.base.base.BaseDatabaseWrapper": "a connection to a database, which holds the state",
     "_cffi_backend.Lib": "the functions of a library in C, each looked up on first use",
+    "_cffi_backend.FFI": "the types of a library in C, each parsed on first use",
     "gettext.NullTranslations": "a catalogue of messages, the same in every process",
     "multiprocessing.heap.Heap": "the books of an allocator; who keeps what it gave is seen",
     "pygments.token._TokenType": "a name; it makes the names below it on first use",

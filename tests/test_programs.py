@@ -6,6 +6,8 @@ is for, and a program that leaks and that it might hide.
 
 from __future__ import annotations
 
+import builtins
+import colorsys
 import sys
 import textwrap
 import types
@@ -16,15 +18,26 @@ import pytest
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
+from pytest_stateless.environment import scope_of
 from pytest_stateless.expected import is_expected
-from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.source import Sources
-from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_ATTRIBUTES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.unwatched import TOOL_PACKAGES
 
 SHOP, LIBRARY = "stateless_shop", "stateless_library"
 
 Modules = tuple[Any, Any]
+
+
+@pytest.fixture(autouse=True)
+def _standard_library_as_before() -> Iterator[None]:
+    before = {module: dict(vars(module)) for module in (builtins, colorsys)}
+    yield
+    for module, names in before.items():
+        for name in vars(module).keys() - names.keys():
+            delattr(module, name)
+        vars(module).update(names)
+    sys.modules.pop("stateless_cart", None)
 
 
 @pytest.fixture
@@ -48,14 +61,7 @@ def load() -> Iterator[Callable[[str, str], Modules]]:
 def left_by(act: Callable[[Any], object], shop: Any, more: tuple[str, ...]) -> list[str]:
     """The subjects of what is left, beside what is expected."""
     sources = Sources("/", frozenset({SHOP}), frozenset(TOOL_PACKAGES))
-    attributes = {cls: frozenset(names) for cls, names in UNWATCHED_ATTRIBUTES.items()}
-    scope = Scope(
-        frozenset({SHOP, LIBRARY, *more}),
-        frozenset(TOOL_PACKAGES),
-        frozenset(UNWATCHED_TYPES),
-        attributes,
-        unwatched_objects(),
-    )
+    scope = scope_of(sources, frozenset({SHOP, LIBRARY, *more}))
     context = Context(sources, Recording(sources), (), lambda: Heap(sys.modules, scope))
     before = module_state.capture(context)
     act(shop)
@@ -222,6 +228,21 @@ DESCRIPTOR = """
                 "shop.Kind._value2member_map_['bob']"),
         leaking("names-under-the-name-of-the-built-in-ones", "",
                 "ALL = {}\ndef act(): ALL['__builtins__'] = {'bob': 1}", "shop.ALL['__builtins__']"),
+        leaking("name-among-the-built-in-ones", "", "import builtins\ndef act(): builtins.tenant = 'bob'",
+                "builtins.tenant", more=("builtins",)),
+        leaking("built-in-function-replaced", "",
+                "import builtins\nreal = print\ndef quiet(*texts): pass\ndef act(): builtins.print = quiet",
+                "builtins.print", more=("builtins",)),
+        leaking("built-in-name-taken-away", "", "import builtins\ndef act(): del builtins.exit",
+                "builtins.exit", more=("builtins",)),
+        leaking("function-of-the-standard-library-replaced", "",
+                "import colorsys\ndef mine(*_): pass\ndef act(): colorsys.rgb_to_yiq = mine",
+                "colorsys.rgb_to_yiq", more=("colorsys",)),
+        leaking("class-given-another-base", "",
+                "class A: pass\nclass B: pass\nclass Cart(A): pass\ndef act(): Cart.__bases__ = (B,)",
+                "shop.Cart.__bases__"),
+        leaking("words-of-a-refusal-that-is-kept", "",
+                "REFUSAL = ValueError('no')\ndef act(): REFUSAL.args = ('bob',)", "shop.REFUSAL.args"),
         leaking("ending-that-was-added", "",
                 "import mimetypes\nmimetypes.init()\ndef act(): mimetypes.add_type('x/bob', '.statelessbob')",
                 "mimetypes.types_map['.statelessbob']", more=("mimetypes",)),
@@ -231,10 +252,7 @@ def test_a_program_that_keeps_something_is_told(
     library: str, shop: str, subjects: list[str], more: tuple[str, ...], load: Callable[[str, str], Modules]
 ) -> None:
     _, module = load(library, shop)
-    try:
-        found = left_by(lambda program: program.act(), module, more)
-    finally:
-        sys.modules.pop("stateless_cart", None)
+    found = left_by(lambda program: program.act(), module, more)
     assert [subject.removeprefix("stateless_") for subject in found if "_inv" not in subject] == subjects
 
 

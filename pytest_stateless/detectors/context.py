@@ -33,11 +33,16 @@ class Context:
         if self.heap is None:
             return
         if self.heap.churn > self.heap.references // _CHURN:
-            self.heap = None
+            self._drop_heap()
         else:
             self.heap.settle()
 
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""
-        self.heap = None
+        self._drop_heap()
         self.recording.forget()
+
+    def _drop_heap(self) -> None:
+        if self.heap is not None:
+            self.heap.let_go()
+            self.heap = None

@@ -50,7 +50,7 @@ class About(NamedTuple):
 
     @property
     def is_held(self) -> bool:
-        """Whether what a holder holds has names: the parts of a function, the attributes of a thread's own."""
+        """Whether what a holder holds has names: the parts of a definition, the attributes of a thread's own."""
         return self.change.kind is Kind.HELD and type(self.change.container) is not ContextVar
 
     @property

@@ -26,8 +26,8 @@ class Change(NamedTuple):
 def changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     """The containers whose content differs between two snapshots of one heap, by identity of what they hold."""
     for old, new in zip(before, after, strict=False):
-        if old is None or new is None or old is new:
-            continue
+        if old is None or new is None or old is new or not new.containers:
+            continue  # the last: they are gone
         for container, was, now in zip(
             new.containers, contents_before(old), contents_before(new), strict=True
         ):
@@ -49,7 +49,7 @@ def _absorb_chunk(base: Chunk | None, start: Snapshot, end: Snapshot, position: 
     first, last = start[position], end[position]
     if base is None or first is last or last is None:
         return base
-    if base is first:
+    if base is first or not last.containers:
         return last
     assert first is not None
     merged: list[Content] = []

@@ -6,7 +6,6 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
-import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,8 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import Change, by_key, safe_key, without
 from pytest_stateless.heap.chunk import Content
-from pytest_stateless.heap.graph import KEYED, Kind, identity, plan_of
-from pytest_stateless.heap.holders import BODY
+from pytest_stateless.heap.graph import KEYED, Kind, identity, mro_of, plan_of
+from pytest_stateless.heap.holders import parts_of
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.sqlite import Database, Rows, rows_of
 
@@ -126,6 +125,15 @@ def _object(change: Change) -> Iterator[Entry]:
             yield Entry(name, one, other)
     if change.kind is Kind.OBJECT and plan_of(cls).namespace is None:  # the class hides its attributes' names
         yield from _unordered(before[len(was) :], after[len(now) :])
+    elif _holds(mro_of(cls), BaseException):
+        yield from (Entry("args", *pair) for pair in _arguments(before, after))
+
+
+def _arguments(before: list[object], after: list[object]) -> Iterator[tuple[object, object]]:
+    """What an exception was made with, the one tuple that every exception has."""
+    was, now = (next((thing for thing in held if type(thing) is tuple), None) for held in (before, after))
+    if was is not now:
+        yield was, now
 
 
 def _former_class(change: Change) -> type | None:
@@ -169,8 +177,9 @@ def _replaced_namespace(change: Change, changed: Changes) -> Iterator[Entry]:
 def _held(change: Change) -> Iterator[Entry]:
     """What a holder holds for whoever asks."""
     before, after = change.before.referents, change.after.referents
-    if type(change.container) is types.FunctionType:
-        yield from (Entry(*part) for part in zip(BODY, before, after, strict=True) if part[1] is not part[2])
+    names = parts_of(change.container)
+    if names:
+        yield from (Entry(*part) for part in zip(names, before, after, strict=True) if part[1] is not part[2])
     elif type(change.container) is ContextVar:
         yield Entry(WHOLE, before[0] if before else ABSENT, after[0] if after else ABSENT)
     elif not before:  # the first attributes of a thread's own; later ones are entries of their namespace

@@ -64,7 +64,7 @@ class Kind(enum.IntEnum):
     OPAQUE = 13  # anything else that the garbage collector knows: cells, C objects
     EMPTY_DICT = 14  # a function's own dictionary, empty in all healthy programs
     SLOTS = 15  # the slots of an instance of a container's subclass; its items are watched as what it is
-    HELD = 16  # what holders.py finds: a context variable's value, attributes of a thread's own, a function's body
+    HELD = 16  # what holders.py finds: a context variable's value, attributes of a thread's own, a definition's parts
     INSIDE = 17  # what readers.py finds: state that no referent shows
 
 

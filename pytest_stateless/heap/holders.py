@@ -17,13 +17,25 @@ LOCAL: Final = _thread._local
 """What ``threading.local`` is."""
 CACHE: Final = functools._lru_cache_wrapper
 
-BODY: Final = ("__code__", "__defaults__", "__kwdefaults__")
+_BODY: Final = ("__code__", "__defaults__", "__kwdefaults__")
 """What makes a function do something else when it is replaced."""
-_BODY_GETTERS: Final = tuple(vars(types.FunctionType)[name].__get__ for name in BODY)
+_BODY_GETTERS: Final = tuple(vars(types.FunctionType)[name].__get__ for name in _BODY)
+_bases_of: Final = type.__dict__["__bases__"].__get__
+_mro_of: Final = type.__dict__["__mro__"].__get__
+
+
+def parts_of(thing: object) -> tuple[str, ...]:
+    """The names of what ``held`` gives of a function, a class or a module; none for anything else."""
+    cls = type(thing)
+    if cls is types.FunctionType:
+        return _BODY
+    if _inherits(cls, type):
+        return ("__bases__", "__class__")
+    return ("__class__",) if _inherits(cls, types.ModuleType) else ()
 
 
 def held(thing: Any) -> list[object]:
-    """What a context variable, the attributes of a thread's own or a function's body is now."""
+    """What a context variable, the attributes of a thread's own or the parts of a definition are now."""
     cls = type(thing)
     if cls is types.FunctionType:
         return [get(thing) for get in _BODY_GETTERS]
@@ -32,8 +44,16 @@ def held(thing: Any) -> list[object]:
             return [thing.get()]
         except LookupError:
             return []
+    if _inherits(cls, type):
+        return [_bases_of(thing), cls]
+    if _inherits(cls, types.ModuleType):
+        return [cls]
     namespace = local_namespace(thing)
     return [] if namespace is None else [namespace]
+
+
+def _inherits(cls: type, base: type) -> bool:
+    return cls is base or any(entry is base for entry in _mro_of(cls))
 
 
 def local_namespace(local: Any) -> dict[str, object] | None:

@@ -156,6 +156,8 @@ class _Search:
                 if type(own) is str and own != name and namespace is _namespace(own):
                     continue  # an alias
                 level.append(_Step(None, name, namespace, True, name))
+                if identity(module) in self.wanted:
+                    self._arrive(_Step(None, name, module, False, name))
         return level
 
     def name(self, level: list[_Step]) -> None:

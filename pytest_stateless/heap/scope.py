@@ -52,7 +52,10 @@ class Scope:
         """Whether a function is the application's, by the module that it was written in."""
         if type(function) is not types.FunctionType:
             return False
-        home = function_module(function)
+        return self.owns_home(function_module(function))
+
+    def owns_home(self, home: object) -> bool:
+        """Whether what was defined in a module of that name is the application's."""
         return type(home) is str and self.enters_module(home) and self.owns(home)
 
     def leaves_out(self, name: object) -> bool:

@@ -32,6 +32,7 @@ from pytest_stateless.heap.graph import (
     module_namespace,
 )
 from pytest_stateless.heap.holders import cache_namespace, cache_of
+from pytest_stateless.heap.met import Met
 from pytest_stateless.heap.scope import Scope
 
 _OFTEN: Final = 2  # changes of a chunk after which it is split
@@ -50,8 +51,6 @@ class Heap:
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
         self.paths: dict[int, Any] = {}
         """Where containers were found when they changed before, by identity: the same few change again and again."""
-        self._met: dict[int, Chunk | None] = {}
-        """What modules that were imported within a window held right after their import, by the chunks' positions."""
         self.written: tuple[frozenset[str], frozenset[str]] | None = None
         """Modules, and the attributes that their code sets: found out once, if at all."""
         self._modules = modules
@@ -61,21 +60,25 @@ class Heap:
         """How often a chunk was found changed, by its position, since it was last split."""
         self._plans: dict[int, tuple[Plan, type]] = {}
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
+        self._chunks: list[Chunk | None] = []
+        self._met = Met(modules, self._chunks, self._seen)
         self._forget_ourselves()
-        roots = [modules, *self._module_namespaces(list(modules.values()))]
-        self._chunks: list[Chunk | None] = list(self._discover(roots))
+        roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
+        self._chunks += self._discover(roots)
 
     def _forget_ourselves(self) -> None:
-        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves, self._met):
+        met = self._met
+        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves, met, met.__dict__):
             self._seen[identity(own)] = None
 
-    def _module_namespaces(self, modules: Iterable[object]) -> Iterator[dict[str, object]]:
-        for module in modules:
+    def _module_namespaces(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Of the watched modules, under the names by which they are loaded."""
+        for loaded, module in list(self._modules.items()):
             if self.plan(type(module)).kind is Kind.MODULE:
                 namespace = module_namespace(module)
                 name = namespace.get("__name__")
                 if type(name) is not str or self.scope.enters_module(name):
-                    yield namespace
+                    yield loaded, namespace
 
     @property
     def containers(self) -> int:
@@ -113,6 +116,7 @@ class Heap:
         return self._look_at(self._looked_at_again)
 
     def _look_at(self, positions: Iterable[int]) -> Snapshot:
+        self._met.rest()
         arrived: list[object] = []
         chunks = self._chunks
         for position in positions:
@@ -136,14 +140,21 @@ class Heap:
 
     def meet(self) -> None:
         """Watch the modules that were imported since, from what they hold now on."""
-        position = len(self._chunks)
-        self._chunks += self._discover(self._module_namespaces(list(self._modules.values())))
-        self._met.update(enumerate(self._chunks[position:], position))
+        self._met.rest()
+        for name, namespace in self._module_namespaces():
+            if identity(namespace) not in self._seen:
+                self._met.watch(name, namespace, self._discover([namespace]))
+        self._met.listen()
 
     def begun(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with what modules that were imported after it held right after their import."""
-        length = max(self._met, default=-1) + 1
-        return snapshot + tuple(self._met.get(position) for position in range(len(snapshot), length))
+        begun = self._met.begun
+        length = max(begun, default=-1) + 1
+        return snapshot + tuple(begun.get(position) for position in range(len(snapshot), length))
+
+    def let_go(self) -> None:
+        """Nobody looks at it any more."""
+        self._met.clear()
 
     def settle(self) -> None:
         """Split what changes again and again, join what came one by one.
@@ -186,7 +197,7 @@ class Heap:
                     continue
                 chunk, small[chunk.kind] = concatenated(parts), []
             whole.append(chunk)
-        self._chunks = [*whole, *(concatenated(parts) for parts in small.values() if parts)]
+        self._chunks[:] = [*whole, *(concatenated(parts) for parts in small.values() if parts)]
         self._moves = moves
         self._looked_at_again = None
 
@@ -258,8 +269,8 @@ class Heap:
             namespace = thing.__dict__
             if type(namespace) is dict and not namespace:
                 self._add(Kind.EMPTY_DICT, namespace, found)
-            if self.scope.owns_function(thing):
-                found[Kind.HELD].append(thing)
+        if Kind.FUNCTION <= plan.kind <= Kind.MODULE and self._is_own_definition(plan.kind, thing):
+            found[Kind.HELD].append(thing)
         if plan.slots and plan.kind is not Kind.OBJECT:
             found[Kind.SLOTS].append(thing)
         if plan.reader is not None and plan.kind is not Kind.INSIDE:
@@ -275,6 +286,14 @@ class Heap:
                 self._add(Kind.MAPPING, namespace, found)
                 return [*dict.values(namespace), *children(plan.kind, plan, thing)]
         return children(plan.kind, plan, thing)
+
+    def _is_own_definition(self, kind: Kind, thing: Any) -> bool:
+        """Whether a thing is a function, class or module of the application, whose parts may be replaced."""
+        if kind is Kind.FUNCTION:
+            return self.scope.owns_function(thing)
+        if kind is Kind.CLASS:
+            return is_heap_type(thing) and self.scope.owns_home(class_namespace(thing).get("__module__"))
+        return kind is Kind.MODULE and self.scope.owns_home(module_namespace(thing).get("__name__"))
 
     def _of_cache(self, wrapper: Any) -> list[object]:
         """What a function under ``functools.lru_cache`` leads to, and what it remembers if it is the application's."""

@@ -5,7 +5,6 @@ As everywhere in the heap, what is held is compared by identity, and no code of 
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -23,9 +22,10 @@ from pytest_stateless.heap.graph import (
     get_referents,
     identity,
     iterate_sequence,
+    mro_of,
     plan_of,
 )
-from pytest_stateless.heap.holders import BODY, held, local_namespace
+from pytest_stateless.heap.holders import held, local_namespace, parts_of
 from pytest_stateless.heap.scope import with_reader
 
 _get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
@@ -154,6 +154,8 @@ def _scan(mapping: Any, wanted: object) -> object:
 def _attribute(thing: Any, name: object) -> object:
     if name == "__class__":
         return type(thing)
+    if name == "args" and any(base is BaseException for base in mro_of(type(thing))):
+        return _arguments(thing)
     plan = plan_of(type(thing))
     for slot, get in plan.slots:
         if slot == name:
@@ -161,10 +163,14 @@ def _attribute(thing: Any, name: object) -> object:
     return ABSENT if plan.namespace is None else _get(plan.namespace(thing), name, ABSENT)
 
 
+_arguments: Final = vars(BaseException)["args"].__get__
+
+
 def _held(thing: Any, name: object) -> object:
-    """A part of a function, or an attribute of a thread's own."""
-    if type(thing) is types.FunctionType:
-        return dict(zip(BODY, held(thing), strict=True))[str(name)]
+    """A part of a definition, or an attribute of a thread's own."""
+    names = parts_of(thing)
+    if names:
+        return dict(zip(names, held(thing), strict=True))[str(name)]
     return _get(local_namespace(thing) or {}, name, ABSENT)
 
 

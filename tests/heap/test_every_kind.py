@@ -60,6 +60,12 @@ class Cart:
     items: list[str] = dataclasses.field(default_factory=list)
 
 
+class RefusalError(Exception):
+    """An exception with attributes of its own."""
+
+    code = 0
+
+
 Pair = collections.namedtuple("Pair", "one other")
 
 
@@ -206,6 +212,9 @@ CHANGES = [
     pytest.param(lambda m: with_cart(m, weakref.WeakKeyDictionary()), lambda m: m.state.__setitem__(Cart, "bob"), [".data[<ReferenceType>]  added: str (3 characters)"], id="weak-key-that-stays"),
     pytest.param(fresh(lambda: weakref.WeakKeyDictionary({Cart: []})), lambda m: m.state[Cart].append(1), [".data[<ReferenceType>]  added item: int"], id="value-of-a-weak-key"),
     pytest.param(lambda m: with_cart(m, weakref.WeakSet()), lambda m: m.state.add(Cart), [".data  added item: ReferenceType object"], id="weak-set-of-what-stays"),
+    pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "args", ("bob",)), [".args  changed: tuple (1 item)"], id="exception"),
+    pytest.param(fresh(lambda: RefusalError("a")), lambda m: setattr(m.state, "args", ()), [".args  changed: tuple (0 items), was tuple (1 item)"], id="exception-of-the-program"),
+    pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "user", "bob"), [".user  added: str (3 characters)"], id="attribute-of-an-exception"),
     pytest.param(fresh(lambda: Pair([], 1)), lambda m: m.state.one.append("a"), [".one  added item: str (1 character)"], id="namedtuple"),
 ]  # fmt: skip
 
@@ -232,8 +241,17 @@ QUIET = [
     pytest.param(fresh(lambda: contextvars.ContextVar("user")), lambda m: contextvars.copy_context().run(m.state.set, "bob"), id="context-variable-of-another-context"),
     pytest.param(set_local, lambda m: (setattr(m.state, "a", 1), delattr(m.state, "a")), id="thread-local-deleted"),
     pytest.param(set_local, lambda m: in_thread(lambda: setattr(m.state, "user", "eve")), id="thread-local-of-another-thread"),
+    pytest.param(fresh(lambda: ValueError("a")), lambda m: raised(m.state), id="exception-raised"),
+    pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "args", ("".join("a"),)), id="exception-with-equal-arguments"),
+    pytest.param(fresh(lambda: collections.OrderedDict(a=1, b=2)), lambda m: m.state.move_to_end("a"), id="order-of-keys"),
     pytest.param(fresh(lambda: Color.RED), lambda m: (Color(1), Color["RED"], Color.RED.name), id="enum-read"),
 ]  # fmt: skip
+
+
+def raised(error: Exception) -> None:
+    """Raise an exception that is kept, which takes its traceback in."""
+    with pytest.raises(type(error)):
+        raise error
 
 
 def in_thread(act: Callable[[], object]) -> None:
@@ -308,6 +326,32 @@ def test_an_attribute_of_a_metaclass_is_told(module: types.ModuleType, watch: Wa
     (leak,) = watch(module, lambda: setattr(meta, "seen", 1))
     assert leak.subject.endswith(".seen")
     assert leak.message == "added: int"
+
+
+DEFINITIONS = [
+    pytest.param(lambda m: setattr(m.Cart, "__bases__", (m.Other,)), "Cart.__bases__", "changed: tuple (1 item)", id="bases"),
+    pytest.param(lambda m: setattr(m.Cart, "__class__", m.Meta), "Cart.__class__", "changed: class Meta, was class Former", id="metaclass"),
+    pytest.param(lambda m: setattr(m, "__class__", m.Lazy), "__class__", "changed: class Lazy, was class module", id="module"),
+]  # fmt: skip
+
+DEFINED = """
+import types
+class Former(type): ...
+class Meta(Former): ...
+class Base(metaclass=Former): ...
+class Other(metaclass=Former): ...
+class Cart(Base): ...
+class Lazy(types.ModuleType): ...
+"""
+
+
+@pytest.mark.parametrize(("act", "subject", "message"), DEFINITIONS)
+def test_a_part_of_a_definition_that_is_replaced_is_told(
+    act: Callable[[Module], object], subject: str, message: str, module: types.ModuleType, watch: Watch
+) -> None:
+    exec(DEFINED, vars(module))
+    found = [leak for leak in watch(module, lambda: act(module)) if not is_expected(leak)]
+    assert [(leak.subject, leak.message) for leak in found] == [(f"{module.__name__}.{subject}", message)]
 
 
 FUNCTIONS = [

@@ -163,6 +163,13 @@ def test_new_keys_count_once_there_are_as_many_as_in_the_first_run() -> None:
         ),
         pytest.param(Till(1), Kind.OBJECT, "money", lambda it: delattr(it, "money"), id="slot-deleted"),
         pytest.param(Shop(a=1), Kind.OBJECT, "a", lambda it: setattr(it, "a", 2), id="attribute"),
+        pytest.param(
+            ValueError(1),
+            Kind.OBJECT,
+            "args",
+            lambda it: setattr(it, "args", (2,)),
+            id="arguments-of-an-exception",
+        ),
         pytest.param(Shop(a=1), Kind.OBJECT, "a", lambda it: setattr(it, "__dict__", {}), id="namespace"),
         pytest.param(
             Shop(),

@@ -33,12 +33,6 @@ SUITES: Final = {
     "jinja2": Suite(
         ("jinja2==3.1.6", "trio==0.31.0", PYTEST),
         (("file-write:tests/res/templates/test.html", "a test of the loader sets the time of a template"),),
-        without=(
-            (
-                "tests/test_loader.py::TestModuleLoader::test_weak_references",
-                "waits for a module to die that it takes out of sys.modules; a window keeps it until its end",
-            ),
-        ),
         at_least=900,
     ),
     "django_shop": Suite(

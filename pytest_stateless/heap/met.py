@@ -1,0 +1,92 @@
+"""What is watched because modules were imported within a window, and lets go of it where they are gone again.
+
+A program may wait for such a module to die: it takes it out of ``sys.modules`` and collects. A module and its functions
+refer to each other, so that only the garbage collector frees them; right before it runs is the time to let go.
+"""
+
+from __future__ import annotations
+
+import gc
+import types
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from itertools import islice
+from typing import Final, NamedTuple
+
+from pytest_stateless.heap.chunk import Chunk
+from pytest_stateless.heap.graph import Kind, identity, module_namespace
+
+_GONE: Final = Chunk(Kind.LIST, (), [], [], [], [])
+"""Stands where containers were that aren't watched any more."""
+
+
+class _Meeting(NamedTuple):
+    """One module, met right after its import. Nothing here keeps it alive."""
+
+    name: str
+    namespace: int
+    """Identity of its dictionary."""
+    positions: range
+    """Of the chunks that it led to."""
+    seen: tuple[int, ...]
+    """Identities of what it led to."""
+
+
+class Met:
+    """Shares its heap's chunks and what it has seen."""
+
+    def __init__(
+        self,
+        modules: Mapping[str, types.ModuleType],
+        chunks: list[Chunk | None],
+        seen: MutableMapping[int, object],
+    ) -> None:
+        self.begun: dict[int, Chunk | None] = {}
+        """What was held right after the import, by the chunks' positions."""
+        self._modules, self._chunks, self._seen = modules, chunks, seen
+        self._meetings: list[_Meeting] = []
+        self._callback: Callable[[str, dict[str, int]], None] | None = None
+        """Ours among the collector's; none while nothing may go, since it refers back to all this."""
+
+    def watch(self, name: str, namespace: dict[str, object], found: Iterator[Chunk]) -> None:
+        """Take in all that a module leads to that was met nowhere else."""
+        position, count = len(self._chunks), len(self._seen)
+        self._chunks += found
+        positions = range(position, len(self._chunks))
+        self.begun.update((one, self._chunks[one]) for one in positions)
+        seen = tuple(islice(self._seen, count, None))
+        self._meetings.append(_Meeting(name, identity(namespace), positions, seen))
+
+    def listen(self) -> None:
+        """From now on, until the next look, modules may go."""
+        if self._meetings:
+            self._callback = self._let_go
+            gc.callbacks.append(self._callback)
+
+    def rest(self) -> None:
+        """The heap is about to read its chunks: leave them as they are."""
+        for position, callback in enumerate(gc.callbacks):
+            if callback is self._callback:
+                del gc.callbacks[position]
+                break
+        self._callback = None
+
+    def clear(self) -> None:
+        """No window is open that could ask what modules began with."""
+        self.rest()
+        self.begun.clear()
+        self._meetings.clear()
+
+    def _let_go(self, phase: str, _: object) -> None:
+        if phase == "start":
+            for meeting in [meeting for meeting in self._meetings if self._is_gone(meeting)]:
+                self._meetings.remove(meeting)
+                for place in meeting.seen:
+                    self._seen.pop(place, None)
+                for position in meeting.positions:
+                    self.begun[position] = self._chunks[position] = _GONE
+
+    def _is_gone(self, meeting: _Meeting) -> bool:
+        module = self._modules.get(meeting.name)
+        return type(module) is not types.ModuleType or (
+            identity(module_namespace(module)) != meeting.namespace
+        )
