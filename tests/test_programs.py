@@ -241,6 +241,12 @@ DESCRIPTOR = """
         leaking("class-given-another-base", "",
                 "class A: pass\nclass B: pass\nclass Cart(A): pass\ndef act(): Cart.__bases__ = (B,)",
                 "shop.Cart.__bases__"),
+        leaking("descriptor-of-a-library-that-the-application-replaces",
+                "class Lazy:\n    def __get__(self, *_): return 1\nclass Client: user = Lazy()",
+                "def act(): library.Client.user = 'bob'", "library.Client.user"),
+        leaking("descriptor-of-a-library-that-another-takes-the-place-of",
+                "class Lazy:\n    def __get__(self, *_): return 1\nclass Client: user = Lazy()",
+                "def act(): setattr(library.Client, 'user', staticmethod(print))", "library.Client.user"),
         leaking("words-of-a-refusal-that-is-kept", "",
                 "REFUSAL = ValueError('no')\ndef act(): REFUSAL.args = ('bob',)", "shop.REFUSAL.args"),
         leaking("ending-that-was-added", "",
@@ -267,6 +273,14 @@ def test_a_program_that_keeps_something_is_told(
                      "def act(): library.use()", id="what-a-library-will-set-up-again"),
         pytest.param("class Field:\n    def name(self): self._name_cache = 'n'",
                      "FIELD = library.Field()\ndef act(): FIELD.name()", id="private-note-of-a-librarys-object"),
+        pytest.param("""
+                     class Lazy:
+                         def __get__(self, instance, owner):
+                             owner.pattern = found = 'compiled'
+                             return found
+                     class Template: pattern = Lazy()
+                     """,
+                     "def act(): library.Template.pattern", id="descriptor-that-a-library-replaces-by-its-value"),
         pytest.param("def use(): use.done = True", "def act(): library.use()", id="note-on-a-librarys-function"),
         pytest.param("class Field:\n    creation_counter = 0\n    def __init__(self): Field.creation_counter += 1",
                      "def act(): library.Field()", id="library-that-numbers-definitions"),

@@ -77,7 +77,7 @@ def is_lazy(about: About, entry: Entry) -> bool:
     attributes in ``__getattr__`` may keep them; a package's lazy export is a class or function of its own.
     """
     if entry.before is not ABSENT and entry.after is not ABSENT:
-        return False
+        return _replaced_itself(about, entry)
     if about.holder is not None and _is_cached(_otherwise(about, entry.label)):
         return True
     foreign = about.holder_module not in about.application
@@ -92,6 +92,19 @@ def is_lazy(about: About, entry: Entry) -> bool:
         return False
     # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
     return foreign or _exports_lazily(about)
+
+
+def _replaced_itself(about: About, entry: Entry) -> bool:
+    """Whether a descriptor of a library's own making stands no longer where it computed what does now."""
+    maker = type(entry.before)
+    if not about.of_a_class or about.holder_module in about.application or not is_heap_type(maker):
+        return False
+    own = module_name_of(maker) == about.holder_module
+    computed = all("__get__" not in _namespace_of(base) for base in mro_of(type(entry.after)))
+    return own and computed and _is_cached(entry.before) and not _is_set(about, entry.label)
+
+
+_namespace_of: Final = type.__dict__["__dict__"].__get__
 
 
 def _exports_lazily(about: About) -> bool:
