@@ -114,6 +114,9 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "what a library set up on first use was dropped", "dropped"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
+    _expect(
+        *("module-state", "a library compiled a pattern", "added", "value:re.Pattern"), "!owner:application"
+    ),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
     _expect(
         "module-state",

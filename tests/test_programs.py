@@ -247,6 +247,13 @@ DESCRIPTOR = """
         leaking("descriptor-of-a-library-that-another-takes-the-place-of",
                 "class Lazy:\n    def __get__(self, *_): return 1\nclass Client: user = Lazy()",
                 "def act(): setattr(library.Client, 'user', staticmethod(print))", "library.Client.user"),
+        leaking("note-of-the-application-on-a-class-that-a-library-made",
+                "class Meta(type): pass\nclass Form(metaclass=Meta): pass",
+                "class Login(library.Form): _user = None\ndef act(): Login._user = 'bob'", "shop.Login._user"),
+        leaking("patterns-by-customer", "",
+                "import re\nALL = {}\ndef act(): ALL['bob'] = re.compile('bob')", "shop.ALL['bob']"),
+        leaking("number-of-orders-near-the-time", "import time\nclass Till: pass\nTILL = Till()\nTILL._count = 7",
+                "def act(): setattr(library.TILL, '_count', 8)", "library.TILL._count"),
         leaking("words-of-a-refusal-that-is-kept", "",
                 "REFUSAL = ValueError('no')\ndef act(): REFUSAL.args = ('bob',)", "shop.REFUSAL.args"),
         leaking("ending-that-was-added", "",
@@ -281,6 +288,35 @@ def test_a_program_that_keeps_something_is_told(
                      class Template: pattern = Lazy()
                      """,
                      "def act(): library.Template.pattern", id="descriptor-that-a-library-replaces-by-its-value"),
+        pytest.param("""
+                     class Meta(type):
+                         def __init__(cls, *_): cls._fields = None
+                         def __call__(cls):
+                             cls._fields = ['name']
+                             return type.__call__(cls)
+                     class Form(metaclass=Meta): pass
+                     """,
+                     "class Login(library.Form): pass\ndef act(): Login()", id="note-of-a-librarys-metaclass"),
+        pytest.param("import re\nclass Pattern:\n    def __init__(self): self.known = {}\nURL = Pattern()",
+                     "import re\ndef act(): library.URL.known[1] = re.compile('x')",
+                     id="pattern-that-a-library-compiles"),
+        pytest.param("""
+                     import time
+                     from email.utils import formatdate
+                     class Clock:
+                         def __init__(self): self.tick(time.time() - 2)
+                         def tick(self, now): self._seconds, self._date = int(now), formatdate(now, usegmt=True)
+                     CLOCK = Clock()
+                     """,
+                     "import time\ndef act(): library.CLOCK.tick(time.time())", id="clock-that-a-library-keeps"),
+        pytest.param("""
+                     class Field:
+                         def __init__(self, name): self.name, self.inner = name, None
+                         def bind(self): self.inner = Field('a')
+                     FIELD = Field('x')
+                     FIELD.bind()
+                     """,
+                     "def act(): library.FIELD.bind()", id="object-replaced-by-one-that-holds-the-same"),
         pytest.param("def use(): use.done = True", "def act(): library.use()", id="note-on-a-librarys-function"),
         pytest.param("class Field:\n    creation_counter = 0\n    def __init__(self): Field.creation_counter += 1",
                      "def act(): library.Field()", id="library-that-numbers-definitions"),

@@ -79,10 +79,11 @@ def _absorb_content(kind: Kind, old: Content, start: Content, end: Content) -> C
     return Content([part for key, value in pairs for part in (value, key)], keys)
 
 
-_Pairs = dict[object, tuple[object, object]]
+Pairs = dict[object, tuple[object, object]]
+"""Keys and values, under what stands for the keys."""
 
 
-def _merged_pairs(was: _Pairs, first: _Pairs, last: _Pairs) -> list[tuple[object, object]]:
+def _merged_pairs(was: Pairs, first: Pairs, last: Pairs) -> list[tuple[object, object]]:
     """What was there, with what changed from the first to the last."""
     merged = {place: pair for place, pair in was.items() if place in last or place not in first}
     merged |= {
@@ -112,7 +113,7 @@ def without(
     return missing
 
 
-def _slots(content: Content) -> _Pairs:
+def _slots(content: Content) -> Pairs:
     return {name: (name, value) for name, value in zip(content.keys, content.referents, strict=False)}
 
 

@@ -14,9 +14,9 @@ from itertools import chain, repeat, zip_longest
 from operator import is_
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.change import Change, by_key, safe_key, without
+from pytest_stateless.heap.change import Change, Pairs, by_key, safe_key, without
 from pytest_stateless.heap.chunk import Content
-from pytest_stateless.heap.graph import KEYED, Kind, identity, mro_of, plan_of
+from pytest_stateless.heap.graph import KEYED, Kind, Plan, identity, is_heap_type, mro_of, plan_of
 from pytest_stateless.heap.holders import parts_of
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.sqlite import Database, Rows, rows_of
@@ -247,7 +247,7 @@ _FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {
 
 
 def _plain_equal(before: object, after: object, changed: Changes) -> bool:
-    """Whether two values are equal beyond doubt: plain values of the same types all the way down.
+    """Whether two values are equal beyond doubt: plain values of the same types all the way down, or in instances.
 
     ``before`` counts as what it was when the window opened, also where it was changed since. Pairs that were met
     are equal if all others are, so that cycles end.
@@ -271,15 +271,16 @@ def _plain_equal(before: object, after: object, changed: Changes) -> bool:
         met_here = identity(was), identity(now)
         if met_here not in met:
             met.add(met_here)
-            parts = _parts(kind, was, now, changed.get(identity(was)))
+            parts = _parts(kind, was, now, changed)
             if parts is None:
                 return False
             pairs += parts
     return True
 
 
-def _parts(kind: int, was: Any, now: Any, change: Change | None) -> Iterable[tuple[Any, Any]] | None:
-    """What must be equal for two containers of one built-in type to be equal; None if they can't be."""
+def _parts(kind: int, was: Any, now: Any, changed: Changes) -> Iterable[tuple[Any, Any]] | None:
+    """What must be equal for two things of one type to be equal; None if they can't be."""
+    change = changed.get(identity(was))
     if kind in _SEQUENCES:
         before, after = _items_before(was, change), list(now)
         alike = len(before) == len(after) and (type(now) is not deque or was.maxlen == now.maxlen)
@@ -291,10 +292,45 @@ def _parts(kind: int, was: Any, now: Any, change: Change | None) -> Iterable[tup
     if kind in _MAPPINGS:
         if type(now) is defaultdict and was.default_factory is not now.default_factory:
             return None
-        old = by_key(_pairs_before(was, change))
-        new = by_key(_pairs_before(now, None))
-        return [(old[key][1], new[key][1]) for key in old] if old.keys() == new.keys() else None
-    return None
+        return _paired(by_key(_pairs_before(was, change)), by_key(_pairs_before(now, None)))
+    return _attributes(was, now, changed)
+
+
+def _paired(old: Pairs, new: Pairs) -> Iterable[tuple[Any, Any]] | None:
+    return [(old[key][1], new[key][1]) for key in old] if old.keys() == new.keys() else None
+
+
+def _attributes(was: Any, now: Any, changed: Changes) -> Iterable[tuple[Any, Any]] | None:
+    """What must be equal for two instances of a Python class to be equal: all that they hold, if that is anything.
+
+    An instance without any attribute stands for itself, as ``object()`` does. What the former one held before it
+    changed within the window isn't known, where a dictionary of its own doesn't tell.
+    """
+    plan = plan_of(type(was))
+    bases = mro_of(type(was))
+    if plan.kind is not Kind.OBJECT or not all(is_heap_type(base) or base is object for base in bases):
+        return None
+    if identity(was) in changed:
+        return None
+    before, after = _state(plan, was, changed), _state(plan, now, {})
+    return _paired(before, after) if before and after else None
+
+
+def _state(plan: Plan, thing: Any, changed: Changes) -> Pairs:
+    """The attributes of an instance, as they were when the window opened."""
+    slots = {name: (name, value) for name, value in _slots(plan, thing)}
+    if plan.namespace is None:
+        return slots
+    namespace: Any = plan.namespace(thing)
+    return {**slots, **by_key(_pairs_before(namespace, changed.get(identity(namespace))))}
+
+
+def _slots(plan: Plan, thing: Any) -> Iterator[tuple[object, object]]:
+    for name, get in plan.slots:
+        try:
+            yield name, get(thing)
+        except AttributeError:  # not set
+            continue
 
 
 def _items_before(container: Any, change: Change | None) -> list[Any]:

@@ -6,6 +6,7 @@ import functools
 import sys
 import time
 import types
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Final
 
 from pytest_stateless.heap.about import About
@@ -29,9 +30,20 @@ def is_first_use(about: About, entry: Entry) -> bool:
     Libraries set themselves up like this. What is set up again and again is no first use: the second time it doesn't
     start from nothing, and is reported. So is what the application's own code sets.
     """
-    if entry.after is ABSENT or about.holder_module in about.application:
+    if entry.after is ABSENT:
+        return False
+    if about.holder_module in about.application and not _is_of_a_metaclass(about, entry.label):
         return False
     return _is_set_up(about, entry) and not _is_set(about, entry.label)
+
+
+def _is_of_a_metaclass(about: About, name: object) -> bool:
+    """Whether it is a private attribute of a class of the application that a library's metaclass made."""
+    holder = about.holder
+    if holder is None or not about.of_a_class or not _is_private(name):
+        return False
+    maker = type(holder)
+    return is_heap_type(maker) and module_name_of(maker) not in {*about.application, "abc", "enum"}
 
 
 def _is_set_up(about: About, entry: Entry) -> bool:
@@ -201,13 +213,32 @@ def _is_private(name: object) -> bool:
 _CLOCKS: Final = (time.time, time.monotonic, time.perf_counter)
 _HOUR: Final = 3600.0  # seconds: longer than a test takes, shorter than what tells two clocks apart
 _MEASURED: Final = 12  # characters of a number that nobody wrote
+_DATE: Final = 17  # characters of the shortest date with a time
 
 
 def is_clock(about: About, entry: Entry) -> bool:
-    """Whether an attribute within somebody else's object went on from one reading of the clock to a present one."""
+    """Whether a private attribute of somebody else's went on from one reading of the clock to a present one."""
     if about.holder_module in about.application or not _is_private(entry.label):
         return False
-    before, after = entry.before, entry.after
-    if type(before) is not float or type(after) is not float or len(repr(after)) < _MEASURED:
+    if type(entry.after) is float and len(repr(entry.after)) < _MEASURED:
+        return False
+    before, after = _moment(entry.before), _moment(entry.after)
+    if before is None or after is None:
         return False
     return before < after and any(0 <= clock() - after < _HOUR for clock in _CLOCKS)
+
+
+def _moment(value: Any) -> float | None:
+    """What a value says of the clock: a number, whole seconds since 1970, or a date as HTTP writes it."""
+    cls = type(value)
+    if cls is float:
+        return value  # type: ignore[no-any-return]
+    if cls is int:
+        return float(value) if abs(time.time() - value) < _DAY else None
+    if cls is not str or not _DATE <= len(value) <= 2 * _DATE:
+        return None
+    parsed = parsedate_tz(value)
+    return None if parsed is None else mktime_tz(parsed)
+
+
+_DAY: Final = 24 * _HOUR

@@ -46,7 +46,31 @@ class Shelf(dict[Any, Any]):
     __slots__ = ("alpha",)
 
 
-class Equal:
+class OtherPlain(Plain):
+    """Another class of such instances."""
+
+
+class Slotted:
+    """An instance with slots."""
+
+    __slots__ = ("one", "two")
+
+    def __init__(self, *values: object) -> None:
+        for name, value in zip(self.__slots__, values, strict=False):
+            setattr(self, name, value)
+
+
+class RefusalError(ValueError):
+    """Holds what its attributes don't show."""
+
+    code = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        vars(self)["code"] = 2
+
+
+class Equal(Plain):
     """Equal to all, if it were asked."""
 
     def __eq__(self, other: object) -> bool:
@@ -245,6 +269,17 @@ class Text(str):
         pytest.param(lambda: Shelf(a=1), None, False, id="dict-subclass"),
         pytest.param(lambda: [A], None, True, id="list-of-the-same-object"),
         pytest.param(lambda: [Plain()], None, False, id="list-of-other-objects"),
+        pytest.param(lambda: Plain(a=1, b=[2]), None, True, id="instances-that-hold-the-same"),
+        pytest.param(lambda: Plain(a=1), lambda: Plain(a=2), False, id="instances-that-differ"),
+        pytest.param(lambda: Plain(a=1), lambda: Plain(b=1), False, id="instances-of-other-attributes"),
+        pytest.param(lambda: Plain(a=Plain(b=1)), None, True, id="instances-in-instances"),
+        pytest.param(lambda: Plain(a=1), lambda: OtherPlain(a=1), False, id="instances-of-other-classes"),
+        pytest.param(lambda: Slotted(1, 2), None, True, id="slots-that-hold-the-same"),
+        pytest.param(lambda: Slotted(1), None, True, id="slots-of-which-one-is-empty"),
+        pytest.param(lambda: Slotted(1), lambda: Slotted(1, 2), False, id="slots-of-which-one-was-filled"),
+        pytest.param(lambda: Equal(a=1), lambda: Equal(a=2), False, id="objects-that-say-they-are-equal"),
+        pytest.param(lambda: RefusalError(1), None, False, id="exceptions-that-hold-more-than-attributes"),
+        pytest.param(object, None, False, id="sentinel"),
         pytest.param(Equal, None, False, id="object-that-is-equal-to-all"),
         pytest.param(lambda: [Equal()], None, False, id="list-of-such-objects"),
         pytest.param(lambda: {Equal()}, None, False, id="set-of-such-objects"),
@@ -277,6 +312,12 @@ def test_only_plain_values_of_the_same_types_are_equal(
         pytest.param({1}, lambda c: c.add(2), {1, 2}, False, id="set-as-it-became"),
         pytest.param({"a": 1}, lambda c: c.clear(), {"a": 1}, True, id="dict-as-it-was"),
         pytest.param({"a": 1}, lambda c: c.update(b=1), {"a": 1, "b": 1}, False, id="dict-as-it-became"),
+        pytest.param(
+            Slotted(1), lambda c: setattr(c, "one", 2), Slotted(2), False, id="slots-as-they-became"
+        ),
+        pytest.param(
+            Plain(a=1), lambda c: setattr(c, "a", 2), Plain(a=2), False, id="attribute-as-it-became"
+        ),
     ],
 )
 def test_a_container_that_was_replaced_counts_as_what_it_was(

@@ -123,7 +123,7 @@ def _source(suite: Suite, directory: Path) -> Path:
 
 
 def _sdist(requirement: str, directory: Path) -> Path:
-    name, _, version = requirement.partition("==")
+    name, _, version = requirement.replace("-", "_").partition("==")  # as files are named, PEP 625
     if not list(directory.glob(f"{name}-{version}.tar.gz")):
         command = (sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:")
         _run(*command, requirement, "-d", str(directory))
