@@ -51,6 +51,9 @@ def _run(names: list[str], arguments: argparse.Namespace, directory: Path) -> li
     wheel = build_wheel(directory / f"wheel-{version}")
 
     def run(name: str) -> Ran:
+        hindrance = dict(SUITES[name].not_on).get(version)
+        if hindrance is not None:
+            return Ran([f"{name}: doesn't run on {version}: {hindrance}"], [])
         return run_suite(name, SUITES[name], wheel, arguments.python, directory / f"{name}-{version}")
 
     wrong = []

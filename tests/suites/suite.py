@@ -20,5 +20,7 @@ class Suite:
     """More for pytest."""
     project: Path | None = None
     """A directory of this repository, in place of an sdist."""
+    not_on: tuple[tuple[str, str], ...] = ()
+    """Versions of Python that the suite itself doesn't run on, with the reason."""
     at_least: int = 1
     """How many tests must have been checked for the run to mean anything."""
