@@ -180,6 +180,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "six._MovedItems": "names of another Python, each looked up on first use",
     "psycopg._capabilities.capabilities._cache": "what the C library can do, asked once",
     "psycopg._conninfo_utils.get_param_def.<defaults>._cache": "what can be set, asked of the C library once",
+    "babel.localedata._cache": "how a language writes dates and numbers, read from a file on first use",
     "fastapi.routing._endpoint_context_cache": "where endpoints are defined, for messages about errors",
 }
 """Objects by the path that leads to them, nearly all of the standard library. They aren't watched, and may be

@@ -6,6 +6,7 @@ program runs; any other pair of different objects is a difference.
 
 from __future__ import annotations
 
+import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +50,7 @@ _SCALARS: Final = frozenset(
 _SEQUENCES: Final = frozenset(map(identity, (list, tuple, deque)))
 _EMPTIED: Final = frozenset(map(identity, (dict, list, set)))
 _SETS: Final = frozenset(map(identity, (set, frozenset)))
+_METHOD: Final = identity(types.MethodType)
 _MAPPINGS: Final = frozenset(map(identity, (dict, OrderedDict, defaultdict, Counter)))
 
 
@@ -293,6 +295,8 @@ def _parts(kind: int, was: Any, now: Any, changed: Changes) -> Iterable[tuple[An
         if type(now) is defaultdict and was.default_factory is not now.default_factory:
             return None
         return _paired(by_key(_pairs_before(was, change)), by_key(_pairs_before(now, None)))
+    if kind == _METHOD:
+        return (was.__func__, now.__func__), (was.__self__, now.__self__)
     return _attributes(was, now, changed)
 
 

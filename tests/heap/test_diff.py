@@ -39,6 +39,10 @@ class Plain:
     def __init__(self, **values: object) -> None:
         vars(self).update(values)
 
+    def get(self) -> None: ...
+
+    def put(self) -> None: ...
+
 
 class Shelf(dict[Any, Any]):
     """A dictionary of a class of its own."""
@@ -274,6 +278,9 @@ class Text(str):
         pytest.param(lambda: Plain(a=1), lambda: Plain(b=1), False, id="instances-of-other-attributes"),
         pytest.param(lambda: Plain(a=Plain(b=1)), None, True, id="instances-in-instances"),
         pytest.param(lambda: Plain(a=1), lambda: OtherPlain(a=1), False, id="instances-of-other-classes"),
+        pytest.param(lambda: Plain(a=1).get, None, True, id="methods-of-instances-that-hold-the-same"),
+        pytest.param(lambda: Plain(a=1).get, lambda: Plain(a=2).get, False, id="methods-of-instances-that-differ"),
+        pytest.param(lambda: Plain(a=1).get, lambda: Plain(a=1).put, False, id="other-methods"),
         pytest.param(lambda: Slotted(1, 2), None, True, id="slots-that-hold-the-same"),
         pytest.param(lambda: Slotted(1), None, True, id="slots-of-which-one-is-empty"),
         pytest.param(lambda: Slotted(1), lambda: Slotted(1, 2), False, id="slots-of-which-one-was-filled"),

@@ -124,7 +124,10 @@ SUITES: Final = {
             ),
         ),
         not_on=(
-            ("3.15", "zstandard has no wheel, and this uvicorn's server doesn't start: the suite waits for ever"),
+            (
+                "3.15",
+                "zstandard has no wheel, and this uvicorn's server doesn't start: the suite waits for ever",
+            ),
         ),
         at_least=1400,
     ),
