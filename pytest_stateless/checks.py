@@ -22,6 +22,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.second_run import SecondRun
+from pytest_stateless.unseen import prepare
 from pytest_stateless.window import Findings, Windows
 
 
@@ -123,6 +124,7 @@ class Checks:
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         run = item.stash[_RUN] = Run(allowances, RequestWindows(self._windows, self._request_closer(item)))
         self._running = run
+        prepare(item)
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
 
     def _end(self, run: Run, is_last: bool) -> None:

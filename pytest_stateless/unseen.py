@@ -15,6 +15,16 @@ _LAST: Final = ("last_type", "last_value", "last_exc", "last_traceback")
 """Where pytest leaves the error of a test for a debugger."""
 
 
+_NAMES: Final = pytest.StashKey[dict[str, Any]]()
+
+
+def prepare(item: Any) -> None:
+    """Keep what the first run of a test uses up: doctest empties the names that its examples begin with."""
+    doctest = getattr(item, "dtest", None)
+    if doctest is not None:
+        item.stash[_NAMES] = dict(doctest.globs)
+
+
 def run_unseen(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Run a test that was torn down from its setup to its teardown. Returns whether it passed.
 
@@ -32,6 +42,8 @@ def run_unseen(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
 def _run(item: Any, nextitem: pytest.Item | None) -> bool:
     if hasattr(item, "_request"):
         item._initrequest()
+    if _NAMES in item.stash:
+        item.dtest.globs.update(item.stash[_NAMES])
     passed = _phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
     if passed:
         passed = _phase(item, "call", lambda: item.ihook.pytest_runtest_call(item=item))

@@ -630,3 +630,23 @@ def test_nothing_of_the_program_is_held_afterwards(counted: CountedProject) -> N
         """,
     )
     counted.check().assert_outcomes(failed=1, passed=1)
+
+
+def test_a_doctest_is_blamed(counted: CountedProject) -> None:
+    counted.write(
+        "shop.py",
+        '''
+        KEPT = []
+
+
+        def add(name):
+            """Add a name.
+
+            >>> first = "bob"
+            >>> add(first)
+            """
+            KEPT.append(name)
+        ''',
+    )
+    counted.run("--stateless", "--doctest-modules", "--stateless-report=json:leaks.json", "shop.py")
+    assert counted.blamed() == {"shop.KEPT": "add"}
