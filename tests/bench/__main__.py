@@ -16,12 +16,14 @@ from typing import Any
 
 from tests.bench.alternatives import alternatives
 from tests.bench.applications import installed
+from tests.bench.detectors import detectors
 from tests.bench.memory import memory
 from tests.bench.runs import marked, start_up, unmarked
 from tests.bench.synthetic import synthetic
 
 APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {"memory": memory, "marked": marked}
 WHOLE: dict[str, Callable[[Path], None]] = {
+    "detectors": detectors,
     "synthetic": lambda _: synthetic(),
     "alternatives": alternatives,
     "unmarked": unmarked,

@@ -1,0 +1,69 @@
+"""What each detector costs a clean window: a look at its end, and what is carried over to the next one's beginning."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pytest_stateless import audit, doors
+from pytest_stateless.detectors import DETECTORS, Context, Detector
+from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.source import Sources
+from tests.bench.applications import FLASK, write
+from tests.bench.measure import apart, median_ms
+from tests.bench.memory import scope_of_a_run
+
+BAR: Final = 500.0  # microseconds of all but the memory, on 3.13
+_TIMES: Final = 300
+
+
+def detectors(directory: Path) -> None:
+    """Each detector in the process of the Flask application."""
+    write(directory, FLASK)
+    print(apart("detectors", cwd=directory))
+
+
+def look_at_each() -> None:
+    """Print the figures of this process."""
+    sources = Sources(os.getcwd())
+    recording = audit.Recording(sources)
+    context = Context(
+        sources, recording, (tempfile.gettempdir(),), lambda: Heap({}, scope_of_a_run(os.getcwd()))
+    )
+    previous = audit.start(recording)
+    doors.install()
+    try:
+        costs = {detector.RULE.id: _cost(detector, context) for detector in DETECTORS}
+    finally:
+        doors.remove()
+        audit.stop(previous)
+    del costs["module-state"]  # tests.bench.memory has the figures of real memories
+    print("detectors, a clean window of a Flask process, in the median:")
+    for name, (look, carry) in costs.items():
+        print(f"    {name}: look {look:.1f} µs, carry {carry:.1f} µs")
+    print(f"    together {sum(map(sum, costs.values())):.0f} µs (bar {BAR:.0f} µs)")
+
+
+def _cost(detector: Detector, context: Context) -> tuple[float, float]:
+    """Microseconds of a look and of carrying over what it saw."""
+    end = detector.capture(context)
+
+    def carry() -> None:
+        nonlocal end
+        end = detector.carry(end, context)
+
+    return _median(lambda: detector.capture(context)), _median(carry)
+
+
+def _median(step: Callable[[], object]) -> float:
+    return median_ms(step, _TIMES) * 1000
+
+
+if __name__ == "__main__":
+    import pytest  # noqa: F401 - part of every process that is looked at
+    import shop  # type: ignore[import-not-found] # noqa: F401
+
+    look_at_each()
