@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Bind
-from pytest_stateless.detectors import sockets
+from pytest_stateless.audit import Bind, Spawn
+from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.sockets import EPHEMERAL, Socket
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
-from pytest_stateless.source import Sources
+from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("listening-socket", "A socket that others can reach is still open.")
 PATIENT: Final = True
@@ -30,6 +30,10 @@ class Listener(NamedTuple):
     descriptor: int
     listening: bool = True
     """Whether it waits for others; a bound one only keeps the address from them."""
+    child: int = 0
+    """Process id of the child that has it; 0 for this process."""
+    command: str = ""
+    """Of the process that has it, where that is a child, or a child of its."""
 
 
 class Listeners(NamedTuple):
@@ -38,40 +42,49 @@ class Listeners(NamedTuple):
     open: frozenset[Listener]
     binds: tuple[Bind, ...]
     sources: Sources
+    spawns: tuple[Spawn, ...] = ()
+    children: frozenset[int] = frozenset()
+    """Their process ids: what a child opens later is no doing of a window that it was there before."""
 
 
 def capture(context: Context) -> Listeners:
-    """Ask every socket among the open descriptors."""
+    """Ask every socket among the open descriptors, and look at those of children."""
     binds = tuple(context.recording.binds)
     bound = {bind.inode for bind in binds}
-    found = frozenset(
+    found = {
         _listener(socket, descriptor)
         for descriptor, socket in sockets.read(context).items()
         if socket.is_reachable(socket.inode in bound)
-    )
-    return Listeners(found, binds, context.sources)
+    }
+    children, theirs = child_sockets.read(context)
+    found |= {_listener(socket, 0, child, command) for socket, child, command in theirs}
+    spawns = tuple(context.recording.spawns)
+    return Listeners(frozenset(found), binds, context.sources, spawns, frozenset(children))
 
 
 def carry(end: Listeners, context: Context) -> Listeners:
     """As the contract says."""
-    return end._replace(binds=())
+    return end._replace(binds=(), spawns=())
 
 
-def _listener(socket: Socket, descriptor: int) -> Listener:
+def _listener(socket: Socket, descriptor: int, child: int = 0, command: str = "") -> Listener:
     waits = socket.listening or not socket.stream
-    return Listener(socket.kind, socket.host, socket.port, socket.inode, descriptor, waits)
+    return Listener(socket.kind, socket.host, socket.port, socket.inode, descriptor, waits, child, command)
 
 
 def absorb(before: Listeners, start: Listeners, end: Listeners) -> Listeners:
     """As the contract says."""
-    return before._replace(open=(before.open | (end.open - start.open)) - (start.open - end.open))
+    return before._replace(
+        open=(before.open | (end.open - start.open)) - (start.open - end.open),
+        children=before.children | (end.children - start.children),
+    )
 
 
 def compare(before: Listeners, after: Listeners) -> Iterator[Leak]:
     """One leak for each socket, however many descriptors it has."""
     known = {_identity(listener) for listener in before.open}
     for listener in sorted(after.open):
-        if _identity(listener) not in known:
+        if _identity(listener) not in known and listener.child not in before.children:
             known.add(_identity(listener))
             yield _leak(listener, after)
 
@@ -82,10 +95,10 @@ def _identity(listener: Listener) -> tuple[str, str, int, int, bool]:
 
 def _leak(listener: Listener, after: Listeners) -> Leak:
     bind = next((bind for bind in reversed(after.binds) if bind.inode == listener.inode), None)
-    place = None if bind is None else bind.place
+    place = _spawned(listener, after.spawns) if listener.child else None if bind is None else bind.place
     chosen = bind.port == 0 if bind is not None else listener.port in EPHEMERAL
     parts = [listener.kind, *(["bound but not listening"] * (not listener.listening))]
-    parts += [f"fd {listener.descriptor}"]
+    parts += [f"in a child: {listener.command}" if listener.child else f"fd {listener.descriptor}"]
     if listener.kind == "unix":
         subject = without_run(after.sources.relative(listener.host))
     else:
@@ -95,6 +108,12 @@ def _leak(listener: Listener, after: Listeners) -> Leak:
     owner = place.owner if place is not None else Owner.UNKNOWN
     traits = {"by-tool"} if place is not None and place.by_tool else set()
     return RULE.leak(subject, ", ".join(parts), after.sources.origin(place), owner, traits)
+
+
+def _spawned(listener: Listener, spawns: tuple[Spawn, ...]) -> Place | None:
+    """Who started the child: the last with its command, or the last of all, since a shell or a fork has another."""
+    same = [spawn for spawn in spawns if spawn.command == listener.command]
+    return next((spawn.place for spawn in reversed(same or spawns)), None)
 
 
 _EXPOSURES: Final = {

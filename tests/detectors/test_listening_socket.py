@@ -522,6 +522,17 @@ def test_an_asyncio_server_is_told_with_the_users_line(left_by: LeftBy, keep: Ex
     assert (leak.origin.file, leak.origin.function) == (__file__, "serve")
 
 
+def test_a_server_of_native_code_is_told(left_by: LeftBy, keep: ExitStack) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    loop = uvloop.new_event_loop()
+    keep.callback(loop.close)
+
+    def act() -> None:
+        loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+
+    assert [leak.subject for leak in left_by(listening_socket, act)] == ["127.0.0.1:0"]
+
+
 def test_a_socketserver_is_told_with_the_users_line(left_by: LeftBy, keep: ExitStack) -> None:
     def start() -> None:
         keep.enter_context(socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler))
