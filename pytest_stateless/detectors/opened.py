@@ -16,7 +16,7 @@ from pytest_stateless.source import Place, Sources
 _ACCESS: Final = {os.O_RDONLY: "read", os.O_WRONLY: "write", os.O_RDWR: "read and write"}
 _ANONYMOUS: Final = re.compile(r"(?:anon_inode:)?\[?(\w+)\]?(?::.*)?")
 _NAMES: Final = {"eventpoll": "epoll"}
-_WAITED_WITH: Final = ("epoll", "eventfd", "timerfd", "signalfd")
+_WAITED_WITH: Final = ("epoll", "eventfd", "io_uring", "timerfd", "signalfd")
 _KINDS: Final = {
     stat.S_IFDIR: "directory",
     stat.S_IFCHR: "device",

@@ -528,7 +528,9 @@ def test_a_server_of_native_code_is_told(left_by: LeftBy, keep: ExitStack) -> No
     keep.callback(loop.close)
 
     def act() -> None:
-        loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+        server = loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+        keep.callback(loop.run_until_complete, server.wait_closed())
+        keep.callback(server.close)
 
     assert [leak.subject for leak in left_by(listening_socket, act)] == ["127.0.0.1:0"]
 
