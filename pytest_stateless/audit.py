@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.opening import Openings
 from pytest_stateless.source import Place, Sources
 
 
@@ -219,6 +220,7 @@ class Recording:
         self.writes: list[Write] = []
         self.binds: list[Bind] = []
         self.spawns: list[Spawn] = []
+        self.openings = Openings(sources)
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
 
@@ -227,16 +229,24 @@ class Recording:
         self.writes.clear()
         self.binds.clear()
         self.spawns.clear()
+        self.openings.forget()
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what an audit event attempts, if anything. Runs inside the user's call."""
         if event == "socket.bind":
             self._note_bind(*args)
             return
+        if event == "socket.__new__":
+            self.openings.note_socket(args[0], _Real.getframe(2))
+            return
+        if event == "open":
+            self.openings.note_file(args[0], _Real.getframe(2))
         if event in SPAWNS:
             self.note_spawn(SPAWNS[event](*args), _Real.getframe(2))
             return
         for attempt in DECISIONS[event](*args):
+            if event == "sqlite3.connect":
+                self.openings.note_file(attempt.path, _Real.getframe(2))
             self.note_attempt(attempt, _Real.getframe(2))
 
     def note_attempt(self, attempt: Attempt, frame: Any) -> None:
@@ -343,7 +353,7 @@ def look(path: str) -> State | None:
     )
 
 
-_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, "socket.bind"})
+_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, "socket.bind", "socket.__new__"})
 _open_recording: Recording | None = None
 _installed = False
 

@@ -57,6 +57,7 @@ class Checks:
         self._config = config
         self._settings = settings
         context = make_context(config, settings)
+        self._context = context
         self._windows = Windows(context, DETECTORS)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
@@ -121,6 +122,7 @@ class Checks:
 
     def _begin(self, item: pytest.Item) -> None:
         self._windows.abandon()  # of a test that was interrupted
+        self._context.failed = False
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         run = item.stash[_RUN] = Run(allowances, RequestWindows(self._windows, self._request_closer(item)))
         self._running = run
@@ -131,6 +133,7 @@ class Checks:
         if run.window is None:
             return
         window, run.window = run.window, None
+        self._context.failed = not passed(run.reports.values(), run.calls.values())
         run.requests.finish()
         run.findings.add(self._windows.close(window, run.allowances))
         if is_last:

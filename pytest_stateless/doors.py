@@ -1,5 +1,7 @@
 """Stands in for the few functions of ``os`` that write without an audit event, or with one that doesn't say where.
 
+It also stands in for those that give a descriptor without one: ``os.pipe`` and its like.
+
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
 tell nothing. The stand-ins are in place while windows are open, and note the attempt before they call the real one.
 """
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pytest_stateless import audit
+from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
 
 
 def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt | None]) -> Callable[..., Any]:
@@ -28,6 +31,24 @@ def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt |
             if attempt is not None:
                 _note(recording, attempt, sys._getframe(1))
         return real(*args, **kwargs)
+
+    door.__module__ = "os"
+    return door
+
+
+def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Stands in for a function that gives descriptors."""
+
+    @functools.wraps(real)
+    def door(*args: Any, **kwargs: Any) -> Any:
+        made = real(*args, **kwargs)
+        recording = audit.current()
+        if recording is not None:
+            try:
+                recording.openings.note_made(numbers_in(made), sys._getframe(1))
+            except Exception as error:
+                recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
+        return made
 
     door.__module__ = "os"
     return door
@@ -59,7 +80,7 @@ _DOORS: Final = {
     name: (getattr(os, name), _standing_in(getattr(os, name), decide))
     for name, decide in _DECISIONS.items()
     if hasattr(os, name)
-}
+} | {name: (getattr(os, name), _giving(getattr(os, name))) for name in WITHOUT_EVENT}
 
 
 def install() -> None:

@@ -233,6 +233,27 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "coverage's data", subject="*/.coverage*"),
     _expect("file-write", "written by a test tool", "by-tool"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("open-descriptor", "opened by a test tool", "by-tool"),
+    _expect(
+        *("open-descriptor", "a library keeps what it opened on first use; a further one like it is told"),
+        *("owner:dependency", "first"),
+    ),
+    _expect(
+        *("open-descriptor", "a library keeps its connections to a backing service in a pool"),
+        *("connection", "!owner:application"),
+    ),
+    _expect("open-descriptor", "the traceback of a failed test holds what held it", "held", "test-failed"),
+    _expect("open-descriptor", "it goes with the client, whom the open server waits for", "accepted"),
+    _expect("open-descriptor", "of a loop; one left open is a leak of its own kind", "event-loop"),
+    _expect("open-descriptor", "of a child that runs, which is a leak of its own kind", "running-child"),
+    _expect("open-descriptor", "of multiprocessing's own servants, one for each process", "multiprocessing"),
+    _expect(
+        *("open-descriptor", "a library in C keeps what its threads wait with", "native", "waits", "first"),
+    ),
+    _expect(
+        *("open-descriptor", "a library in C keeps a file of its own that it reads", "native", "first"),
+        *("read-only", "outside"),
+    ),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

@@ -119,6 +119,11 @@ class Sources:
         return relative_to(path, self.root)
 
 
+def is_own(file: str) -> bool:
+    """Whether a file is of this plugin."""
+    return file.startswith(_HERE)
+
+
 def relative_to(path: str, root: str) -> str:
     """``path`` relative to ``root`` where it lies below it, with forward slashes."""
     if path.startswith(root.rstrip(os.sep) + os.sep):

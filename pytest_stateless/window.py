@@ -165,6 +165,7 @@ class Windows:
         """Compare detector by detector; returns what was there at the end."""
         after: _Captures = {}
         # The patient ones first: what still goes away while they wait may change what the others see.
+        self._context.begin_look()
         for detector in sorted(self._detectors, key=lambda detector: not detector.PATIENT):
             name = detector.RULE.id
             if name not in window.before:
@@ -174,6 +175,7 @@ class Windows:
                 after[name] = now
                 findings.leaks += leaks
                 findings.used += used
+        self._context.end_look()
         order = [detector.RULE.id for detector in self._detectors]
         findings.leaks.sort(key=lambda leak: order.index(leak.rule))
         broken = self._context.recording.broken
@@ -193,12 +195,14 @@ class Windows:
             self._sleep(pause)
             if pause == PATIENCE[-1]:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
+            self._context.begin_look()
             now = detector.capture(self._context)
             leaks, used = judge(_compare(detector, window, now), allowances)
         return now, leaks, used
 
     def _capture(self, errors: list[InternalError], ended: _Captures | None = None) -> _Captures:
         captures = {}
+        self._context.begin_look()
         for detector in self._detectors:
             name = detector.RULE.id
             with _reported(name, errors):
@@ -206,6 +210,7 @@ class Windows:
                     captures[name] = detector.carry(ended[name], self._context)
                 else:
                     captures[name] = detector.capture(self._context)
+        self._context.end_look()
         return captures
 
     def _absorb(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> None:

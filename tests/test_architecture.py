@@ -15,6 +15,7 @@ LAYERS: Final = (
     {"leak", "streams", "tracer"},
     {"allowance"},
     {"source"},
+    {"opening"},
     {"audit", "blame", "heap"},
     {"doors", "imports"},
     {"detectors"},
@@ -49,7 +50,7 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"context", "descriptors"}
+SHARED_BY_DETECTORS: Final = {"child_sockets", "context", "descriptors", "opened", "owners", "sockets"}
 
 
 def modules() -> dict[str, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
@@ -26,6 +26,21 @@ class Context:
     show_values: bool = False
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
+    shared: dict[str, Any] | None = None
+    """What detectors read together in one look; None where each reads for itself."""
+    met: Any = None
+    """The descriptors of the last look, with what was found out about each when it was new."""
+
+    failed: bool = False
+    """Whether the test failed by itself, so that its traceback holds what its functions held."""
+
+    def begin_look(self) -> None:
+        """From now on detectors share what they read."""
+        self.shared = {}
+
+    def end_look(self) -> None:
+        """What was read is of the past."""
+        self.shared = None
 
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
@@ -40,6 +55,7 @@ class Context:
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self._drop_heap()
+        self.met = None
         self.recording.forget()
 
     def _drop_heap(self) -> None:

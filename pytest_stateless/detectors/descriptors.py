@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_stateless.audit import State
+
+if TYPE_CHECKING:
+    from pytest_stateless.detectors.context import Context
+
+Table = dict[int, os.stat_result]
+"""The open descriptors, with what the system says of each."""
 
 _FILES: Final = ("/proc/self/fd", "/dev/fd")
 
@@ -29,6 +35,58 @@ def numbers() -> list[int]:
     return []
 
 
+def table(context: Context) -> Table:
+    """All open descriptors, read once in a look."""
+    if context.shared is None:
+        return _read()
+    found: Table | None = context.shared.get("descriptors")
+    if found is None:
+        found = context.shared["descriptors"] = _read()
+    return found
+
+
+def _read() -> Table:
+    found = {}
+    for descriptor in sorted(numbers()):
+        state = stat_of(descriptor)
+        if state is not None:
+            found[descriptor] = state
+    return found
+
+
+def link_of(descriptor: int) -> str:
+    """The path of a file, or how the system calls something else; empty where it doesn't say."""
+    try:
+        return _Real.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return _path_on_macos(descriptor)
+
+
+def _path_on_macos(descriptor: int) -> str:
+    fcntl = _fcntl()
+    if not hasattr(fcntl, "F_GETPATH"):
+        return ""
+    try:
+        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    except OSError:  # no file
+        return ""
+
+
+def access_of(descriptor: int) -> int:
+    """Whether it reads, writes or both: one of ``os.O_RDONLY``, ``os.O_WRONLY``, ``os.O_RDWR``."""
+    fcntl = _fcntl()
+    try:
+        return int(fcntl.fcntl(descriptor, fcntl.F_GETFL)) & os.O_ACCMODE
+    except OSError:  # closed meanwhile
+        return os.O_RDONLY
+
+
+def _fcntl() -> Any:
+    import fcntl  # loaded by pytest's own capture
+
+    return fcntl
+
+
 def stat_of(descriptor: int) -> os.stat_result | None:
     """What the system says of a descriptor; None where it is closed, as the one that listed the directory is."""
     try:
@@ -42,17 +100,11 @@ def writable_file(descriptor: int) -> tuple[str, State] | None:
     found = stat_of(descriptor)
     if found is None or not stat.S_ISREG(found.st_mode) or not found.st_nlink:
         return None
+    if access_of(descriptor) == os.O_RDONLY:
+        return None
     try:
-        if not _is_writable(descriptor):
-            return None
         path = _Real.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:  # closed meanwhile, or a system without /proc
         return None
     identity = (found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid)
     return path, State(*identity, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def _is_writable(descriptor: int) -> bool:
-    import fcntl  # loaded by pytest's own capture
-
-    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY

@@ -76,7 +76,7 @@ def capture(context: Context) -> Writes:
         resolved = os.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, look(path)
-    return Writes(attempts, now, _held_files(), zones, context.sources)
+    return Writes(attempts, now, _held_files(context), zones, context.sources)
 
 
 def carry(end: Writes, context: Context) -> Writes:
@@ -84,9 +84,11 @@ def carry(end: Writes, context: Context) -> Writes:
     return Writes((), {}, end.held, end.zones, end.sources)
 
 
-def _held_files() -> dict[Held, tuple[int, int]]:
+def _held_files(context: Context) -> dict[Held, tuple[int, int]]:
     held = {}
-    for descriptor in descriptors.numbers():
+    for descriptor, known in descriptors.table(context).items():
+        if not stat.S_ISREG(known.st_mode):
+            continue
         found = descriptors.writable_file(descriptor)
         if found is not None:
             path, state = found

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import socket as _python_socket
-import stat
+import ipaddress
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Bind
-from pytest_stateless.detectors import descriptors
+from pytest_stateless.audit import Bind, Spawn
+from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.sockets import EPHEMERAL, Socket
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
-from pytest_stateless.source import Sources
+from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("listening-socket", "A socket that others can reach is still open.")
 PATIENT: Final = True
-
-_EVERYWHERE: Final = ("0.0.0.0", "::", "")
-_EPHEMERAL: Final = range(32768, 65536)  # Linux's ip_local_port_range and what IANA gives (RFC 6335)
-_UNIX: Final = getattr(_python_socket, "AF_UNIX", None)
-_FAMILIES: Final = (_python_socket.AF_INET, _python_socket.AF_INET6, _UNIX)
 
 
 class Listener(NamedTuple):
@@ -34,6 +28,12 @@ class Listener(NamedTuple):
     port: int
     inode: int
     descriptor: int
+    listening: bool = True
+    """Whether it waits for others; a bound one only keeps the address from them."""
+    child: int = 0
+    """Process id of the child that has it; 0 for this process."""
+    command: str = ""
+    """Of the process that has it, where that is a child, or a child of its."""
 
 
 class Listeners(NamedTuple):
@@ -42,129 +42,96 @@ class Listeners(NamedTuple):
     open: frozenset[Listener]
     binds: tuple[Bind, ...]
     sources: Sources
+    spawns: tuple[Spawn, ...] = ()
+    children: frozenset[int] = frozenset()
+    """Their process ids: what a child opens later is no doing of a window that it was there before."""
 
 
 def capture(context: Context) -> Listeners:
-    """Ask every socket among the open descriptors."""
+    """Ask every socket among the open descriptors, and look at those of children."""
     binds = tuple(context.recording.binds)
     bound = {bind.inode for bind in binds}
-    return Listeners(frozenset(_listeners(bound)), binds, context.sources)
+    found = {
+        _listener(socket, descriptor)
+        for descriptor, socket in sockets.read(context).items()
+        if socket.is_reachable(socket.inode in bound)
+    }
+    children, theirs = child_sockets.read(context)
+    found |= {_listener(socket, 0, child, command) for socket, child, command in theirs}
+    spawns = tuple(context.recording.spawns)
+    return Listeners(frozenset(found), binds, context.sources, spawns, frozenset(children))
 
 
 def carry(end: Listeners, context: Context) -> Listeners:
     """As the contract says."""
-    return end._replace(binds=())
+    return end._replace(binds=(), spawns=())
 
 
-def _listeners(bound: set[int]) -> Iterator[Listener]:
-    for descriptor in descriptors.numbers():
-        found = descriptors.stat_of(descriptor)
-        if found is not None and stat.S_ISSOCK(found.st_mode):
-            listener = _ask(descriptor, found.st_ino, found.st_ino in bound)
-            if listener is not None:
-                yield listener
-
-
-class _Real:
-    """Of the C module, held where neither a mock nor a guard against sockets replaces it."""
-
-    socket = _python_socket.SocketType
-    getdefaulttimeout = staticmethod(_python_socket.getdefaulttimeout)
-    setdefaulttimeout = staticmethod(_python_socket.setdefaulttimeout)
-
-
-def _ask(descriptor: int, inode: int, bound: bool) -> Listener | None:
-    """What a descriptor's socket listens on, if it does. The socket itself is left as it is."""
-    try:
-        socket = _wrapped(descriptor)
-    except OSError:  # closed meanwhile
-        return None
-    try:
-        return _listener(socket, descriptor, inode, bound)
-    except OSError:
-        return None
-    finally:
-        socket.detach()
-
-
-def _wrapped(descriptor: int) -> Any:
-    timeout = _Real.getdefaulttimeout()
-    if timeout is None:
-        return _Real.socket(fileno=descriptor)
-    _Real.setdefaulttimeout(None)  # which would make the program's socket non-blocking
-    try:
-        return _Real.socket(fileno=descriptor)
-    finally:
-        _Real.setdefaulttimeout(timeout)
-
-
-def _listener(socket: Any, descriptor: int, inode: int, bound: bool) -> Listener | None:
-    if socket.family not in _FAMILIES:
-        return None
-    stream = socket.type == _python_socket.SOCK_STREAM
-    if stream or socket.type == getattr(_python_socket, "SOCK_SEQPACKET", None):
-        if not socket.getsockopt(_python_socket.SOL_SOCKET, _python_socket.SO_ACCEPTCONN):
-            return None
-    elif socket.type != _python_socket.SOCK_DGRAM or _connected(socket):
-        return None  # a connected datagram socket hears its peer only
-    address = socket.getsockname()
-    if socket.family == _UNIX:
-        return Listener("unix", _unix_name(address), 0, inode, descriptor) if address else None
-    host, port = address[0], address[1]
-    if port == 0 or (not stream and not bound and port in _EPHEMERAL):
-        return None  # not bound, or bound by the system for a client's first datagram
-    return Listener("tcp" if stream else "udp", host, port, inode, descriptor)
-
-
-def _connected(socket: Any) -> bool:
-    try:
-        socket.getpeername()
-    except OSError as error:
-        return error.errno != errno.ENOTCONN
-    return True
-
-
-def _unix_name(address: str | bytes) -> str:
-    name = address.decode("utf-8", "replace") if isinstance(address, bytes) else address
-    return f"@{name[1:]}" if name.startswith("\0") else name
+def _listener(socket: Socket, descriptor: int, child: int = 0, command: str = "") -> Listener:
+    waits = socket.listening or not socket.stream
+    return Listener(socket.kind, socket.host, socket.port, socket.inode, descriptor, waits, child, command)
 
 
 def absorb(before: Listeners, start: Listeners, end: Listeners) -> Listeners:
     """As the contract says."""
-    return before._replace(open=(before.open | (end.open - start.open)) - (start.open - end.open))
+    return before._replace(
+        open=(before.open | (end.open - start.open)) - (start.open - end.open),
+        children=before.children | (end.children - start.children),
+    )
 
 
 def compare(before: Listeners, after: Listeners) -> Iterator[Leak]:
     """One leak for each socket, however many descriptors it has."""
     known = {_identity(listener) for listener in before.open}
     for listener in sorted(after.open):
-        if _identity(listener) not in known:
+        if _identity(listener) not in known and listener.child not in before.children:
             known.add(_identity(listener))
             yield _leak(listener, after)
 
 
-def _identity(listener: Listener) -> tuple[str, str, int, int]:
-    return listener.kind, listener.host, listener.port, listener.inode
+def _identity(listener: Listener) -> tuple[str, str, int, int, bool]:
+    return listener.kind, listener.host, listener.port, listener.inode, listener.listening
 
 
 def _leak(listener: Listener, after: Listeners) -> Leak:
-    bind = next((bind for bind in reversed(after.binds) if _is_of(bind, listener)), None)
-    place = None if bind is None else bind.place
-    chosen = bind.port == 0 if bind is not None else listener.port in _EPHEMERAL
-    parts = [listener.kind, f"fd {listener.descriptor}"]
+    bind = next((bind for bind in reversed(after.binds) if bind.inode == listener.inode), None)
+    place = _spawned(listener, after.spawns) if listener.child else None if bind is None else bind.place
+    chosen = bind.port == 0 if bind is not None else listener.port in EPHEMERAL
+    parts = [listener.kind, *(["bound but not listening"] * (not listener.listening))]
+    parts += [f"in a child: {listener.command}" if listener.child else f"fd {listener.descriptor}"]
     if listener.kind == "unix":
         subject = without_run(after.sources.relative(listener.host))
     else:
         subject = f"{_bracketed(listener.host)}:{0 if chosen else listener.port}"
         parts += [f"port {listener.port}"] * chosen
-        parts += ["exposed on all interfaces"] * (listener.host in _EVERYWHERE)
+        parts += [_EXPOSURES[exposure(listener.host)]]
     owner = place.owner if place is not None else Owner.UNKNOWN
     traits = {"by-tool"} if place is not None and place.by_tool else set()
     return RULE.leak(subject, ", ".join(parts), after.sources.origin(place), owner, traits)
 
 
-def _is_of(bind: Bind, listener: Listener) -> bool:
-    return bind.inode == listener.inode
+def _spawned(listener: Listener, spawns: tuple[Spawn, ...]) -> Place | None:
+    """Who started the child: the last with its command, or the last of all, since a shell or a fork has another."""
+    same = [spawn for spawn in spawns if spawn.command == listener.command]
+    return next((spawn.place for spawn in reversed(same or spawns)), None)
+
+
+_EXPOSURES: Final = {
+    "loopback": "loopback only",
+    "interface": "exposed on one interface",
+    "all": "exposed on all interfaces",
+}
+
+
+def exposure(host: str) -> str:
+    """Who can reach an address: ``loopback``, ``interface`` or ``all``."""
+    if not host:
+        return "all"
+    address = ipaddress.ip_address(host.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_unspecified:
+        return "all"
+    return "loopback" if address.is_loopback else "interface"
 
 
 def _bracketed(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import pkgutil
 import re
 import socket
@@ -49,10 +50,15 @@ def leave_socket(place: Place, name: str) -> None:
     made.listen()
 
 
+def leave_open(place: Place, name: str) -> None:
+    place.undo.callback(os.close, os.open(place.root / name, os.O_RDWR | os.O_CREAT))
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
+    "open-descriptor": leave_open,
 }
 
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for rule in RULES])

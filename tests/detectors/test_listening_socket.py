@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from pytest_stateless.audit import Bind
-from pytest_stateless.detectors import Context, Detector, listening_socket
-from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare
+from pytest_stateless.detectors import Context, Detector, listening_socket, sockets
+from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare, exposure
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.window import Findings, Windows
@@ -45,7 +45,7 @@ TCP = Listener("tcp", "127.0.0.1", 9100, 77, 5)
 @pytest.mark.parametrize(
     ("listener", "binds", "subject", "message"),
     [
-        pytest.param(TCP, (), "127.0.0.1:9100", "tcp, fd 5", id="loopback"),
+        pytest.param(TCP, (), "127.0.0.1:9100", "tcp, fd 5, loopback only", id="loopback"),
         pytest.param(
             TCP._replace(host="0.0.0.0"),
             (),
@@ -60,36 +60,52 @@ TCP = Listener("tcp", "127.0.0.1", 9100, 77, 5)
             "tcp, fd 5, exposed on all interfaces",
             id="exposed-ipv6",
         ),
-        pytest.param(TCP._replace(host="::1"), (), "[::1]:9100", "tcp, fd 5", id="loopback-ipv6"),
+        pytest.param(
+            TCP._replace(host="10.1.2.3"),
+            (),
+            "10.1.2.3:9100",
+            "tcp, fd 5, exposed on one interface",
+            id="one-interface",
+        ),
+        pytest.param(
+            TCP._replace(listening=False),
+            (Bind(77, "127.0.0.1", 9100, PLACE),),
+            "127.0.0.1:9100",
+            "tcp, bound but not listening, fd 5, loopback only",
+            id="bound",
+        ),
+        pytest.param(
+            TCP._replace(host="::1"), (), "[::1]:9100", "tcp, fd 5, loopback only", id="loopback-ipv6"
+        ),
         pytest.param(
             TCP._replace(port=40001),
             (Bind(77, "127.0.0.1", 0, PLACE),),
             "127.0.0.1:0",
-            "tcp, fd 5, port 40001",
+            "tcp, fd 5, port 40001, loopback only",
             id="port-the-system-chose",
         ),
         pytest.param(
             TCP._replace(port=40001),
             (),
             "127.0.0.1:0",
-            "tcp, fd 5, port 40001",
+            "tcp, fd 5, port 40001, loopback only",
             id="port-that-looks-as-if-the-system-chose-it",
         ),
         pytest.param(
             TCP._replace(port=40001),
             (Bind(77, "127.0.0.1", 40001, PLACE),),
             "127.0.0.1:40001",
-            "tcp, fd 5",
+            "tcp, fd 5, loopback only",
             id="high-port-that-was-asked-for",
         ),
         pytest.param(
             TCP,
             (Bind(78, "127.0.0.1", 0, PLACE),),
             "127.0.0.1:9100",
-            "tcp, fd 5",
+            "tcp, fd 5, loopback only",
             id="bind-of-another-socket",
         ),
-        pytest.param(TCP._replace(kind="udp"), (), "127.0.0.1:9100", "udp, fd 5", id="udp"),
+        pytest.param(TCP._replace(kind="udp"), (), "127.0.0.1:9100", "udp, fd 5, loopback only", id="udp"),
         pytest.param(
             Listener("unix", "/srv/shop/run/a.sock", 0, 77, 5), (), "run/a.sock", "unix, fd 5", id="unix"
         ),
@@ -159,6 +175,25 @@ def test_who_bound_it_is_to_blame(
 ) -> None:
     (leak,) = compare(listeners(), listeners(TCP, binds=binds))
     assert (leak.origin, leak.owner, leak.traits) == (origin, owner, traits)
+
+
+@pytest.mark.parametrize(
+    ("host", "who"),
+    [
+        pytest.param("127.0.0.1", "loopback", id="loopback"),
+        pytest.param("127.8.0.9", "loopback", id="another-address-of-loopback"),
+        pytest.param("::1", "loopback", id="ipv6-loopback"),
+        pytest.param("::ffff:127.0.0.1", "loopback", id="ipv4-in-ipv6-loopback"),
+        pytest.param("192.168.1.2", "interface", id="private"),
+        pytest.param("fe80::1%eth0", "interface", id="link-local"),
+        pytest.param("0.0.0.0", "all", id="all"),
+        pytest.param("::", "all", id="ipv6-all"),
+        pytest.param("::ffff:0.0.0.0", "all", id="ipv4-in-ipv6-all"),
+        pytest.param("", "all", id="nothing-said"),
+    ],
+)
+def test_an_address_says_who_can_reach_it(host: str, who: str) -> None:
+    assert exposure(host) == who
 
 
 def test_absorbing_counts_what_others_opened_and_closed() -> None:
@@ -305,6 +340,12 @@ def test_two_workers_on_one_port_are_two_sockets(left_by: LeftBy, keep: ExitStac
     assert [leak.subject for leak in left_by(listening_socket, act)] == [f"127.0.0.1:{port}"] * 2
 
 
+def test_a_socket_that_only_keeps_its_address_from_others(left_by: LeftBy, keep: ExitStack) -> None:
+    (leak,) = left_by(listening_socket, lambda: opened(keep, INET, STREAM, ("127.0.0.1", 0)))
+    assert leak.subject == "127.0.0.1:0"
+    assert leak.message.startswith("tcp, bound but not listening, ")
+
+
 def test_a_socket_bound_before_and_listening_within(left_by: LeftBy, keep: ExitStack) -> None:
     made = opened(keep, INET, STREAM, ("127.0.0.1", free_port()))
     (leak,) = left_by(listening_socket, made.listen)
@@ -346,6 +387,12 @@ def pair(keep: ExitStack) -> None:
             keep.enter_context(end)
 
 
+def client_from(keep: ExitStack) -> None:
+    server = opened(keep, INET, STREAM, ("127.0.0.1", 0), listen=True)
+    opened(keep, INET, STREAM, ("127.0.0.1", 0)).connect(server.getsockname())
+    server.close()
+
+
 def connection(keep: ExitStack) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -364,7 +411,7 @@ def netlink(keep: ExitStack) -> None:
 UNREACHABLE = {
     "nothing": lambda keep: None,
     "closed-again": lambda keep: opened(keep, INET, STREAM, ("127.0.0.1", 0), listen=True).close(),
-    "bound-and-not-listening": lambda keep: opened(keep, INET, STREAM, ("127.0.0.1", 0)),
+    "client-from-an-address-that-was-asked-for": client_from,
     "neither-bound-nor-listening": lambda keep: opened(keep, INET, STREAM),
     "udp-not-bound": lambda keep: opened(keep, INET, DATAGRAM),
     "udp-client": send_first,
@@ -422,7 +469,7 @@ def test_a_socket_closed_between_two_looks_is_passed_over() -> None:
     made = socket.socket()
     number = made.fileno()
     made.close()
-    assert listening_socket._ask(number, 77, False) is None
+    assert sockets.ask(number, 77) is None
 
 
 def test_a_socket_that_does_not_answer_is_passed_over(
@@ -433,7 +480,7 @@ def test_a_socket_that_does_not_answer_is_passed_over(
     def refuse(*_: object) -> None:
         raise OSError("Operation not supported")
 
-    monkeypatch.setattr(listening_socket, "_listener", refuse)
+    monkeypatch.setattr(sockets, "_answer", refuse)
     assert listening_socket.capture(context).open == frozenset()
     assert stat.S_ISSOCK(os.fstat(made.fileno()).st_mode)  # detached, not closed
 
@@ -473,6 +520,19 @@ def test_an_asyncio_server_is_told_with_the_users_line(left_by: LeftBy, keep: Ex
     assert leak.subject == "127.0.0.1:0"
     assert leak.origin is not None
     assert (leak.origin.file, leak.origin.function) == (__file__, "serve")
+
+
+def test_a_server_of_native_code_is_told(left_by: LeftBy, keep: ExitStack) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    loop = uvloop.new_event_loop()
+    keep.callback(loop.close)
+
+    def act() -> None:
+        server = loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+        keep.callback(loop.run_until_complete, server.wait_closed())
+        keep.callback(server.close)
+
+    assert [leak.subject for leak in left_by(listening_socket, act)] == ["127.0.0.1:0"]
 
 
 def test_a_socketserver_is_told_with_the_users_line(left_by: LeftBy, keep: ExitStack) -> None:

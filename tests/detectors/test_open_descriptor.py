@@ -1,0 +1,511 @@
+"""Descriptors: what is said of hand-made values, and real files, pipes and sockets of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import select
+import selectors
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor
+from pytest_stateless.detectors.open_descriptor import Descriptors, absorb, compare
+from pytest_stateless.detectors.opened import Opened
+from pytest_stateless.expected import is_expected
+from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.source import Place, Sources
+from tests.conftest import Project as WholeProject
+
+LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors are listed in /proc or /dev/fd")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's")
+
+SOURCES = Sources("/srv/shop")
+PLACE = Place("/srv/shop/orders.py", 9, "log", Owner.APPLICATION, False, False)
+
+
+# ----------------------------------------------------------------------------------------- hand-made values
+
+
+def at(*found: Opened, broken: dict[int, str] | None = None, failed: bool = False) -> Descriptors:
+    return Descriptors({one.number: one for one in found}, broken or {}, SOURCES, failed)
+
+
+PIPE = Opened(5, 1, 77, "pipe")
+
+
+def another(one: Opened, number: int, **fields: Any) -> Opened:
+    return one._replace(number=number, inode=one.inode + number, **fields)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([], [], [], id="nothing"),
+        pytest.param([PIPE], [PIPE], [], id="open-before"),
+        pytest.param([PIPE], [], [], id="closed"),
+        pytest.param([], [PIPE], [("pipe", "open, fd 5")], id="left"),
+        pytest.param([], [PIPE, another(PIPE, 6)], [("pipe", "2 open, fd 5, 6")], id="two-alike"),
+        pytest.param(
+            [],
+            [another(PIPE, number) for number in range(5, 13)],
+            [("pipe", "8 open, fd 5, 6, 7, 8, 9, 3 more")],
+            id="many-alike",
+        ),
+        pytest.param(
+            [],
+            [PIPE, another(PIPE, 6, subject="eventfd")],
+            [("eventfd", "open, fd 6"), ("pipe", "open, fd 5")],
+            id="two-kinds",
+        ),
+        pytest.param([PIPE], [another(PIPE, 6)], [], id="one-closed-and-one-like-it-opened"),
+        pytest.param([PIPE], [another(PIPE, 6), another(PIPE, 7)], [("pipe", "open, fd 7")], id="one-more"),
+        pytest.param(
+            [PIPE],
+            [PIPE._replace(inode=78, subject="eventfd")],
+            [("eventfd", "open, fd 5")],
+            id="another-at-the-number",
+        ),
+        pytest.param([], [PIPE._replace(told_elsewhere=True)], [], id="told-elsewhere"),
+        pytest.param(
+            [],
+            [PIPE._replace(subject="temporary file (read)", path="/tmp/tmp77")],
+            [("temporary file (read)", "open, fd 5, /tmp/tmp77")],
+            id="temporary",
+        ),
+        pytest.param(
+            [PIPE._replace(number=1)], [], [("standard output", "closed, fd 1")], id="standard-output-closed"
+        ),
+        pytest.param(
+            [PIPE._replace(number=2)],
+            [PIPE._replace(number=2, inode=78)],
+            [("standard error", "another file now: pipe")],
+            id="standard-error-replaced",
+        ),
+        pytest.param([], [PIPE._replace(number=0)], [], id="standard-input-opened"),
+    ],
+)
+def test_what_is_open_and_was_not_is_told_by_its_kind(
+    before: list[Opened], after: list[Opened], told: list[tuple[str, str]]
+) -> None:
+    assert [(leak.subject, leak.message) for leak in compare(at(*before), at(*after))] == told
+
+
+def test_who_opened_it_is_to_blame() -> None:
+    (leak,) = compare(at(), at(PIPE, another(PIPE, 6, place=PLACE)))
+    assert (leak.origin, leak.owner) == (Origin("orders.py", 9, "log"), Owner.APPLICATION)
+
+
+def test_what_was_closed_beneath_an_object_is_told_once() -> None:
+    broken = at(broken={5: "pipe"})
+    (leak,) = compare(at(PIPE), broken)
+    assert (leak.subject, leak.message) == ("pipe", "closed beneath the object that has it, fd 5")
+    assert list(compare(broken, broken)) == []
+
+
+def test_absorbing_counts_what_others_opened_closed_and_broke() -> None:
+    mine, theirs, gone = PIPE, another(PIPE, 6), another(PIPE, 7)
+    found = absorb(at(gone), at(gone, mine), at(mine, theirs, broken={7: "pipe"}))
+    assert found == at(theirs, broken={7: "pipe"})
+
+
+def by(owner: str, *traits: str) -> Opened:
+    return PIPE._replace(traits=frozenset({f"owner:{owner}", *traits}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "failed", "expected"),
+    [
+        pytest.param([], by("application"), False, False, id="application"),
+        pytest.param([], by("application", "by-tool"), False, True, id="tool"),
+        pytest.param([], by("dependency"), False, True, id="first-of-a-library"),
+        pytest.param([another(PIPE, 6)], by("dependency"), False, False, id="further-one-of-a-library"),
+        pytest.param([another(PIPE, 6)], by("dependency", "connection"), False, True, id="pool-grows"),
+        pytest.param([], PIPE._replace(traits=frozenset({"connection"})), False, True, id="libpq"),
+        pytest.param([], by("application", "connection"), False, False, id="connection-of-the-application"),
+        pytest.param([], by("application", "connection", "accepted"), False, True, id="other-end"),
+        pytest.param([], by("application", "event-loop"), False, True, id="event-loop"),
+        pytest.param([], by("application", "running-child"), False, True, id="child"),
+        pytest.param([], by("application", "multiprocessing"), False, True, id="tracker"),
+        pytest.param([], PIPE, False, False, id="nobody-knows"),
+        pytest.param([], PIPE._replace(traits=frozenset({"native"})), False, False, id="native"),
+        pytest.param(
+            [], PIPE._replace(traits=frozenset({"native", "waits"})), False, True, id="first-poller-in-C"
+        ),
+        pytest.param(
+            [another(PIPE, 6)],
+            PIPE._replace(traits=frozenset({"native", "waits"})),
+            False,
+            False,
+            id="further-poller-in-C",
+        ),
+        pytest.param([], by("application", "held"), True, True, id="held-by-a-traceback"),
+        pytest.param([], by("application"), True, False, id="held-by-no-object-of-a-failed-test"),
+        pytest.param([], by("application", "held"), False, False, id="held-and-passed"),
+    ],
+)
+def test_what_is_fine_and_what_is_not(
+    before: list[Opened], after: Opened, failed: bool, expected: bool
+) -> None:
+    (leak,) = compare(at(*before), at(*before, after, failed=failed))
+    assert is_expected(leak) is expected
+
+
+# ---------------------------------------------------------------------------------------- real descriptors
+
+
+@pytest.fixture
+def keep() -> Iterator[ExitStack]:
+    """Closes what a test opened."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def raw(keep: ExitStack, descriptors: Any) -> None:
+    for descriptor in descriptors if isinstance(descriptors, tuple) else (descriptors,):
+        keep.callback(os.close, descriptor)
+
+
+def connected(keep: ExitStack) -> None:
+    server = keep.enter_context(socket.create_server(("127.0.0.1", 0)))
+    keep.enter_context(socket.create_connection(server.getsockname()))
+
+
+LEFT: dict[str, tuple[Callable[[ExitStack], object], str, bool]] = {
+    "file": (lambda keep: keep.enter_context(open("a.txt")), "file a.txt (read)", True),
+    "file-by-its-whole-path": (
+        lambda keep: keep.enter_context(open(os.path.realpath("a.txt"), "r+b", buffering=0)),
+        "file a.txt (read and write)",
+        True,
+    ),
+    "file-through-a-link": (lambda keep: keep.enter_context(open("link.txt")), "file a.txt (read)", True),
+    "raw-file": (lambda keep: raw(keep, os.open("a.txt", os.O_RDONLY)), "file a.txt (read)", True),
+    "directory": (lambda keep: raw(keep, os.open("sub", os.O_RDONLY)), "directory sub (read)", True),
+    "null": (lambda keep: keep.enter_context(open(os.devnull, "w")), "device /dev/null (write)", True),
+    "pipe": (lambda keep: raw(keep, os.pipe()), "pipe", True),
+    "duplicate": (lambda keep: raw(keep, os.dup(1)), "*", True),
+    "pair": (
+        lambda keep: [keep.enter_context(end) for end in socket.socketpair()],
+        "socket unix pair",
+        True,
+    ),
+    "fresh-socket": (lambda keep: keep.enter_context(socket.socket()), "socket tcp", True),
+    "client": (connected, "socket tcp client to port 0", True),
+    "temporary": (
+        lambda keep: keep.enter_context(tempfile.NamedTemporaryFile()),
+        "temporary file (read and write)",
+        True,
+    ),
+    "temporary-without-a-name": (
+        lambda keep: keep.enter_context(tempfile.TemporaryFile()),
+        "temporary file (read and write)",
+        True,
+    ),
+    "poller-of-a-selector": (lambda keep: keep.enter_context(selectors.DefaultSelector()), "epoll", False),
+}
+if sys.platform == "linux":
+    LEFT |= {
+        "poller": (lambda keep: keep.enter_context(select.epoll()), "epoll", False),
+        "eventfd": (lambda keep: raw(keep, os.eventfd(0)), "eventfd", True),
+        "memory": (lambda keep: raw(keep, os.memfd_create("orders")), "memfd orders", True),
+        "child": (lambda keep: raw(keep, os.pidfd_open(os.getpid())), "pidfd", True),
+        "watcher": (lambda keep: raw(keep, ctypes.CDLL(None).inotify_init()), "inotify", False),
+    }
+
+
+@pytest.fixture
+def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(project)
+    Path("a.txt").write_text("a")
+    Path("link.txt").symlink_to("a.txt")
+    Path("sub").mkdir()
+    return project
+
+
+@on_linux
+@pytest.mark.parametrize(("act", "subject", "has_origin"), LEFT.values(), ids=LEFT)
+def test_what_is_left_open_is_told(
+    act: Callable[[ExitStack], object],
+    subject: str,
+    has_origin: bool,
+    left_by: LeftBy,
+    keep: ExitStack,
+    here: Path,
+    context: Context,
+) -> None:
+    context.temp = (*context.temp, os.path.realpath(tempfile.gettempdir()))
+    leaks = [leak for leak in left_by(open_descriptor, lambda: act(keep)) if not is_expected(leak)]
+    assert len(leaks) == 1
+    assert subject in ("*", leaks[0].subject)
+    assert (leaks[0].origin is not None) is has_origin
+    if has_origin:
+        assert leaks[0].origin is not None
+        assert leaks[0].origin.file == __file__
+
+
+def closed_again(keep: ExitStack) -> None:
+    for end in (*os.pipe(), os.dup(1), os.open("a.txt", os.O_RDONLY)):
+        os.close(end)
+    for made in (open("a.txt"), socket.socket(), *socket.socketpair()):
+        made.close()
+
+
+def pool_that_connects_anew(keep: ExitStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(3):
+            socket.create_connection(server.getsockname()).close()
+
+
+TWINS: dict[str, Callable[[ExitStack], object]] = {
+    "nothing": lambda keep: None,
+    "opened-and-closed": closed_again,
+    "connected-and-closed": pool_that_connects_anew,
+    "loop-that-ran": lambda keep: asyncio.run(asyncio.sleep(0)),
+    "loop-left-open": lambda keep: keep.callback(keep.enter_context(Loop()).close),
+    "child-that-ended": lambda keep: subprocess.run(
+        [sys.executable, "-c", ""], capture_output=True, check=True
+    ),
+    "server": lambda keep: keep.enter_context(socket.create_server(("127.0.0.1", 0))),
+    "child-that-runs": lambda keep: keep.enter_context(Child()),
+}
+
+
+class Loop:
+    """A loop for a block."""
+
+    def __enter__(self) -> asyncio.AbstractEventLoop:
+        self.loop = asyncio.new_event_loop()
+        return self.loop
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.close()
+
+
+class Child:
+    """A child that waits for a block's end."""
+
+    def __enter__(self) -> None:
+        command = [sys.executable, "-c", "input()"]
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __exit__(self, *_: object) -> None:
+        self.child.communicate(b"\n")
+
+
+@pytest.mark.parametrize("act", TWINS.values(), ids=TWINS)
+def test_nothing_is_said_of_what_is_fine(
+    act: Callable[[ExitStack], object], left_by: LeftBy, keep: ExitStack, here: Path
+) -> None:
+    leaks = left_by(open_descriptor, lambda: act(keep))
+    assert [leak.subject for leak in leaks if not is_expected(leak)] == []
+
+
+@on_linux
+def test_things_that_share_an_inode_are_told_apart(left_by: LeftBy, keep: ExitStack) -> None:
+    first = os.eventfd(0)
+
+    def act() -> None:
+        os.close(first)
+        assert keep.enter_context(select.epoll()).fileno() == first
+
+    assert [leak.subject for leak in left_by(open_descriptor, act)] == ["epoll"]
+
+
+@on_linux
+def test_a_descriptor_closed_beneath_its_file_is_told(left_by: LeftBy, here: Path, keep: ExitStack) -> None:
+    file = open("a.txt")
+    (leak,) = left_by(open_descriptor, lambda: os.close(file.fileno()))
+    assert (leak.subject, leak.message) == (
+        "file a.txt (read)",
+        f"closed beneath the object that has it, fd {file.fileno()}",
+    )
+    keep.callback(file.close)
+    os.dup2(1, file.fileno())
+
+
+@on_linux
+def test_a_descriptor_given_to_another_beneath_its_socket_is_told(left_by: LeftBy, keep: ExitStack) -> None:
+    first = keep.enter_context(socket.socket())
+
+    def act() -> None:
+        os.close(first.fileno())
+        second = socket.socket()
+        assert second.fileno() == first.fileno()
+        keep.callback(second.detach)
+
+    assert "closed beneath the object that has it" in str(
+        [one.message for one in left_by(open_descriptor, act)]
+    )
+
+
+def test_a_file_that_its_owner_closed_is_fine(left_by: LeftBy, here: Path) -> None:
+    file = open("a.txt")
+    assert left_by(open_descriptor, file.close) == []
+
+
+def test_a_borrowed_descriptor_is_nobodys(left_by: LeftBy, here: Path) -> None:
+    number = os.open("a.txt", os.O_RDONLY)
+    borrowed = open(number, closefd=False)
+    assert left_by(open_descriptor, lambda: os.close(number)) == []
+    assert not borrowed.closed
+
+
+def test_standard_output_that_is_another_file_is_told(left_by: LeftBy, keep: ExitStack) -> None:
+    saved = os.dup(0)
+    keep.callback(os.close, saved)
+    keep.callback(os.dup2, saved, 0)
+    reading, writing = os.pipe()
+    raw(keep, (reading, writing))
+    assert [leak.subject for leak in left_by(open_descriptor, lambda: os.dup2(reading, 0))] == [
+        "standard input"
+    ]
+
+
+def test_code_of_the_program_is_not_run(left_by: LeftBy, keep: ExitStack) -> None:
+    class Odd(socket.socket):
+        def fileno(self) -> int:
+            raise AssertionError("asked")
+
+        __hash__ = __repr__ = fileno  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared")
+
+    made: list[Odd] = []
+    assert len(left_by(open_descriptor, lambda: made.append(Odd()))) == 1
+    socket.socket.detach(made[0])
+
+
+def test_where_no_descriptor_is_listed_nothing_is_said(
+    left_by: LeftBy, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptors, "_FILES", ("/nowhere",))
+    assert left_by(open_descriptor, lambda: raw(keep, os.pipe())) == []
+
+
+def test_where_no_link_is_read_the_kind_is_told(
+    left_by: LeftBy, keep: ExitStack, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> str:
+        raise OSError
+
+    monkeypatch.setattr(descriptors._Real, "readlink", refuse)
+    leaks = left_by(open_descriptor, lambda: keep.enter_context(open("a.txt")))
+    assert [leak.subject for leak in leaks] == ["file (read)"]
+
+
+def test_looking_leaves_no_descriptor_behind(recorded: Context) -> None:
+    def number() -> int:
+        return sum(1 for one in range(256) if _is_open(one))
+
+    open_descriptor.capture(recorded)
+    before = number()
+    for _ in range(200):
+        os.close(os.open(os.devnull, os.O_RDONLY))
+        recorded.begin_look()
+        end = open_descriptor.capture(recorded)
+        recorded.end_look()
+        open_descriptor.carry(end, recorded)
+    assert number() == before
+    assert len(recorded.met.open) <= before + 1
+
+
+def _is_open(number: int) -> bool:
+    try:
+        return stat.S_IFMT(os.fstat(number).st_mode) >= 0
+    except OSError:
+        return False
+
+
+# --------------------------------------------------------------------------------------------- whole runs
+
+
+SHOP = """
+    import os, socket, tempfile, pytest
+    KEPT = []
+
+    def keep(thing):
+        KEPT.append(thing)
+
+    @pytest.fixture(scope="session")
+    def log():
+        with open(__file__) as file:
+            yield file
+
+    @pytest.fixture
+    def pipe():
+        ends = os.pipe()
+        yield ends
+        for end in ends:
+            os.close(end)
+
+    def test_leaks():
+        keep(open(__file__))
+
+    def test_clean():
+        with open(__file__) as file:
+            file.read()
+
+    def test_uses_the_session(log):
+        log.read()
+
+    def test_uses_the_session_again(log):
+        log.seek(0)
+
+    def test_uses_a_pipe(pipe):
+        os.write(pipe[1], b"x")
+
+    def test_drops_it():
+        file = [open(__file__)]
+        file.append(file)
+
+    def test_leaks_again():
+        keep(open(__file__))
+
+    def test_closes_what_others_left():
+        while KEPT:
+            KEPT.pop().close()
+
+    def test_fails():
+        file = open(__file__)
+        assert not file
+
+    def test_after_the_failure():
+        pass
+"""
+
+
+@pytest.fixture
+def shop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> WholeProject:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p stateless -W ignore")
+    made = WholeProject(pytester)
+    made.write("test_shop.py", SHOP)
+    return made
+
+
+@on_linux
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n1")], ids=["here", "xdist"])
+def test_each_test_is_blamed_for_its_own(shop: WholeProject, workers: tuple[str, ...]) -> None:
+    arguments = ("--stateless", "--stateless-allow=module-state:*", "--stateless-report=json:leaks.json")
+    shop.run_apart(*arguments, *workers)
+    found = {
+        test["nodeid"].partition("::")[2]: [(leak["rule"], leak["subject"]) for leak in test["leaks"]]
+        for test in shop.report()["tests"]
+    }
+    assert found == {
+        "test_leaks": [("open-descriptor", "file test_shop.py (read)")],
+        "test_leaks_again": [("open-descriptor", "file test_shop.py (read)")],
+    }
