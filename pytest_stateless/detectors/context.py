@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.source import Sources
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
@@ -26,10 +27,12 @@ class Context:
     show_values: bool = False
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
+    imports: Imports = field(default_factory=Imports)
 
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()
+        self.imports.forget()
         if self.heap is None:
             return
         if self.heap.churn > self.heap.references // _CHURN:
@@ -41,3 +44,4 @@ class Context:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self.heap = None
         self.recording.forget()
+        self.imports.forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import pkgutil
 import re
 import socket
@@ -49,10 +50,16 @@ def leave_socket(place: Place, name: str) -> None:
     made.listen()
 
 
+def leave_variable(place: Place, name: str) -> None:
+    place.undo.callback(os.environ.pop, name, None)
+    os.environ[name] = name
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
+    "interpreter-state": leave_variable,
 }
 
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for rule in RULES])
