@@ -254,6 +254,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("open-descriptor", "a library in C keeps a file of its own that it reads", "native", "first"),
         *("read-only", "outside"),
     ),
+    _expect("interpreter-state", "put in by a test tool", "value:of-a-tool"),
+    _expect("interpreter-state", "taken out by a test tool", "was:of-a-tool", "!added"),
+    _expect("interpreter-state", "set up on first use, the same in every process", "first-use"),
+    _expect("interpreter-state", "pytest tells here which test runs", subject="*['PYTEST_CURRENT_TEST']"),
+    _expect(
+        "interpreter-state", "a library keeps quiet until it is told otherwise", "value:logging.NullHandler"
+    ),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

@@ -1,4 +1,4 @@
-"""Says when modules were imported, while windows are open: what they hold right after that is what they begin with.
+"""Says when modules are imported, while windows are open: what they hold right after that is what they begin with.
 
 There is an audit event for the beginning of an import, and none for its end. The import system looks the function that
 loads what isn't loaded yet up by its name each time (``import_find_and_load`` in CPython's Python/import.c and
@@ -20,6 +20,7 @@ _get_ident: Final = threading.get_ident
 class _Listening:
     """Who is told, in which thread, and whether an import is going on there."""
 
+    begins: Callable[[], None] | None = None
     told: Callable[[], None] | None = None
     thread: int = 0
     within: bool = False
@@ -29,6 +30,8 @@ def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code
     if _Listening.within or _Listening.told is None or _Listening.thread != _get_ident():
         return _find_and_load(name, import_)
     _Listening.within = True
+    if _Listening.begins is not None:
+        _Listening.begins()
     try:
         return _find_and_load(name, import_)
     finally:
@@ -41,15 +44,16 @@ def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code
 _standing_in.__code__ = _standing_in.__code__.replace(co_filename=_find_and_load.__code__.co_filename)
 
 
-def listen(told: Callable[[], None]) -> None:
-    """Tell after each import in this thread that loads something, the outermost of several."""
+def listen(told: Callable[[], None], begins: Callable[[], None] | None = None) -> None:
+    """Tell before and after each import in this thread that loads something, the outermost of several."""
     _Listening.told, _Listening.thread, _Listening.within = told, _get_ident(), False
+    _Listening.begins = begins
     if _bootstrap._find_and_load is _find_and_load:  # else somebody else stands there
         _bootstrap._find_and_load = _standing_in
 
 
 def rest() -> None:
     """Tell nobody any more, and give the place back."""
-    _Listening.told = None
+    _Listening.told = _Listening.begins = None
     if _bootstrap._find_and_load is _standing_in:
         _bootstrap._find_and_load = _find_and_load

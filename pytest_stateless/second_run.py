@@ -6,13 +6,14 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
-from pytest_stateless.blame import Chain, Trail, Watch
+from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.heap.undo import undo
 from pytest_stateless.heap.watch import looks_at
+from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.leak import Leak
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.source import Sources
@@ -102,7 +103,7 @@ class SecondRun:
         with ExitStack() as redoing:
             undone = []
             for leak in leaks:
-                redo = undo(leak.evidence)
+                redo = _undo(leak.evidence)
                 if redo is not None:
                     redoing.callback(redo)
                     undone.append(leak)
@@ -111,6 +112,14 @@ class SecondRun:
             chain = None if third is None else third.chain_of(leak)
             if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
                 yield id(leak), chain
+
+
+def _looks_at(evidence: Any) -> Sequence[Look]:
+    return evidence.looks() if type(evidence) is ItemEvidence else looks_at(evidence)
+
+
+def _undo(evidence: Any) -> Callable[[], None] | None:
+    return evidence.undo() if type(evidence) is ItemEvidence else undo(evidence)
 
 
 def _with_chain(leak: Leak, chain: Chain | None, otherwise: str) -> Leak:
@@ -163,7 +172,7 @@ class _Watching:
 
     def _open(self, leaks: Iterable[Leak]) -> _Window:
         found = list(leaks)
-        window = _Window(found, [Watch(looks_at(leak.evidence)) for leak in found])
+        window = _Window(found, [Watch(_looks_at(leak.evidence)) for leak in found])
         self.trail.begin(window.watches)
         return window
 

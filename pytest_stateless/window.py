@@ -15,6 +15,7 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
+from pytest_stateless.twins import without_twins
 
 PATIENCE: Final = (0.001, 0.01, 0.1)
 """Seconds after which a leftover that may go away by itself is looked at again. Clean windows never wait."""
@@ -92,7 +93,7 @@ class Windows:
         if not self._open:
             self._previous = audit.start(self._context.recording)
             doors.install()
-            imports.listen(self._meet)
+            imports.listen(self._meet, self._await_import)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
         window = _Window(self._capture(errors, ended), errors)
@@ -143,9 +144,19 @@ class Windows:
             if self._open:  # else they were abandoned meanwhile
                 self._open[-1].errors += errors
 
+    def _await_import(self) -> None:
+        """Modules are about to be imported."""
+        if self._open:
+            with _reported("interpreter-state", self._open[-1].errors):
+                self._context.imports.begin()
+
     def _meet(self) -> None:
         """Modules were imported: from now on what they hold counts, as if it had been there all the time."""
-        if self._open and self._context.heap is not None:
+        if not self._open:
+            return
+        with _reported("interpreter-state", self._open[-1].errors):
+            self._context.imports.end()
+        if self._context.heap is not None:
             with _reported("module-state", self._open[-1].errors):
                 self._context.heap.meet()
 
@@ -164,6 +175,7 @@ class Windows:
     def _judge(self, window: _Window, allowances: Sequence[Allowance], findings: Findings) -> _Captures:
         """Compare detector by detector; returns what was there at the end."""
         after: _Captures = {}
+        left: list[Leak] = []
         # The patient ones first: what still goes away while they wait may change what the others see.
         self._context.begin_look()
         for detector in sorted(self._detectors, key=lambda detector: not detector.PATIENT):
@@ -171,11 +183,10 @@ class Windows:
             if name not in window.before:
                 continue
             with _reported(name, findings.errors):
-                now, leaks, used = self._look_again(detector, window, allowances)
-                after[name] = now
-                findings.leaks += leaks
-                findings.used += used
+                after[name], leaks = self._look_again(detector, window, allowances)
+                left += leaks
         self._context.end_look()
+        findings.leaks, findings.used = judge(without_twins(left), allowances)
         order = [detector.RULE.id for detector in self._detectors]
         findings.leaks.sort(key=lambda leak: order.index(leak.rule))
         broken = self._context.recording.broken
@@ -186,19 +197,19 @@ class Windows:
 
     def _look_again(
         self, detector: Detector, window: _Window, allowances: Sequence[Allowance]
-    ) -> tuple[Any, list[Leak], list[Allowance]]:
+    ) -> tuple[Any, list[Leak]]:
         now = detector.capture(self._context)
-        leaks, used = judge(_compare(detector, window, now), allowances)
+        leaks = _compare(detector, window, now)
         for pause in PATIENCE if detector.PATIENT else ():
-            if not leaks:
+            if not judge(leaks, allowances)[0]:
                 break
             self._sleep(pause)
             if pause == PATIENCE[-1]:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
             self._context.begin_look()
             now = detector.capture(self._context)
-            leaks, used = judge(_compare(detector, window, now), allowances)
-        return now, leaks, used
+            leaks = _compare(detector, window, now)
+        return now, leaks
 
     def _capture(self, errors: list[InternalError], ended: _Captures | None = None) -> _Captures:
         captures = {}

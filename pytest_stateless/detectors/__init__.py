@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-from pytest_stateless.detectors import file_write, listening_socket, module_state, open_descriptor
+from pytest_stateless.detectors import (
+    file_write,
+    interpreter_state,
+    listening_socket,
+    module_state,
+    open_descriptor,
+)
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
@@ -50,6 +56,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     file_write,
     listening_socket,
     open_descriptor,
+    interpreter_state,
 )
 """In the order in which their leaks are shown."""
 

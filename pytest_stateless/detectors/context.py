@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.source import Sources
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
@@ -26,6 +27,7 @@ class Context:
     show_values: bool = False
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
+    imports: Imports = field(default_factory=Imports)
     shared: dict[str, Any] | None = None
     """What detectors read together in one look; None where each reads for itself."""
     met: Any = None
@@ -45,6 +47,7 @@ class Context:
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()
+        self.imports.forget()
         if self.heap is None:
             return
         if self.heap.churn > self.heap.references // _CHURN:
@@ -57,6 +60,7 @@ class Context:
         self._drop_heap()
         self.met = None
         self.recording.forget()
+        self.imports.forget()
 
     def _drop_heap(self) -> None:
         if self.heap is not None:

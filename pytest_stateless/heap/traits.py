@@ -111,9 +111,7 @@ def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
         yield f"{prefix}:of-the-application"
     if value is vars(builtins):
         yield f"{prefix}:built-in-names"
-    if all(
-        _is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])
-    ):
+    if all(is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])):
         yield f"{prefix}:of-a-tool"
     if any(home in about.imported for home in homes_of(value)):
         yield f"{prefix}:imported"
@@ -121,10 +119,10 @@ def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
 
 def is_by_a_tool(entry: Entry, tools: frozenset[str]) -> bool:
     """Whether a test tool put in what is there now, or took out what was its own."""
-    return _is_of_a_tool(entry.before if entry.after is ABSENT else entry.after, tools)
+    return is_of_a_tool(entry.before if entry.after is ABSENT else entry.after, tools)
 
 
-def _is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
+def is_of_a_tool(value: Any, tools: frozenset[str]) -> bool:
     """Whether a test tool made the value: it is of one of its classes, or one of its functions.
 
     A value of the program that a tool made in place of a plain one, as a frozen time, is the program's.

@@ -54,11 +54,17 @@ def leave_open(place: Place, name: str) -> None:
     place.undo.callback(os.close, os.open(place.root / name, os.O_RDWR | os.O_CREAT))
 
 
+def leave_variable(place: Place, name: str) -> None:
+    place.undo.callback(os.environ.pop, name, None)
+    os.environ[name] = name
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
     "open-descriptor": leave_open,
+    "interpreter-state": leave_variable,
 }
 
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for rule in RULES])

@@ -1,0 +1,143 @@
+"""``interpreter-state``: what the interpreter and the system keep for the process is not what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.heap.scope import spelled_bases
+from pytest_stateless.heap.spell import spell_type, spell_value
+from pytest_stateless.heap.traits import is_of_a_tool
+from pytest_stateless.interpreter import difference
+from pytest_stateless.interpreter.difference import Difference, changed_things, differences
+from pytest_stateless.interpreter.evidence import ItemEvidence
+from pytest_stateless.interpreter.imported import Import, with_imports
+from pytest_stateless.interpreter.item import ABSENT, Item, Items, Reading
+from pytest_stateless.interpreter.table import ITEMS, look
+from pytest_stateless.leak import Leak, Owner, Rule
+
+RULE: Final = Rule(
+    "interpreter-state", "What the interpreter or the system keeps for the process changed and stayed."
+)
+PATIENT: Final = False
+
+_MANY: Final = 5  # entries of one item that are told one by one; more are summed up
+
+
+class Look(NamedTuple):
+    """The table at one moment."""
+
+    readings: tuple[Reading | None, ...]
+    """One for each item."""
+    imports: tuple[Import, ...]
+    """The imports up to that moment."""
+    tools: frozenset[str]
+    """Top-level packages of the test tools."""
+    show_values: bool
+
+
+def capture(context: Context) -> Look:
+    """Read each item of the table."""
+    imports = tuple(context.imports.ended)
+    return Look(look(), imports, context.sources.tools, context.show_values)
+
+
+def carry(end: Look, context: Context) -> Look:
+    """As the contract says. pytest moves some of it between two tests, and a look is cheap."""
+    return capture(context)
+
+
+def absorb(before: Look, start: Look, end: Look) -> Look:
+    """As the contract says."""
+    rows = zip(before.readings, start.readings, end.readings, strict=True)
+    return before._replace(readings=tuple(difference.absorb(*row) for row in rows))
+
+
+def compare(before: Look, after: Look) -> Iterator[Leak]:
+    """One leak for each entry of an item that differs, or one for the item where many do."""
+    begun = with_imports(before.readings, after.imports[len(before.imports) :])
+    for item, was, now in zip(ITEMS, begun, after.readings, strict=True):
+        if was is not now:
+            yield from _leaks(item, differences(item, was, now), after)
+
+
+def _leaks(item: Item, found: list[Difference], look_: Look) -> Iterator[Leak]:
+    by_traits: dict[frozenset[str], list[Difference]] = {}
+    for one in found:
+        by_traits.setdefault(frozenset(_traits(item, one, look_.tools)), []).append(one)
+    for traits, alike in by_traits.items():
+        if len(found) > _MANY and len(alike) > 1:
+            yield _leak(item, item.name, _sum(alike), traits, tuple(alike))
+        else:
+            for one in alike:
+                yield _leak(
+                    item, item.subject(one.label), _message(item, one, look_.show_values), traits, (one,)
+                )
+
+
+def _leak(
+    item: Item, subject: str, message: str, traits: frozenset[str], found: tuple[Difference, ...]
+) -> Leak:
+    evidence = ItemEvidence(item, found) if item.is_followed else None
+    text = f"{message}; {item.mend}"
+    return RULE.leak(subject, text, owner=Owner.STANDARD_LIBRARY, traits=traits, evidence=evidence)
+
+
+def _traits(item: Item, one: Difference, tools: frozenset[str]) -> Iterator[str]:
+    yield "added" if one.before is ABSENT else "removed" if one.after is ABSENT else "changed"
+    came, went = _parts(one)
+    if not item.of_tools:
+        if came and all(is_of_a_tool(part, tools) for part in came):
+            yield "value:of-a-tool"
+        if went and all(is_of_a_tool(part, tools) for part in went):
+            yield "was:of-a-tool"
+    bases = [frozenset(spelled_bases(type(part))) for part in came]
+    yield from (f"value:{base}" for base in (frozenset.intersection(*bases) if bases else ()))
+    if item.is_first_use is not None and item.is_first_use(one.before, one.after):
+        yield "first-use"
+
+
+def _parts(one: Difference) -> tuple[list[Any], list[Any]]:
+    """What came and what went: the things in a list one by one."""
+    if type(one.before) is Items and type(one.after) is Items:
+        return changed_things(one.before, one.after)
+    return [part for part in (one.after,) if part is not ABSENT], [
+        part for part in (one.before,) if part is not ABSENT
+    ]
+
+
+def _message(item: Item, one: Difference, show_values: bool) -> str:
+    if item.tell is not None:
+        return item.tell(one.before, one.after)
+
+    def spell(value: object) -> str:
+        if item.show is not None:
+            return item.show(value)
+        seen = item.view(value)
+        text = spell_value(seen) if show_values and seen is not None else ""
+        return f"{spell_type(seen)} {text}".strip()
+
+    if type(one.before) is Items and type(one.after) is Items:
+        return _message_of_things(*changed_things(one.before, one.after), spell)
+    if one.before is ABSENT:
+        return f"added: {spell(one.after)}"
+    if one.after is ABSENT:
+        return f"removed: {spell(one.before)}"
+    before, after = spell(one.before), spell(one.after)
+    return f"changed: {after}" + (f", was {before}" if before != after else "")
+
+
+def _message_of_things(came: list[Any], went: list[Any], spell: Any) -> str:
+    parts = [f"added: {', '.join(map(spell, came[:_MANY]))}"] if came else []
+    parts += [f"removed: {', '.join(map(spell, went[:_MANY]))}"] if went else []
+    more = max(len(came), len(went)) - _MANY
+    return ", ".join(parts) + (f" and {more} more" if more > 0 else "") if parts else "in another order"
+
+
+def _sum(found: list[Difference]) -> str:
+    added = sum(one.before is ABSENT for one in found)
+    removed = sum(one.after is ABSENT for one in found)
+    changed = len(found) - added - removed
+    parts = [f"+{added}" * bool(added), f"-{removed}" * bool(removed), f"{changed} changed" * bool(changed)]
+    return f"{', '.join(filter(None, parts))} entries"

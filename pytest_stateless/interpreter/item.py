@@ -1,0 +1,186 @@
+"""What a line of the table is: one thing that the interpreter or the operating system keeps for the whole process."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from operator import is_
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.heap.graph import identity, module_namespace
+from pytest_stateless.heap.spell import spell_key
+
+
+class _Mark:
+    """Stands for what is no value."""
+
+
+ABSENT: Final = _Mark()
+"""Nothing is there."""
+UNKNOWN: Final = _Mark()
+"""What is there can't be told, because what keeps it isn't loaded, or isn't of this system."""
+WHOLE: Final = _Mark()
+"""The label of a thing that is one value."""
+
+
+class Items(tuple[Any, ...]):
+    """Things in an order, as a list of the program holds them: told one by one."""
+
+    __slots__ = ()
+
+
+Reading = Mapping[Any, Any]
+"""What there is, by label: an item's ``WHOLE`` or its entries. Values are held, never asked anything."""
+
+Place = tuple[object, object]
+"""Where the memory holds the same: a container, and a label in it or ``WHOLE`` for all that it holds."""
+
+
+class Item(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    """Its subject as a report spells it, or how the subjects of its entries begin."""
+    read: Callable[[], Reading | None]
+    """What there is now, or None where that can't be told. It changes nothing and imports nothing."""
+    why: str
+    """Why it matters, in one sentence."""
+    mend: str
+    """What a test or the program does about it."""
+    warns: Callable[[str], bool] = lambda _: False
+    """Whether a change is a warning rather than an error, by what is said of it."""
+    tell: Callable[[Any, Any], str] | None = None
+    """What is said of a change, where that is more than what was and what is."""
+    otherwise: Callable[[Any, Reading], Any] = lambda label, reading: ABSENT
+    """What counts for a label that a reading lacks; a change from or to ``UNKNOWN`` isn't told."""
+    spell: Callable[[str, Any], str] = lambda name, label: f"{name}[{spell_key(label)}]"
+    """How the subject of an entry is spelled, of the item's name and the entry's label."""
+    show: Callable[[Any], str] | None = None
+    """How values are shown that can't be secret; None for their type and size."""
+    view: Callable[[Any], Any] = lambda found: found
+    """What a value is to be called by its type and size, where that is another thing."""
+    is_first_use: Callable[[Any, Any], bool] | None = None
+    """Whether a change is no more than that a library set itself up."""
+    by_import: bool = False
+    """Whether what an import does to it comes with the import, as an import's own classes do."""
+    put: Callable[[Any, Any], object] | None = None
+    """Puts the value of a label there, for a moment, to find out who does that; None where doing it twice shows."""
+    places: Callable[[Any], Iterator[Place]] | None = None
+    """Where the memory holds what a label is about: who watches it sees the same change."""
+    is_followed: bool = True
+    """Whether it can be looked at while the user's code is followed line by line."""
+    of_tools: bool = False
+    """Whether it is told although a test tool did it, because the test asked the tool to."""
+
+    def subject(self, label: object) -> str:
+        """What leaked, spelled the same on every run."""
+        return self.name if label is WHOLE else self.spell(self.name, label)
+
+
+_PLAIN: Final = frozenset(map(identity, (str, bytes, int, float, bool, complex, type(None))))
+
+
+def same(before: Any, after: Any) -> bool:
+    """Whether two values are the same object or equal plain ones, without code of the program."""
+    if before is after:
+        return True
+    cls = type(before)
+    if cls is not type(after):
+        return False
+    if identity(cls) in _PLAIN:
+        return bool(before == after)
+    if cls is tuple or cls is Items:
+        return len(before) == len(after) and all(map(same, before, after))
+    return False
+
+
+def unchanged(before: Reading, after: Reading) -> bool:
+    """Whether two readings hold the very same objects under the very same labels: nearly always so, and quick."""
+    return (
+        len(before) == len(after)
+        and all(map(is_, before.values(), after.values()))
+        and all(map(is_, before, after))
+    )
+
+
+def loaded(module: str) -> dict[str, Any] | None:
+    """The names of a module, where it is loaded."""
+    found = sys.modules.get(module)
+    return module_namespace(found) if type(found) is types.ModuleType else None
+
+
+def attribute(module: str, name: str, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+    """Reads what a module holds under a name."""
+
+    def read() -> Reading:
+        found = loaded(module)
+        return {WHOLE: missing if found is None else found.get(name, missing)}
+
+    return read
+
+
+def put_attribute(module: str, name: str) -> Callable[[Any, Any], object]:
+    """Puts a value where ``attribute`` reads it."""
+
+    def put(_: object, value: object) -> None:
+        found = loaded(module)
+        if found is not None and value is not ABSENT:
+            found[name] = value
+
+    return put
+
+
+def place_of(module: str, *names: str, inside: bool = False) -> Callable[[Any], Iterator[Place]]:
+    """The place of names in a module, and all places in what they hold if ``inside``."""
+
+    def places(label: object) -> Iterator[Place]:
+        found = loaded(module)
+        for name in names if found is not None else ():
+            assert found is not None
+            yield found, name
+            if inside:
+                yield found.get(name), label
+
+    return places
+
+
+def value(read: Callable[[], Any]) -> Callable[[], Reading]:
+    """Reads one value by a function."""
+    return lambda: {WHOLE: read()}
+
+
+def things(module: str, name: str, *, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+    """Reads the things in a list that a module holds under a name."""
+
+    def read() -> Reading:
+        found = loaded(module)
+        listed = None if found is None else found.get(name)
+        return {WHOLE: Items(listed) if type(listed) is list else missing}
+
+    return read
+
+
+def entries(module: str, name: str) -> Callable[[], Reading | None]:
+    """Reads the entries of a dictionary that a module holds under a name."""
+
+    def read() -> Reading | None:
+        found = loaded(module)
+        held = None if found is None else found.get(name)
+        return dict(held) if type(held) is dict else None
+
+    return read
+
+
+def put_entry(module: str, name: str) -> Callable[[Any, Any], object]:
+    """Puts an entry where ``entries`` reads it."""
+
+    def put(label: Any, new: Any) -> None:
+        held = (loaded(module) or {}).get(name)
+        if type(held) is dict:
+            if new is ABSENT:
+                held.pop(label, None)
+            else:
+                held[label] = new
+
+    return put

@@ -1,0 +1,190 @@
+"""What logging and warnings keep for the process: handlers, filters, levels, and how a warning is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any, Final
+
+from pytest_stateless.heap.graph import class_namespace, mro_of
+from pytest_stateless.heap.spell import spell_key, spell_type
+from pytest_stateless.interpreter.item import (
+    UNKNOWN,
+    WHOLE,
+    Item,
+    Items,
+    Place,
+    Reading,
+    attribute,
+    loaded,
+    place_of,
+    put_attribute,
+    things,
+)
+
+_ROOT: Final = ""
+"""What stands for the name of the root logger."""
+_PARTS: Final = ("level", "propagate", "disabled", "handlers", "filters")
+_UNSET: Final = (0, True, False, Items(), Items())
+_FRESH: Final = dict(zip(_PARTS, _UNSET, strict=True))
+_parts: Final = itemgetter(*_PARTS)
+_LEVELS: Final = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+
+
+def _loggers() -> Reading | None:
+    """Each logger's level, and what else it has otherwise than one that was just made, by name and attribute."""
+    found: dict[Any, Any] = {}
+    for name, own in _namespaces():
+        level, propagate, disabled, handlers, filters = _parts(own)
+        found[name, "level"] = level
+        if propagate is not True and type(propagate) in (bool, int) and not propagate:
+            found[name, "propagate"] = False
+        if disabled is not False and type(disabled) in (bool, int) and disabled:
+            found[name, "disabled"] = True
+        if handlers:
+            found[name, "handlers"] = Items(handlers)
+        if filters:
+            found[name, "filters"] = Items(filters)
+    return found
+
+
+def _namespaces() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each logger's name and dictionary, past what its class makes of attributes."""
+    logging = loaded("logging")
+    base = None if logging is None else logging.get("Filterer")
+    root = None if logging is None else logging.get("root")
+    if type(base) is not type or root is None:
+        return
+    namespace = class_namespace(base)["__dict__"].__get__  # type: ignore[attr-defined]
+    logger = logging.get("Logger") if logging is not None else None
+    loggers = [(_ROOT, root), *_others()]
+    for name, one in loggers:
+        if any(cls is logger for cls in mro_of(type(one))):
+            own = namespace(one)
+            if type(own.get("handlers")) is type(own.get("filters")) is list:
+                yield name, {**_FRESH, **own} if len(own.keys() & _FRESH.keys()) < len(_PARTS) else own
+
+
+def _others() -> list[tuple[str, Any]]:
+    known = _manager()[1].get("loggerDict")
+    return (
+        [(name, one) for name, one in list(known.items()) if type(name) is str] if type(known) is dict else []
+    )
+
+
+def _otherwise(label: tuple[str, str], reading: Reading) -> Any:
+    """What a logger has that was there; of one that wasn't, what it is made with is no change."""
+    return _FRESH[label[1]] if (label[0], "level") in reading else UNKNOWN
+
+
+def _spell(_: str, label: tuple[str, str]) -> str:
+    name, part = label
+    return f"logging.root.{part}" if name == _ROOT else f"logging.getLogger({spell_key(name)}).{part}"
+
+
+def _own(name: str) -> dict[str, Any] | None:
+    return next((own for known, own in _namespaces() if known == name), None)
+
+
+def _places(label: tuple[str, str]) -> Iterator[Place]:
+    own = _own(label[0])
+    if own is not None:
+        logging = loaded("logging") or {}
+        yield own.get(label[1]), WHOLE
+        logger = logging.get("root") if label[0] == _ROOT else dict(_others()).get(label[0])
+        yield logger, label[1]
+
+
+def _put(label: tuple[str, str], new: Any) -> None:
+    own = _own(label[0])
+    if own is not None and type(new) is not Items:
+        own[label[1]] = new
+
+
+def _show(found: Any) -> str:
+    return (
+        _LEVELS.get(found, str(found))
+        if type(found) is int
+        else str(found)
+        if type(found) is bool
+        else spell_type(found)
+    )
+
+
+def _kept(name: str, why: str, mend: str, module: str = "logging") -> Item:
+    """What a module keeps under a name."""
+    return Item(
+        f"{module}.{name}",
+        attribute(module, name),
+        why,
+        mend,
+        put=put_attribute(module, name),
+        places=place_of(module, name),
+    )
+
+
+def _disabled() -> Reading:
+    """The level up to which ``logging.disable`` silences everything."""
+    own = _manager()[1]
+    return {WHOLE: own.get("_disable", own.get("disable", 0))}
+
+
+def _place_of_disabled(_: object) -> Iterator[Place]:
+    for name in ("_disable", "disable"):
+        yield _manager()[0], name
+
+
+def _manager() -> tuple[Any, dict[str, Any]]:
+    """What keeps the loggers, and its dictionary."""
+    logging = loaded("logging")
+    logger = None if logging is None else logging.get("Logger")
+    found = class_namespace(logger).get("manager") if type(logger) is type else None
+    base: Any = None if logging is None else logging.get("Manager")
+    if not any(cls is base for cls in mro_of(type(found))):
+        return None, {}
+    return found, class_namespace(base)["__dict__"].__get__(found)  # type: ignore[attr-defined]
+
+
+_LATER: Final = "what later requests log is written otherwise, or twice, or not at all"
+_ONCE: Final = "configure logging where the process starts"
+
+ITEMS: Final = (
+    Item(
+        "logging",
+        _loggers,
+        _LATER,
+        "take it off again, or configure logging where the process starts",
+        otherwise=_otherwise,
+        spell=_spell,
+        show=_show,
+        put=_put,
+        places=_places,
+        by_import=True,
+    ),
+    Item(
+        "logging.disable()",
+        _disabled,
+        _LATER,
+        "switch it back: logging.disable(logging.NOTSET)",
+        show=_show,
+        places=_place_of_disabled,
+    ),
+    _kept("_loggerClass", _LATER, _ONCE),
+    _kept("_logRecordFactory", _LATER, _ONCE),
+    _kept("_warnings_showwarning", _LATER, "logging.captureWarnings(False)"),
+    _kept("raiseExceptions", _LATER, _ONCE),
+    _kept("lastResort", _LATER, _ONCE),
+    Item(
+        "warnings.filters",
+        things("warnings", "filters"),
+        "later requests warn otherwise, or fail where warnings are errors",
+        "use warnings.catch_warnings() around it",
+        by_import=True,
+        places=place_of("warnings", "filters", inside=True),
+    ),
+    *(
+        _kept(name, "warnings are shown otherwise", "use warnings.catch_warnings() around it", "warnings")
+        for name in ("showwarning", "_showwarnmsg_impl", "formatwarning", "defaultaction")
+    ),
+)
+"""The lines of the table about logging and warnings."""

@@ -1,0 +1,115 @@
+"""What random generators and decimal arithmetic keep for the process."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pytest_stateless.heap.readers import reader_of
+from pytest_stateless.heap.twister import was_drawn_from
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Place, Reading, loaded
+
+RANDOM: Final = ("random", "numpy.random")
+"""The generators that test tools seed anew before each phase of a test."""
+
+
+def _inside(thing: Any) -> Any:
+    """The state of an object, as the readers of the memory find it."""
+    reader = reader_of(type(thing))
+    found = None if reader is None else reader(thing, None)
+    return UNKNOWN if found is None or found.state is None else found.state
+
+
+def _generator() -> Any:
+    return (loaded("random") or {}).get("_inst")
+
+
+def _numpy_bits() -> Any:
+    """The bit generator behind numpy's own functions."""
+    state = (loaded("numpy.random.mtrand") or {}).get("_rand")
+    held = [] if state is None else gc.get_referents(state)
+    return next((one for one in held if reader_of(type(one)) is not None), None)
+
+
+def _random() -> Reading:
+    found = _generator()
+    return {WHOLE: UNKNOWN if found is None else _inside(found)}
+
+
+def _numpy() -> Reading:
+    found = _numpy_bits()
+    return {WHOLE: UNKNOWN if found is None else _inside(found)}
+
+
+def _put_random(_: object, state: Any) -> None:
+    found = _generator()
+    if found is not None:
+        (loaded("_random") or {})["Random"].setstate(found, state)
+
+
+def _place_of_random(_: object) -> Iterator[Place]:
+    yield _generator(), WHOLE
+
+
+def _place_of_numpy(_: object) -> Iterator[Place]:
+    yield _numpy_bits(), WHOLE
+
+
+_DRAWN: Final = "numbers drawn from it"
+
+
+def _tell(before: Any, after: Any) -> str:
+    return _DRAWN if was_drawn_from(before, after) else "seeded anew"
+
+
+def _decimals() -> Reading | None:
+    """Precision, rounding and traps of this thread's arithmetic, without making a context that isn't there yet."""
+    if "decimal" not in sys.modules:
+        return None
+    for variable in contextvars.copy_context():
+        if variable.name == "decimal_context":
+            found = _inside(variable.get())
+            return {WHOLE: UNKNOWN if type(found) is not str else found}
+    return {WHOLE: _template()}
+
+
+def _template() -> Any:
+    """What a context is made from when it is first asked for."""
+    found = (loaded("decimal") or {}).get("DefaultContext")
+    return UNKNOWN if found is None else _inside(found)
+
+
+_ORDER: Final = "later requests draw other numbers than in a process that did not"
+
+ITEMS: Final = (
+    Item(
+        "random",
+        _random,
+        _ORDER,
+        "draw from a random.Random of your own",
+        warns=_DRAWN.__eq__,
+        tell=_tell,
+        put=_put_random,
+        places=_place_of_random,
+    ),
+    Item(
+        "numpy.random",
+        _numpy,
+        _ORDER,
+        "draw from numpy.random.default_rng()",
+        warns=_DRAWN.__eq__,
+        tell=_tell,
+        places=_place_of_numpy,
+    ),
+    Item(
+        "decimal.getcontext()",
+        _decimals,
+        "later requests reckon with another precision or rounding",
+        "use decimal.localcontext() around it",
+        show=lambda found: found.partition(", Emin")[0].removeprefix("Context("),
+    ),
+)
+"""The lines of the table about numbers."""

@@ -1,0 +1,267 @@
+"""What the operating system keeps for the process: environment, directory, permissions, limits, time zone, locale."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pytest_stateless.heap.spell import without_run
+from pytest_stateless.interpreter import c_environment, kernel
+from pytest_stateless.interpreter.item import (
+    ABSENT,
+    UNKNOWN,
+    WHOLE,
+    Item,
+    Place,
+    Reading,
+    attribute,
+    place_of,
+    put_attribute,
+    value,
+)
+
+
+class _Real:
+    """Functions of the operating system, held where no mock and no faked file system replaces them."""
+
+    getcwd = staticmethod(os.getcwd)
+    chdir = staticmethod(os.chdir)
+    umask = staticmethod(os.umask)
+    environ = os.environ
+    tzset = getattr(time, "tzset", None)
+
+
+# ----------------------------------------------------------------------------------------------- the environment
+
+
+def variables() -> dict[Any, Any]:
+    """The variables as ``os.environ`` has them."""
+    return dict(_Real.environ._data)  # type: ignore[attr-defined]
+
+
+def _past() -> Reading | None:
+    """The variables that the C library has otherwise than ``os.environ``."""
+    return c_environment.differing(variables())
+
+
+def _name(label: Any) -> str:
+    return os.fsdecode(label) if type(label) is bytes else str.__str__(label)
+
+
+def _put_variable(label: Any, new: Any) -> None:
+    if new is ABSENT:
+        _Real.environ.pop(_name(label), None)
+    else:
+        _Real.environ[_name(label)] = _name(new)
+
+
+def _places_of_variable(label: object) -> Iterator[Place]:
+    yield _Real.environ._data, label  # type: ignore[attr-defined]
+
+
+def _put_past(label: Any, new: Any) -> None:
+    if new is ABSENT:  # the C library says again what os.environ says
+        known = variables().get(label)
+        os.unsetenv(label) if known is None else os.putenv(label, known)
+    elif new is not UNKNOWN and type(new) is bytes:
+        os.putenv(label, new)
+
+
+# -------------------------------------------------------------------------------------- what the kernel remembers
+
+
+def _directory() -> Any:
+    try:
+        return _Real.getcwd()
+    except OSError:  # it was deleted
+        return "a deleted directory"
+
+
+def _put_directory(_: object, new: Any) -> None:
+    if new is not ABSENT and os.path.isdir(new):
+        _Real.chdir(new)
+
+
+def _umask() -> Reading:
+    found = kernel.status().get("umask", -1)
+    return {WHOLE: UNKNOWN if found < 0 else found}
+
+
+def _put_umask(_: object, new: Any) -> None:
+    _Real.umask(new)
+
+
+# --------------------------------------------------------------------------------------------------------- limits
+
+try:
+    import resource
+
+    _resource: Any = resource
+except ImportError:  # Windows
+    _resource = None
+
+_LIMITS: Final = (
+    {name: getattr(_resource, name) for name in dir(_resource) if name.startswith("RLIMIT_")}
+    if _resource is not None
+    else {}
+)
+_NUMBERS: Final = {number: name for name, number in reversed(_LIMITS.items())}
+_getrlimit: Final[Any] = getattr(_resource, "getrlimit", None)
+_setrlimit: Final[Any] = getattr(_resource, "setrlimit", None)
+_getpriority: Final[Any] = getattr(os, "getpriority", None)
+_setpriority: Final[Any] = getattr(os, "setpriority", None)
+_getaffinity: Final[Any] = getattr(os, "sched_getaffinity", None)
+_setaffinity: Final[Any] = getattr(os, "sched_setaffinity", None)
+_identities: Final = [
+    get for name in ("getuid", "geteuid", "getgid", "getegid") if (get := getattr(os, name, None))
+]
+
+
+def _limits() -> Reading:
+    return {name: _getrlimit(number) for number, name in _NUMBERS.items()}
+
+
+def _spell_limit(found: Any) -> str:
+    return " of ".join("unlimited" if part == -1 else str(part) for part in found)
+
+
+def _call(function: Any, *args: Any) -> Callable[[], Any]:
+    """Calls a function where the system has it."""
+    return lambda: UNKNOWN if function is None else function(*args)
+
+
+def _affinity() -> Any:
+    return UNKNOWN if _getaffinity is None else tuple(sorted(_getaffinity(0)))
+
+
+# --------------------------------------------------------------------------------------------- time zone and locale
+
+_TIME: Final = vars(time)
+
+
+def _time_zone() -> Any:
+    return tuple(_TIME.get(name) for name in ("tzname", "timezone", "altzone", "daylight"))
+
+
+def _put_time_zone(_: object, __: object) -> None:
+    if _Real.tzset is not None:  # as the environment says now
+        _Real.tzset()
+
+
+_locale: Final[Any] = sys.modules.get("_locale") or __import__("_locale")
+_setlocale: Final = _locale.setlocale
+_CATEGORIES: Final = {
+    name: getattr(_locale, name)
+    for name in ("LC_CTYPE", "LC_COLLATE", "LC_TIME", "LC_MONETARY", "LC_NUMERIC", "LC_MESSAGES")
+    if hasattr(_locale, name)
+}
+
+
+def _locales() -> Reading:
+    return {name: _setlocale(number, None) for name, number in _CATEGORIES.items()}
+
+
+def _put_locale(label: Any, new: Any) -> None:
+    _setlocale(_CATEGORIES[label], new)
+
+
+ITEMS: Final = (
+    Item(
+        "os.environ",
+        variables,
+        "configuration that was changed in one process is not that of the others",
+        "set it with monkeypatch.setenv",
+        put=_put_variable,
+        places=_places_of_variable,
+        spell=lambda name, label: f"{name}[{_name(label)!r}]",
+        view=_name,
+    ),
+    Item(
+        "os.environ",
+        attribute("os", "environ"),
+        "what was changed in it never reaches C code and children",
+        "change single variables, with monkeypatch.setenv",
+        spell=lambda name, label: name,
+        places=place_of("os", "environ"),
+        put=put_attribute("os", "environ"),
+    ),
+    Item(
+        "environment past os.environ",
+        _past,
+        "children and C code see another environment than Python code does",
+        "use os.environ, not os.putenv",
+        put=_put_past,
+        spell=lambda name, label: f"{name}[{_name(label)!r}]",
+        view=_name,
+    ),
+    Item(
+        "working directory",
+        value(_directory),
+        "relative paths mean other files from now on",
+        "use monkeypatch.chdir, or absolute paths",
+        show=lambda found: without_run(str(found)),
+        put=_put_directory,
+    ),
+    Item(
+        "umask",
+        _umask,
+        "files made from now on get other permissions",
+        "give the mode to os.open or os.chmod",
+        show=lambda found: f"0o{found:03o}",
+        put=_put_umask,
+    ),
+    Item(
+        "resource limit",
+        _limits if _getrlimit is not None else lambda: None,
+        "later requests fail, or are let through, by limits that one of them set",
+        "set limits where the process starts",
+        show=_spell_limit,
+        spell=lambda name, label: f"{name} {label}",
+        put=lambda label, new: _setrlimit(_LIMITS[label], new),
+    ),
+    Item(
+        "nice value",
+        value(_call(_getpriority, getattr(os, "PRIO_PROCESS", 0), 0)),
+        "the process is slower from now on",
+        "set it where the process starts",
+        show=str,
+        put=lambda _, new: _setpriority(os.PRIO_PROCESS, 0, new),
+    ),
+    Item(
+        "processor affinity",
+        value(_affinity),
+        "the process keeps to other processors from now on",
+        "set it where the process starts",
+        show=str,
+        put=lambda _, new: _setaffinity(0, new),
+    ),
+    Item(
+        "user and group",
+        value(lambda: tuple(get() for get in _identities)),
+        "the process has other rights from now on",
+        "change them where the process starts",
+        show=str,
+    ),
+    Item(
+        "time zone",
+        value(_time_zone),
+        "local times differ from now on",
+        "put TZ back and call time.tzset(), or give each time its zone",
+        show=lambda found: "/".join(map(str, found[0])) if type(found[0]) is tuple else "changed",
+        put=_put_time_zone,
+        places=place_of("time", "tzname", "timezone", "altzone", "daylight"),
+    ),
+    Item(
+        "locale",
+        _locales,
+        "numbers and dates read otherwise from now on, and for everybody",
+        "format with a library that takes the locale as an argument",
+        show=str,
+        spell=lambda name, label: f"{name} {label}",
+        put=_put_locale,
+    ),
+)
+"""The lines of the table about the operating system."""
