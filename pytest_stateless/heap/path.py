@@ -88,7 +88,7 @@ def find_paths(
 
     ``groups`` are modules by name in the order of preference: all that is reached from one group is found through it.
     """
-    wanted = {identity(target) for target in targets}
+    wanted = {identity(target) for target in targets} - heap.lost
     known = {place: heap.paths[place][0] for place in wanted if _still_leads(heap, place)}
     search = _Search(heap, wanted - known.keys())
     roots = [search.roots(group) for group in groups] if search.wanted else []
@@ -100,6 +100,8 @@ def find_paths(
         if search.wanted:
             search.run(level)
             search.elsewhere.clear()
+            heap.lose(search.wanted)
+            search.wanted -= heap.lost
     while search.wanted and search.foreign:
         away, search.foreign = search.foreign, {}
         search.run(list(away.values()))

@@ -53,6 +53,9 @@ class Heap:
         """Where containers were found when they changed before, by identity: the same few change again and again."""
         self.written: tuple[frozenset[str], frozenset[str]] | None = None
         """Modules, and the attributes that their code sets: found out once, if at all."""
+        self.lost: set[int] = set()
+        """Watched containers that no module leads to any more, by identity; as far as was asked since the last look."""
+        self._asked: set[int] = set()
         self._modules = modules
         self._looked_at_again: list[int] | None = None
         """Where ``look_again`` looks; None until it is known."""
@@ -68,7 +71,8 @@ class Heap:
 
     def _forget_ourselves(self) -> None:
         met = self._met
-        for own in (self, self.__dict__, self.paths, self._seen, self._plans, self._moves, met, met.__dict__):
+        own_things = (self, self.__dict__, self.paths, self.lost, self._asked, self._seen, self._plans)
+        for own in (*own_things, self._moves, met, met.__dict__):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self) -> Iterator[tuple[str, dict[str, object]]]:
@@ -117,6 +121,8 @@ class Heap:
 
     def _look_at(self, positions: Iterable[int]) -> Snapshot:
         self._met.rest()
+        self.lost.clear()
+        self._asked.clear()
         arrived: list[object] = []
         chunks = self._chunks
         for position in positions:
@@ -152,6 +158,13 @@ class Heap:
         length = max(begun, default=-1) + 1
         return snapshot + tuple(begun.get(position) for position in range(len(snapshot), length))
 
+    def lose(self, suspects: Iterable[int]) -> None:
+        """Find out which of these containers no module leads to any more: a walk without names costs a fraction."""
+        suspects = set(suspects) - self._asked
+        if suspects:
+            self._asked |= suspects
+            self.lost |= suspects - Heap(self._modules, self.scope)._seen.keys()
+
     def let_go(self) -> None:
         """Nobody looks at it any more."""
         self._met.clear()
@@ -162,12 +175,25 @@ class Heap:
         Snapshots taken before don't compare with later ones.
         """
         self._met.clear()
+        if self.lost:
+            self._drop(self.lost)
         for position, moves in list(self._moves.items()):
             chunk = self._chunks[position]
             if chunk is not None and moves >= _OFTEN and len(chunk.containers) > _SMALL:
                 self._split(position, chunk)
         if self.is_scattered:
             self._compact()
+
+    def _drop(self, lost: set[int]) -> None:
+        """Watch some containers no longer. Should a module lead to one again, it is met as if it were new."""
+        for position, chunk in enumerate(self._chunks):
+            assert chunk is not None
+            if not lost.isdisjoint(map(identity, chunk.containers)):
+                kept = tuple(thing for thing in chunk.containers if identity(thing) not in lost)
+                self._chunks[position] = make_chunk(chunk.kind, kept, self.plan) or chunk
+        for place in lost:
+            self._seen.pop(place, None)
+        self._looked_at_again = None
 
     def _split(self, position: int, chunk: Chunk) -> None:
         """Halve a chunk: what moves with every test ends up in small ones, which are cheap to read anew."""

@@ -476,6 +476,52 @@ def test_what_was_met_is_forgotten_when_the_heap_settles(shop: Any) -> None:
     assert heap.begun(before) == before
 
 
+def test_a_container_that_no_module_leads_to_is_watched_no_longer(shop: Any) -> None:
+    shop.carts, shop.kept = {"bob": [A]}, [B]
+    gone = shop.carts["bob"]
+    heap = heap_of(shop)
+    heap.look()
+    shop.carts.clear()
+    gone.append(B)
+    heap.look()
+    heap.lose([identity(gone), identity(shop.kept)])
+    assert heap.lost == {identity(gone)}
+    heap.settle()
+    assert not watches(heap, gone)
+    assert watches(heap, shop.kept)
+
+
+def test_a_container_that_a_module_leads_to_again_is_watched_again(shop: Any) -> None:
+    shop.carts = {"bob": [A]}
+    gone = shop.carts.pop("bob")
+    heap = heap_of(shop)
+    shop.carts["bob"] = gone
+    heap.look()
+    del shop.carts["bob"]
+    heap.look()
+    heap.lose([identity(gone)])
+    heap.settle()
+    shop.carts["eve"] = gone
+    before = heap.look()
+    gone.append(B)
+    assert changed(before, heap.look()) == [gone]
+
+
+def test_who_was_asked_about_is_not_asked_again_until_the_next_look(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.kept = [A]
+    heap = heap_of(shop)
+    heap.lose([identity(shop.kept)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Heap, "_discover", None)
+        heap.lose([identity(shop.kept)])
+    kept, shop.kept = shop.kept, None
+    heap.look()
+    heap.lose([identity(kept)])
+    assert heap.lost == {identity(kept)}
+
+
 def test_a_heap_does_not_watch_itself(shop: Any) -> None:
     shop.heap = heap = heap_of(shop)
     before = heap.look()
