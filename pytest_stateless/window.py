@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit, doors, imports
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import Context, Detector
+from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 
@@ -39,11 +39,14 @@ class Findings:
     leaks: list[Leak] = field(default_factory=list)
     used: list[Allowance] = field(default_factory=list)
     errors: list[InternalError] = field(default_factory=list)
+    ports: list[Leak] = field(default_factory=list)
+    """Every port that was opened, also those that are fine."""
 
     def add(self, other: Findings) -> None:
         """Take over what another window found."""
         self.leaks += other.leaks
         self.used += other.used
+        self.ports += other.ports
         self.errors += other.errors
 
 
@@ -129,19 +132,29 @@ class Windows:
         self._context.let_go()
 
     @contextmanager
-    def absorbing(self) -> Iterator[None]:
-        """What happens within belongs to none of the open windows."""
+    def absorbing(self) -> Iterator[Findings]:
+        """What happens within belongs to none of the open windows; in the end, it tells the ports that were opened."""
+        found = Findings()
         if not self._open:
-            yield
+            yield found
             return
         errors: list[InternalError] = []
         start = self._capture(errors)
         try:
-            yield
+            yield found
         finally:
-            self._absorb(start, self._capture(errors), errors)
+            end = self._capture(errors)
+            self._absorb(start, end, errors)
+            found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile
                 self._open[-1].errors += errors
+
+    def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
+        for detector in self._detectors:
+            if detector.RULE.id == PORTS and PORTS in start and PORTS in end:
+                with _reported(PORTS, errors):
+                    return list(detector.compare(start[PORTS], end[PORTS]))
+        return []
 
     def _meet(self) -> None:
         """Modules were imported: from now on what they hold counts, as if it had been there all the time."""
@@ -175,6 +188,7 @@ class Windows:
                 after[name] = now
                 findings.leaks += leaks
                 findings.used += used
+                findings.ports += _compare(detector, window, now) if name == PORTS else ()
         self._context.end_look()
         order = [detector.RULE.id for detector in self._detectors]
         findings.leaks.sort(key=lambda leak: order.index(leak.rule))

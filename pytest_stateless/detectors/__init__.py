@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-from pytest_stateless.detectors import file_write, listening_socket, module_state, open_descriptor
+from pytest_stateless.detectors import (
+    file_write,
+    listening_socket,
+    module_state,
+    open_descriptor,
+    unexpected_port,
+)
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
-__all__ = ["DETECTORS", "RULES", "Context", "Detector"]
+__all__ = ["DETECTORS", "PORTS", "RULES", "Context", "Detector"]
 
 
 class Detector(Protocol):
@@ -49,8 +55,12 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     module_state,
     file_write,
     listening_socket,
+    unexpected_port,
     open_descriptor,
 )
 """In the order in which their leaks are shown."""
 
 RULES: Final = tuple(detector.RULE for detector in DETECTORS)
+
+PORTS: Final = unexpected_port.RULE.id
+"""The rule of the detector that notices every port that is opened."""

@@ -24,6 +24,8 @@ class Context:
     make_heap: Callable[[], Heap]
     """Discovers the watched memory."""
     show_values: bool = False
+    ports: tuple[range, ...] = ()
+    """Those that the program is declared to open; empty where nothing is declared."""
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
     shared: dict[str, Any] | None = None
