@@ -10,6 +10,7 @@ from pytest_stateless.detectors import (
     listening_socket,
     module_state,
     open_descriptor,
+    shared_memory,
     unexpected_port,
 )
 from pytest_stateless.detectors.context import Context
@@ -57,6 +58,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     listening_socket,
     unexpected_port,
     open_descriptor,
+    shared_memory,
 )
 """In the order in which their leaks are shown."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_stateless.audit import Recording
@@ -30,9 +30,11 @@ class Context:
     """The memory as discovered for the windows in a row that share it."""
     shared: dict[str, Any] | None = None
     """What detectors read together in one look; None where each reads for itself."""
-    met: Any = None
-    """The descriptors of the last look, with what was found out about each when it was new."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """What a detector saw in its last look, by its rule, where it finds out more about what is new since."""
 
+    alone: bool = True
+    """Whether no other process runs tests of this run: what is new on the machine isn't theirs."""
     failed: bool = False
     """Whether the test failed by itself, so that its traceback holds what its functions held."""
 
@@ -57,5 +59,5 @@ class Context:
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self.heap = None
-        self.met = None
+        self.last.clear()
         self.recording.forget()

@@ -54,6 +54,12 @@ def leave_open(place: Place, name: str) -> None:
     place.undo.callback(os.close, os.open(place.root / name, os.O_RDWR | os.O_CREAT))
 
 
+def leave_memory(place: Place, name: str) -> None:
+    path = f"/dev/shm/stateless-{name}-{os.getpid()}-{id(place)}"
+    place.undo.callback(os.unlink, path)
+    Path(path).touch()
+
+
 NAMES = ("left", "first", "second", "before", "after", "theirs", "mine", "inner", "outer")
 
 
@@ -74,6 +80,7 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "file-write": leave_file,
     "listening-socket": leave_socket,
     "open-descriptor": leave_open,
+    "shared-memory": leave_memory,
     "unexpected-port": leave_port,
 }
 
