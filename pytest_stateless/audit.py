@@ -56,6 +56,15 @@ class Bind(NamedTuple):
     place: Place | None
 
 
+class Listen(NamedTuple):
+    """A TCP socket that began to wait for others."""
+
+    inode: int
+    host: str
+    port: int
+    place: Place | None
+
+
 class Spawn(NamedTuple):
     """A child process that was asked for."""
 
@@ -219,6 +228,7 @@ class Recording:
         self.sources = sources
         self.writes: list[Write] = []
         self.binds: list[Bind] = []
+        self.listens: list[Listen] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
         self.broken: list[str] = []
@@ -228,6 +238,7 @@ class Recording:
         """Start anew: no window refers to what was noted."""
         self.writes.clear()
         self.binds.clear()
+        self.listens.clear()
         self.spawns.clear()
         self.openings.forget()
 
@@ -268,6 +279,14 @@ class Recording:
         spawn = Spawn(command, self.sources.place(frame))
         if not self.spawns or self.spawns[-1] != spawn:  # subprocess tells of it, and so does what it calls
             self.spawns.append(spawn)
+
+    def note_listen(self, socket: Any, frame: Any) -> None:
+        """Note that a socket waits for others from now on."""
+        import _socket  # loaded: somebody has one
+
+        address = _socket.socket.getsockname(socket)
+        if type(address) is tuple and type(address[0]) is str:
+            self.listens.append(Listen(_inode(socket), address[0], address[1], self.sources.place(frame)))
 
     def _note_bind(self, socket: Any, address: object) -> None:
         place = self.sources.place(_Real.getframe(3))

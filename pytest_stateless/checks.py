@@ -20,6 +20,7 @@ from pytest_stateless.keys import CHECKED, PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Settings
 from pytest_stateless.reports import junit, terminal
+from pytest_stateless.reports.session import port_to_dict
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.unseen import prepare
@@ -39,6 +40,8 @@ class Run:
     calls: dict[str, pytest.CallInfo[None]] = field(default_factory=dict)
     out: list[pytest.TestReport] = field(default_factory=list)
     """Reports that pytest has logged already: it is too late to change them."""
+    ports: list[dict[str, Any]] = field(default_factory=list)
+    """What wider-scoped fixtures opened, as it is told in the end."""
     nextitem: pytest.Item | None = None
     published: bool = False
     """Whether what was found is on its report; those made from then on are that report made anew."""
@@ -164,16 +167,20 @@ class Checks:
             return (yield)
         undoing = ExitStack()
         fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
+        name = f"{fixturedef.argname} ({fixturedef.scope} fixture)"
         try:
-            with self._absorbing():
+            with self._absorbing(name):
                 return (yield)
         finally:  # a setup that failed half-way is undone too
-            fixturedef.addfinalizer(lambda: undoing.enter_context(self._absorbing()))
+            fixturedef.addfinalizer(lambda: undoing.enter_context(self._absorbing(name)))
 
     @contextmanager
-    def _absorbing(self) -> Iterator[None]:
-        with self._windows.absorbing(), self._second.apart():
+    def _absorbing(self, name: str) -> Iterator[None]:
+        run = self._running
+        with self._windows.absorbing() as found, self._second.apart():
             yield
+        if run is not None:
+            run.ports += (port_to_dict(port, name) for port in found.ports)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_exception_interact(self) -> Generator[None, object, object]:
@@ -240,6 +247,7 @@ class Checks:
             "leaks": [leak.to_dict() for leak in found.leaks],
             "errors": [error.to_dict() for error in found.errors],
             "used": [[str(allowance), allowance.where] for allowance in used],
+            "ports": [*run.ports, *(port_to_dict(port, item.nodeid) for port in found.ports)],
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
         if found.leaks and not self._settings.no_fail:

@@ -1,6 +1,6 @@
 """Stands in for the few functions of ``os`` that write without an audit event, or with one that doesn't say where.
 
-It also stands in for those that give a descriptor without one: ``os.pipe`` and its like.
+It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, and for ``socket.listen``.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
 tell nothing. The stand-ins are in place while windows are open, and note the attempt before they call the real one.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import sys
 import types
 from collections.abc import Callable
@@ -83,8 +84,26 @@ _DOORS: Final = {
 } | {name: (getattr(os, name), _giving(getattr(os, name))) for name in WITHOUT_EVENT}
 
 
+def _listen(self: Any, *backlog: int) -> None:
+    """Enable a server to accept connections."""
+    _C_SOCKET.listen(self, *backlog)
+    recording = audit.current()
+    if recording is not None:
+        try:
+            recording.note_listen(self, sys._getframe(1))
+        except Exception as error:
+            recording.broken.append(f"socket.listen: {type(error).__name__}: {error}")
+
+
+_listen.__name__ = "listen"
+_SOCKET: Final = socket.socket
+_C_SOCKET: Final[Any] = socket.SocketType
+
+
 def install() -> None:
     """Put the stand-ins into their places."""
+    if "listen" not in vars(_SOCKET):
+        _SOCKET.listen = _listen  # type: ignore[method-assign]
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is real:  # else somebody else stands there, whose calls end at the real one
             setattr(os, name, door)
@@ -94,6 +113,8 @@ def install() -> None:
 
 def remove() -> None:
     """Give the places back."""
+    if vars(_SOCKET).get("listen") is _listen:
+        del _SOCKET.listen
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is door:
             setattr(os, name, real)

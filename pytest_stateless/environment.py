@@ -38,7 +38,10 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         )
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
-    return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
+    alone = not hasattr(config, "workerinput")
+    return Context(
+        *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports), alone=alone
+    )
 
 
 def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:

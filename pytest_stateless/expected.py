@@ -232,7 +232,19 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "coverage's data", subject=".coverage*"),
     _expect("file-write", "coverage's data", subject="*/.coverage*"),
     _expect("file-write", "written by a test tool", "by-tool"),
+    _expect("file-write", "shared memory that is made is a leak of its own kind", "memory-made"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("shared-memory", "made by a test tool", "by-tool"),
+    _expect("unexpected-port", "no port was declared, so that none is unexpected", "nothing-declared"),
+    _expect("unexpected-port", "one of the declared ports", "declared"),
+    _expect(
+        *(
+            "unexpected-port",
+            "nobody can declare a number that the system chooses, and it is this machine's own",
+        ),
+        *("chosen", "loopback"),
+    ),
+    _expect("unexpected-port", "opened by a test tool", "by-tool"),
     _expect("open-descriptor", "opened by a test tool", "by-tool"),
     _expect(
         *("open-descriptor", "a library keeps what it opened on first use; a further one like it is told"),

@@ -79,6 +79,12 @@ OPTIONS: Final = (
         "A package that is the application's although it is installed among the dependencies.",
         "NAME",
     ),
+    Option(
+        "--stateless-ports",
+        "list",
+        "A port that the program may open, or a range as 8000-8010; any other is then an unexpected-port.",
+        "PORT",
+    ),
     Option("--stateless-show-values", "bool", "Show the values of leaked state; they may be secret."),
     Option(
         "--stateless-report",
@@ -110,6 +116,8 @@ class Settings(NamedTuple):
     """Absolute and resolved: what the user declared and the system's own."""
     scope: str
     packages: tuple[str, ...]
+    ports: tuple[range, ...]
+    """Those that the program is declared to open."""
     show_values: bool
     reports: tuple[Report, ...]
 
@@ -147,6 +155,7 @@ def settings_of(config: pytest.Config) -> Settings:
         temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
+        ports=tuple(_ports(text, config) for text in value["--stateless-ports"]),
         show_values=bool(value["--stateless-show-values"]),
         reports=tuple(_report(text, config) for text in value["--stateless-report"]),
     )
@@ -203,6 +212,17 @@ def _scope(text: str, config: pytest.Config) -> str:
 def _place_of_string(config: pytest.Config, flag: str) -> str:
     option = next(one for one in OPTIONS if one.flag == flag)
     return flag if config.getoption(option.dest) is not None else f"{_file(config)}: {option.ini}"
+
+
+def _ports(text: str, config: pytest.Config) -> range:
+    first, dash, last = text.strip().partition("-")
+    numbers = [first, last if dash else first]
+    if all(number.isdecimal() and int(number) in range(1, 65536) for number in numbers):
+        found = range(int(numbers[0]), int(numbers[1]) + 1)
+        if found:
+            return found
+    where = _place(config, "--stateless-ports", text)
+    raise pytest.UsageError(f"{where}: {text!r} is no port; write one of 1 to 65535, or a range as 8000-8010")
 
 
 def _report(text: str, config: pytest.Config) -> Report:

@@ -13,7 +13,7 @@ from pytest_stateless.keys import PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
-from pytest_stateless.reports.session import SessionLeaks, TestLeaks
+from pytest_stateless.reports.session import OpenedPort, SessionLeaks, TestLeaks, in_order
 
 _loads: Final = json.JSONDecoder().decode  # a test may replace json.loads
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -65,6 +65,7 @@ class Results:
         self._checked = 0
         self._used: set[tuple[str, str]] = set()
         self._allowances: dict[tuple[str, str], None] = {}
+        self._ports: set[OpenedPort] = set()
         self._failed_writes: list[str] = []
         self._stopped = False
 
@@ -74,6 +75,7 @@ class Results:
         self._checked += 1
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
+        self._ports.update(map(OpenedPort.from_dict, payload["ports"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         if leaks and isinstance(report.longrepr, str):
             option = self._config.option
@@ -96,7 +98,7 @@ class Results:
     def session_leaks(self) -> SessionLeaks:
         """What was found so far, in an order that doesn't depend on which worker was first."""
         tests = sorted(self._tests, key=lambda test: test.nodeid)
-        return SessionLeaks(tuple(tests), self._checked, tuple(self._unused()))
+        return SessionLeaks(tuple(tests), self._checked, tuple(self._unused()), in_order(self._ports))
 
     def _unused(self) -> Iterator[tuple[str, str]]:
         if self._checked and self._is_whole_run():
@@ -138,6 +140,7 @@ class Results:
         if self._settings.no_fail:
             lines = [*self._unfailed(session), *lines]
         if terminalreporter.verbosity > 0 and session.checked:
+            lines += terminal.ports(session)
             lines.append((terminal.Piece(f"{session.checked} checked"),))
         if terminalreporter.verbosity < -1 or self._config.option.no_summary:
             lines = []

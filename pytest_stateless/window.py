@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit, doors, imports
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import Context, Detector
+from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 from pytest_stateless.twins import without_twins
@@ -40,11 +40,14 @@ class Findings:
     leaks: list[Leak] = field(default_factory=list)
     used: list[Allowance] = field(default_factory=list)
     errors: list[InternalError] = field(default_factory=list)
+    ports: list[Leak] = field(default_factory=list)
+    """Every port that was opened, also those that are fine."""
 
     def add(self, other: Findings) -> None:
         """Take over what another window found."""
         self.leaks += other.leaks
         self.used += other.used
+        self.ports += other.ports
         self.errors += other.errors
 
 
@@ -130,17 +133,20 @@ class Windows:
         self._context.let_go()
 
     @contextmanager
-    def absorbing(self) -> Iterator[None]:
-        """What happens within belongs to none of the open windows."""
+    def absorbing(self) -> Iterator[Findings]:
+        """What happens within belongs to none of the open windows; in the end, it tells the ports that were opened."""
+        found = Findings()
         if not self._open:
-            yield
+            yield found
             return
         errors: list[InternalError] = []
         start = self._capture(errors)
         try:
-            yield
+            yield found
         finally:
-            self._absorb(start, self._capture(errors), errors)
+            end = self._capture(errors)
+            self._absorb(start, end, errors)
+            found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile
                 self._open[-1].errors += errors
 
@@ -149,6 +155,13 @@ class Windows:
         if self._open:
             with _reported("interpreter-state", self._open[-1].errors):
                 self._context.imports.begin()
+
+    def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
+        for detector in self._detectors:
+            if detector.RULE.id == PORTS and PORTS in start and PORTS in end:
+                with _reported(PORTS, errors):
+                    return list(detector.compare(start[PORTS], end[PORTS]))
+        return []
 
     def _meet(self) -> None:
         """Modules were imported: from now on what they hold counts, as if it had been there all the time."""
@@ -185,6 +198,7 @@ class Windows:
             with _reported(name, findings.errors):
                 after[name], leaks = self._look_again(detector, window, allowances)
                 left += leaks
+                findings.ports += _compare(detector, window, after[name]) if name == PORTS else ()
         self._context.end_look()
         findings.leaks, findings.used = judge(without_twins(left), allowances)
         order = [detector.RULE.id for detector in self._detectors]

@@ -17,12 +17,13 @@ Value = Any
 
 SHOP = """
 from pathlib import Path
-import rates
+import rates, socket
 CARTS = {}
 def test_a(): pass
 def test_state(): CARTS["bob"] = "s3cret"
 def test_file(): Path("receipt.txt").write_text("tea")
 def test_other(): rates.LEFT = [1]
+def test_port(): socket.create_server(("", 0)).close()
 """
 
 
@@ -43,6 +44,7 @@ def _is_blamed(project: Project) -> bool:
 STATE = "test_state: module-state test_shop.CARTS['bob'] added: str (6 characters)"
 FILE = "test_file: file-write receipt.txt created"
 OTHER = "test_other: module-state rates.LEFT added: list (1 item)"
+PORT = "test_port: unexpected-port 0.0.0.0:0 tcp, exposed on all interfaces, closed since"
 ALL = sorted([STATE, FILE, OTHER])
 
 EFFECTS: dict[str, tuple[Value, list[str], int]] = {
@@ -54,6 +56,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
+    "--stateless-ports": (["8000", "8010-8020"], sorted([*ALL, PORT]), 1),
     "--stateless-show-values": (
         True,
         sorted([f"{STATE} 's3cret'", FILE, f"{OTHER} [1]"]),
@@ -195,6 +198,14 @@ def test_every_option_is_in_the_help(project: Project) -> None:
             "--stateless-scope: '' is no scope; write all or application",
             id="empty-scope",
         ),
+        *(
+            pytest.param(
+                f"--stateless-ports={text}",
+                f"--stateless-ports: '{text}' is no port; write one of 1 to 65535, or a range as 8000-8010",
+                id=f"port-{text}",
+            )
+            for text in ("", "http", "0", "65536", "8010-8000", "8000-", "-8000", "8000-8010-8020", "²")
+        ),
         pytest.param(
             "--stateless-report=jsn:x",
             "--stateless-report: 'jsn' is no format of a report (did you mean 'json'?); the formats are json, github",
@@ -232,6 +243,7 @@ def test_a_mistake_on_the_command_line_is_a_usage_error(argument: str, line: str
         pytest.param(
             "stateless_scope = al", "stateless_scope: 'al' is no scope (did you mean 'all'?); *", id="scope"
         ),
+        pytest.param("stateless_ports = http", "stateless_ports: 'http' is no port; *", id="port"),
         pytest.param(
             "stateless_report = x:y", "stateless_report: 'x' is no format of a report; *", id="format"
         ),

@@ -208,6 +208,7 @@ def test_a_json_report_of_a_clean_run_is_whole(project: Project) -> None:
         "counts": {},
         "tests": [],
         "unused_allowances": [],
+        "ports": [],
     }
 
 

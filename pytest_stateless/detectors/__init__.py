@@ -11,11 +11,13 @@ from pytest_stateless.detectors import (
     listening_socket,
     module_state,
     open_descriptor,
+    shared_memory,
+    unexpected_port,
 )
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
-__all__ = ["DETECTORS", "RULES", "Context", "Detector"]
+__all__ = ["DETECTORS", "PORTS", "RULES", "Context", "Detector"]
 
 
 class Detector(Protocol):
@@ -55,9 +57,14 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     module_state,
     file_write,
     listening_socket,
+    unexpected_port,
     open_descriptor,
     interpreter_state,
+    shared_memory,
 )
 """In the order in which their leaks are shown."""
 
 RULES: Final = tuple(detector.RULE for detector in DETECTORS)
+
+PORTS: Final = unexpected_port.RULE.id
+"""The rule of the detector that notices every port that is opened."""

@@ -50,9 +50,18 @@ def has_children() -> bool:
 
 
 def read(context: Context) -> tuple[list[int], list[ChildSocket]]:
-    """The children of this process, and the sockets that only they have."""
+    """The children of this process, and the sockets that only they have; read once in a look."""
     if not has_children():
         return [], []
+    found = None if context.shared is None else context.shared.get("child_sockets")
+    if found is None:
+        found = _read(context)
+        if context.shared is not None:
+            context.shared["child_sockets"] = found
+    return found
+
+
+def _read(context: Context) -> tuple[list[int], list[ChildSocket]]:
     own = {socket.inode for socket in sockets.read(context).values()}
     children = _children_of("self")
     found: dict[int, ChildSocket] = {}

@@ -25,14 +25,18 @@ class Context:
     make_heap: Callable[[], Heap]
     """Discovers the watched memory."""
     show_values: bool = False
+    ports: tuple[range, ...] = ()
+    """Those that the program is declared to open; empty where nothing is declared."""
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
     imports: Imports = field(default_factory=Imports)
     shared: dict[str, Any] | None = None
     """What detectors read together in one look; None where each reads for itself."""
-    met: Any = None
-    """The descriptors of the last look, with what was found out about each when it was new."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """What a detector saw in its last look, by its rule, where it finds out more about what is new since."""
 
+    alone: bool = True
+    """Whether no other process runs tests of this run: what is new on the machine isn't theirs."""
     failed: bool = False
     """Whether the test failed by itself, so that its traceback holds what its functions held."""
 
@@ -58,7 +62,7 @@ class Context:
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self._drop_heap()
-        self.met = None
+        self.last.clear()
         self.recording.forget()
         self.imports.forget()
 

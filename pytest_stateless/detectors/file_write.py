@@ -136,6 +136,8 @@ def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
         traits.add("by-tool")
     if place is not None and place.importing:
         traits.add("by-import")
+    if what == "created" and os.path.dirname(path) == _SHARED_MEMORY:
+        traits.add("memory-made")
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
     return RULE.leak(subject, what, sources.origin(place), owner, traits)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pytest_stateless.audit import Bind, Spawn
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.sockets import EPHEMERAL, Socket
+from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Place, Sources
@@ -102,9 +101,9 @@ def _leak(listener: Listener, after: Listeners) -> Leak:
     if listener.kind == "unix":
         subject = without_run(after.sources.relative(listener.host))
     else:
-        subject = f"{_bracketed(listener.host)}:{0 if chosen else listener.port}"
+        subject = spell_address(listener.host, 0 if chosen else listener.port)
         parts += [f"port {listener.port}"] * chosen
-        parts += [_EXPOSURES[exposure(listener.host)]]
+        parts += [EXPOSURES[reach_of(listener.host)]]
     owner = place.owner if place is not None else Owner.UNKNOWN
     traits = {"by-tool"} if place is not None and place.by_tool else set()
     return RULE.leak(subject, ", ".join(parts), after.sources.origin(place), owner, traits)
@@ -114,25 +113,3 @@ def _spawned(listener: Listener, spawns: tuple[Spawn, ...]) -> Place | None:
     """Who started the child: the last with its command, or the last of all, since a shell or a fork has another."""
     same = [spawn for spawn in spawns if spawn.command == listener.command]
     return next((spawn.place for spawn in reversed(same or spawns)), None)
-
-
-_EXPOSURES: Final = {
-    "loopback": "loopback only",
-    "interface": "exposed on one interface",
-    "all": "exposed on all interfaces",
-}
-
-
-def exposure(host: str) -> str:
-    """Who can reach an address: ``loopback``, ``interface`` or ``all``."""
-    if not host:
-        return "all"
-    address = ipaddress.ip_address(host.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_unspecified:
-        return "all"
-    return "loopback" if address.is_loopback else "interface"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

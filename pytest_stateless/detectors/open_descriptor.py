@@ -36,7 +36,8 @@ class Descriptors(NamedTuple):
 
 def capture(context: Context) -> Descriptors:
     """Read the table; find out about those that are new since the last look."""
-    last: Descriptors = context.met or Descriptors({}, {}, context.sources)
+    before = context.last.get(RULE.id)
+    last: Descriptors = before or Descriptors({}, {}, context.sources)
     describe = Describer(context).opened
     now = {}
     for number, state in descriptors.table(context).items():
@@ -49,12 +50,12 @@ def capture(context: Context) -> Descriptors:
         for number, subject in last.broken.items()
         if _identity(now, number) == _identity(last.open, number)
     }
-    if context.met is not None:
+    if before is not None:
         new = [number for number in now if _identity(now, number) != _identity(last.open, number)]
         gone = [number for number in last.open if _identity(now, number) != _identity(last.open, number)]
         _find_out(context, now, new)
         broken.update(_broken(gone, now, last))
-    end = context.met = Descriptors(now, broken, context.sources, context.failed)
+    end = context.last[RULE.id] = Descriptors(now, broken, context.sources, context.failed)
     return end
 
 
@@ -64,6 +65,7 @@ def _identity(table: dict[int, Opened], number: int) -> tuple[int, int, int, str
 
 def carry(end: Descriptors, context: Context) -> Descriptors:
     """As the contract says."""
+    context.last[RULE.id] = end
     return end
 
 
@@ -148,7 +150,9 @@ def _standard(before: Descriptors, after: Descriptors) -> Iterator[Leak]:
         if was is not None and now is None:
             yield RULE.leak(name, f"closed, fd {number}")
         elif was is not None and now is not None and was.identity != now.identity:
-            yield RULE.leak(name, f"another file now: {now.subject}", after.sources.origin(now.place))
+            traits = now.traits & {"by-tool"}
+            origin = after.sources.origin(now.place)
+            yield RULE.leak(name, f"another file now: {now.subject}", origin, traits=traits)
 
 
 def _leak(group: list[Opened], further: set[str], sources: Sources) -> Leak:

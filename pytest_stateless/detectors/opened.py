@@ -37,7 +37,7 @@ class Opened(NamedTuple):
     place: Place | None = None
     traits: frozenset[str] = frozenset()
     told_elsewhere: bool = False
-    """Whether it is a socket that ``listening-socket`` tells of."""
+    """Whether it is a socket that ``listening-socket`` tells of, or memory that ``shared-memory`` does."""
 
     kind: str = ""
     """What it is, where all such things have one inode."""
@@ -103,7 +103,12 @@ class Describer:
             return Opened(*identity, f"temporary {what} ({_ACCESS[access]})", link, traits=frozenset(traits))
         name = without_run(self._context.sources.relative(link))
         subject = " ".join(filter(None, (what, name, f"({_ACCESS[access]})")))
-        return Opened(*identity, subject, link, traits=frozenset(traits))
+        return Opened(*identity, subject, link, None, frozenset(traits), is_shared_memory(link))
+
+
+def is_shared_memory(link: str) -> bool:
+    """Whether an open file is shared memory that has a name."""
+    return link.startswith("/dev/shm/") and not link.endswith(" (deleted)")
 
 
 def _anonymous(identity: tuple[int, int, int], link: str) -> Opened:

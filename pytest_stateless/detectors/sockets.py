@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket as _python_socket
 import stat
 from typing import Any, Final, NamedTuple
@@ -11,6 +12,13 @@ from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 
 EPHEMERAL: Final = range(32768, 65536)  # Linux's ip_local_port_range and what IANA gives (RFC 6335)
+EXPOSURES: Final = {
+    "loopback": "loopback only",
+    "interface": "exposed on one interface",
+    "all": "exposed on all interfaces",
+}
+"""How it is said who can reach a socket."""
+
 _UNIX: Final = getattr(_python_socket, "AF_UNIX", None)
 _INTERNET: Final = (_python_socket.AF_INET, _python_socket.AF_INET6)
 _STREAMS: Final = (_python_socket.SOCK_STREAM, getattr(_python_socket, "SOCK_SEQPACKET", None))
@@ -150,3 +158,19 @@ def _family(family: int) -> str:
         return _python_socket.AddressFamily(family).name.removeprefix("AF_").lower()
     except ValueError:
         return f"of family {family}"
+
+
+def reach_of(host: str) -> str:
+    """Who can reach an address: ``loopback``, ``interface`` or ``all``."""
+    if not host:
+        return "all"
+    address = ipaddress.ip_address(host.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_unspecified:
+        return "all"
+    return "loopback" if address.is_loopback else "interface"
+
+
+def spell_address(host: str, port: int) -> str:
+    """An address as URLs have it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

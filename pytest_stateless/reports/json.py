@@ -22,6 +22,7 @@ def render(session: SessionLeaks) -> str:
         "counts": dict(sorted(session.counts().items())),
         "tests": [_test(test) for test in session.tests],
         "unused_allowances": [{"allowance": text, "where": where} for text, where in session.unused],
+        "ports": [port.to_dict() for port in session.ports],
     }
     return _dumps(plain) + "\n"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Origin
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,51 @@ class TestLeaks:
     """Detectors that failed: ``detector`` and ``traceback``."""
 
 
+REACHES: Final = ("all", "interface", "loopback")
+"""Who can reach a port: the worst first."""
+
+
+@dataclass(frozen=True)
+class OpenedPort:
+    """A port that was opened during the run, whether it was fine or not."""
+
+    address: str
+    """Port 0 where the system chose the number."""
+    protocol: str
+    """``tcp`` or ``udp``."""
+    reach: str
+    """One of ``REACHES``."""
+    by: str
+    """The test, or the fixture with its scope."""
+    origin: Origin | None
+    closed: bool
+    """Whether it was closed again by the end of the test, or of the fixture's set-up."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only."""
+        origin = None if self.origin is None else self.origin.to_dict()
+        return {**asdict(self), "origin": origin}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> OpenedPort:
+        """The port that ``to_dict`` wrote."""
+        return cls(**{**plain, "origin": None if plain["origin"] is None else Origin(**plain["origin"])})
+
+
+def port_to_dict(leak: Leak, by: str) -> dict[str, Any]:
+    """The port of a leak of the detector that notices them all, as it rides on a test report."""
+    reach = next(reach for reach in REACHES if reach in leak.traits)
+    protocol = "tcp" if "tcp" in leak.traits else "udp"
+    return OpenedPort(leak.subject, protocol, reach, by, leak.origin, "open" not in leak.traits).to_dict()
+
+
+def in_order(ports: Iterable[OpenedPort]) -> tuple[OpenedPort, ...]:
+    """Each once, those that the most can reach first."""
+    return tuple(
+        sorted(set(ports), key=lambda port: (REACHES.index(port.reach), port.address, port.by, repr(port)))
+    )
+
+
 @dataclass(frozen=True)
 class SessionLeaks:
     """What a whole run found."""
@@ -38,6 +83,8 @@ class SessionLeaks:
     """How many tests were checked."""
     unused: tuple[tuple[str, str], ...] = field(default=())
     """Allowances that matched nothing, with where they are written."""
+    ports: tuple[OpenedPort, ...] = ()
+    """Every port that checked tests and their fixtures opened."""
 
     def counts(self) -> Counter[str]:
         """Leaks per rule."""

@@ -80,7 +80,9 @@ def advice(leaks: Sequence[Leak]) -> Iterator[str]:
 
 def suggested_allowance(leak: Leak) -> str:
     """An allowance for the leak and its like: the module's names, the file's directory, the socket's host."""
-    separator = {"module-state": ".", "file-write": "/", "listening-socket": ":"}.get(leak.rule, "")
+    separator = {"module-state": ".", "file-write": "/", "listening-socket": ":", "unexpected-port": ":"}.get(
+        leak.rule, ""
+    )
     start = leak.subject.partition("[")[0] if leak.rule == "module-state" else leak.subject
     front, found, _ = start.rpartition(separator) if separator else ("", "", "")
     pattern = f"{front}{separator}*" if found and front else leak.subject
@@ -112,6 +114,21 @@ def summary(session: SessionLeaks) -> Iterator[Line]:
         if test.errors:
             yield (Piece(inert(test.nodeid), _BOLD),)
             yield from errors(test.errors)
+
+
+_REACHES: Final = {"all": "all interfaces", "interface": "one interface", "loopback": "loopback only"}
+
+
+def ports(session: SessionLeaks) -> Iterator[Line]:
+    """The table of the ports that were opened: address, who can reach it, who opened it."""
+    if session.ports:
+        yield (Piece(f"{_count(len(session.ports), 'port')} opened", _BOLD),)
+    width = max((len(inert(port.address)) for port in session.ports), default=0)
+    for port in session.ports:
+        address, reach = inert(port.address).ljust(width), _REACHES[port.reach].ljust(14)
+        origin = f", at {inert(str(port.origin))}" if port.origin else ""
+        closed = ", closed again" if port.closed else ""
+        yield (Piece(f"  {port.protocol} {address}  {reach}  by {inert(port.by)}{origin}{closed}"),)
 
 
 def _count(number: int, what: str) -> str:

@@ -37,7 +37,8 @@ def context(project: Path) -> Context:
         without_types=frozenset(UNWATCHED_TYPES),
         without_objects=unwatched_objects(),
     )
-    return Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope))
+    ports = (range(8000, 8011),)
+    return Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope), ports=ports)
 
 
 @pytest.fixture

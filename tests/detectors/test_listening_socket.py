@@ -19,7 +19,8 @@ import pytest
 
 from pytest_stateless.audit import Bind
 from pytest_stateless.detectors import Context, Detector, listening_socket, sockets
-from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare, exposure
+from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare
+from pytest_stateless.detectors.sockets import reach_of
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.window import Findings, Windows
@@ -193,7 +194,7 @@ def test_who_bound_it_is_to_blame(
     ],
 )
 def test_an_address_says_who_can_reach_it(host: str, who: str) -> None:
-    assert exposure(host) == who
+    assert reach_of(host) == who
 
 
 def test_absorbing_counts_what_others_opened_and_closed() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_stateless.leak import Leak, Origin, Owner
-from pytest_stateless.reports.session import SessionLeaks, TestLeaks
+from pytest_stateless.reports.session import REACHES, OpenedPort, SessionLeaks, TestLeaks
 
 LEAKS = (
     Leak("module-state", "shop.cart.CARTS['bob']", "added: list (2 items)", owner=Owner.APPLICATION),
@@ -20,6 +20,10 @@ LEAKS = (
         Origin("shop/metrics.py", 9, "start"),
         request="POST /login (2nd request)",
     ),
+)
+PORTS = (
+    OpenedPort("0.0.0.0:9100", "tcp", "all", "tests/test_shop.py::test_checkout", LEAKS[2].origin, False),
+    OpenedPort("127.0.0.1:0", "udp", "loopback", "server (session fixture)", None, True),
 )
 ERROR = {"detector": "file-write", "traceback": "Traceback (most recent call last):\nValueError: odd\n"}
 
@@ -41,6 +45,7 @@ def session() -> SessionLeaks:
         ),
         checked=5,
         unused=(("module-state:shop.old.*", "pytest.ini: stateless_allow"),),
+        ports=PORTS,
     )
 
 
@@ -92,4 +97,15 @@ def any_session(any_leak: st.SearchStrategy[Leak]) -> st.SearchStrategy[SessionL
     errors = st.lists(error, max_size=2).map(tuple)
     test = st.builds(TestLeaks, TEXTS, TEXTS, st.integers(0, 10**6), outcome, leaks, errors)
     unused = st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple)
-    return st.builds(SessionLeaks, st.lists(test, max_size=3).map(tuple), st.integers(0, 9), unused)
+    port = st.builds(
+        OpenedPort,
+        TEXTS,
+        st.sampled_from(["tcp", "udp"]),
+        st.sampled_from(REACHES),
+        TEXTS,
+        ORIGINS,
+        st.booleans(),
+    )
+    ports = st.lists(port, max_size=2).map(tuple)
+    tests = st.lists(test, max_size=3).map(tuple)
+    return st.builds(SessionLeaks, tests, st.integers(0, 9), unused, ports)

@@ -104,6 +104,24 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
         "unused_allowances": [
             {"allowance": "module-state:shop.old.*", "where": "pytest.ini: stateless_allow"}
         ],
+        "ports": [
+            {
+                "address": "0.0.0.0:9100",
+                "protocol": "tcp",
+                "reach": "all",
+                "by": "tests/test_shop.py::test_checkout",
+                "origin": {"file": "shop/metrics.py", "line": 9, "function": "start"},
+                "closed": False,
+            },
+            {
+                "address": "127.0.0.1:0",
+                "protocol": "udp",
+                "reach": "loopback",
+                "by": "server (session fixture)",
+                "origin": None,
+                "closed": True,
+            },
+        ],
     }
 
 
@@ -143,6 +161,8 @@ def test_any_report_fits_the_schema_and_holds_every_text(
         pytest.param(["tests", 2, "internal_errors", 0], {"detector": "x"}, id="internal-error"),
         pytest.param(["counts", "file-write"], 0, id="count"),
         pytest.param(["unused_allowances", 0], {}, id="unused-allowance"),
+        pytest.param(["ports", 0, "reach"], "nobody", id="reach"),
+        pytest.param(["ports", 0, "closed"], None, id="closed"),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(path: list[Any], value: object, session: SessionLeaks) -> None:

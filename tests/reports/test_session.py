@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from pytest_stateless.reports.session import SessionLeaks
+from pytest_stateless.leak import Leak, Origin
+from pytest_stateless.reports.session import OpenedPort, SessionLeaks, in_order, port_to_dict
 
 
 def test_leaks_are_counted_per_rule(session: SessionLeaks) -> None:
@@ -9,3 +10,15 @@ def test_leaks_are_counted_per_rule(session: SessionLeaks) -> None:
 
 def test_a_run_without_leaks_counts_none() -> None:
     assert SessionLeaks(checked=3).counts() == {}
+
+
+def test_ports_are_told_once_and_the_most_reachable_first() -> None:
+    leak = Leak(
+        "unexpected-port", "127.0.0.1:80", "", Origin("a.py", 1, "f"), traits=frozenset({"tcp", "loopback"})
+    )
+    near = OpenedPort.from_dict(port_to_dict(leak, "test_a"))
+    assert near == OpenedPort("127.0.0.1:80", "tcp", "loopback", "test_a", Origin("a.py", 1, "f"), True)
+    open_to_all = Leak("unexpected-port", "0.0.0.0:80", "", traits=frozenset({"udp", "all", "open"}))
+    far = OpenedPort.from_dict(port_to_dict(open_to_all, "test_b"))
+    assert far == OpenedPort("0.0.0.0:80", "udp", "all", "test_b", None, False)
+    assert in_order([near, far, near]) == (far, near)

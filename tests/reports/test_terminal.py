@@ -81,6 +81,7 @@ def test_a_long_allowance_has_a_line_of_its_own() -> None:
         pytest.param("file-write", "/a", "/a", id="file-at-the-top"),
         pytest.param("listening-socket", "0.0.0.0:9100", "0.0.0.0:*", id="host"),
         pytest.param("listening-socket", "[::1]:0", "[::1]:*", id="ipv6"),
+        pytest.param("unexpected-port", "0.0.0.0:9100", "0.0.0.0:*", id="port"),
         pytest.param("listening-socket", "run/a.sock", "run/a.sock", id="unix"),
         pytest.param("another", "a.b/c:d", "a.b/c:d", id="rule-of-another"),
     ],
@@ -105,6 +106,15 @@ def test_a_single_leak_is_counted_as_one(session: SessionLeaks) -> None:
     assert terminal.plain(terminal.summary(one)) == "1 leak in 1 test: 1 module-state"
 
 
+def test_the_table_of_ports_tells_who_can_reach_them(session: SessionLeaks) -> None:
+    assert terminal.plain(terminal.ports(session)).splitlines() == [
+        "2 ports opened",
+        "  tcp 0.0.0.0:9100  all interfaces  by tests/test_shop.py::test_checkout, at shop/metrics.py:9 in start",
+        "  udp 127.0.0.1:0   loopback only   by server (session fixture), closed again",
+    ]
+    assert list(terminal.ports(SessionLeaks(checked=3))) == []
+
+
 def test_a_clean_run_has_no_summary() -> None:
     assert list(terminal.summary(SessionLeaks(checked=3))) == []
 
@@ -113,12 +123,12 @@ def test_any_text_comes_out_inert(any_session: st.SearchStrategy[SessionLeaks]) 
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(any_session)
     def check(session: SessionLeaks) -> None:
-        pages = [terminal.plain(terminal.summary(session))]
+        pages = [terminal.plain(terminal.summary(session)), terminal.plain(terminal.ports(session))]
         pages += [terminal.plain(terminal.section("t", test.leaks)) for test in session.tests if test.leaks]
         for page in pages:
             assert "".join(page.split("\n")).isprintable()
             assert "##[" not in page
-        for page in pages[1:]:
+        for page in pages[2:]:
             assert not re.search(r"(?m)^\s*::", page)
 
     check()

@@ -1,0 +1,180 @@
+"""``shared-memory``: memory, semaphores or queues that outlive the process were made and are still there (Linux)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.audit import Write
+from pytest_stateless.detectors import descriptors
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.source import Place, Sources
+
+RULE: Final = Rule("shared-memory", "Shared memory, a semaphore or a queue of the system was left behind.")
+PATIENT: Final = True
+
+_MEMORY: Final = "/dev/shm"
+_QUEUES: Final = "/dev/mqueue"
+_SHORT: Final = 2048  # the kernel gives at least most of a page of a table at once, unless that is all
+_RANDOM: Final = re.compile(r"psm_[0-9a-f]+|tmp[a-z0-9_]{8}")
+"""Names that multiprocessing and tempfile make up."""
+
+
+class Thing(NamedTuple):
+    """One object of the system's that processes share by its name or number."""
+
+    kind: str
+    """``memory``, ``semaphore`` or ``queue`` by name, ``SysV memory`` and its like by number."""
+    name: str
+    inode: int
+    is_own: bool = True
+    """Whether there is a sign that this process made it."""
+    place: Place | None = None
+
+
+class Things(NamedTuple):
+    """What there is at one moment."""
+
+    things: frozenset[Thing]
+    sources: Sources
+
+
+class _Real:
+    """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
+
+    scandir: Callable[..., Any] = staticmethod(os.scandir)
+    open = staticmethod(os.open)
+    read = staticmethod(os.read)
+    close = staticmethod(os.close)
+    getpid = staticmethod(os.getpid)
+    geteuid = staticmethod(getattr(os, "geteuid", lambda: -1))
+
+
+def capture(context: Context) -> Things:
+    """List what is shared by name; of what is new, look for a sign that it is of this process."""
+    last: Things | None = context.last.get(RULE.id)
+    known = {thing[:3]: thing for thing in last.things} if last is not None else {}
+    found = [*_named(_MEMORY), *_named(_QUEUES)]
+    new = [thing for thing in found if thing[:3] not in known]
+    claimed = dict(_claimed(new, context)) if new and last is not None else {}
+    things = {claimed.get(thing, known.get(thing[:3], thing)) for thing in found}
+    things |= set(_numbered(context.alone))
+    now = context.last[RULE.id] = Things(frozenset(things), context.sources)
+    return now
+
+
+def carry(end: Things, context: Context) -> Things:
+    """As the contract says."""
+    context.last[RULE.id] = end
+    return end
+
+
+# ------------------------------------------------------------------------------------------------ by name
+
+
+def _named(directory: str) -> Iterator[Thing]:
+    try:
+        with _Real.scandir(directory) as entries:
+            names = [(entry.name, entry.inode()) for entry in entries if entry.is_file(follow_symlinks=False)]
+    except OSError:  # not there
+        return
+    for name, inode in names:
+        kind = "queue" if directory == _QUEUES else "semaphore" if name.startswith("sem.") else "memory"
+        yield Thing(kind, name.removeprefix("sem."), inode, is_own=False)
+
+
+def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]]:
+    """Those that this process made: Python told of a write, or it has them open or mapped."""
+    writes: dict[str, Write] = {}
+    for write in context.recording.writes:
+        writes.setdefault(write.path, write)
+    held = {state.st_ino for state in descriptors.table(context).values()}
+    # By the inode: glibc makes a semaphore under a name of the moment, and the map keeps that.
+    held.update(map(int, re.findall(rf" (\d+) +{_MEMORY}/", _text("/proc/self/maps"))))
+    for thing in new:
+        directory = _QUEUES if thing.kind == "queue" else _MEMORY
+        name = f"sem.{thing.name}" if thing.kind == "semaphore" else thing.name
+        told = writes.get(f"{directory}/{name}")
+        place = told.place if told is not None else None
+        if told is not None or thing.inode in held or (thing.kind == "queue" and context.alone):
+            yield thing, thing._replace(is_own=True, place=place)
+
+
+# ---------------------------------------------------------------------------------------------- by number
+
+
+_TABLES: Final = {
+    "SysV memory": ("/proc/sysvipc/shm", "shmid", ("cpid",)),
+    "SysV queue": ("/proc/sysvipc/msg", "msqid", ("lspid", "lrpid")),
+    "SysV semaphores": ("/proc/sysvipc/sem", "semid", ()),
+}
+"""Table of the kernel's, column of the number, columns of the processes that made or used it. proc(5)"""
+
+
+def _numbered(alone: bool) -> Iterator[Thing]:
+    for kind, (path, number, makers) in _TABLES.items():
+        yield from numbered(_text(path), kind, number, makers, _Real.getpid(), _Real.geteuid(), alone)
+
+
+def numbered(
+    text: str, kind: str, number: str, makers: tuple[str, ...], process: int, user: int, alone: bool
+) -> Iterator[Thing]:
+    """What a table of the kernel's holds. Of what has no maker there, the user decides, if no other process tests."""
+    heading, _, rows = text.partition("\n")
+    for line in rows.splitlines():
+        row = dict(zip(heading.split(), map(int, line.split()), strict=False))
+        is_own = any(row.get(maker) == process for maker in makers)
+        is_own = is_own or (alone and "cpid" not in makers and row.get("cuid") == user)
+        name = f"key {row['key']}" if row["key"] else "private"
+        yield Thing(kind, name, row[number], is_own)
+
+
+def _text(path: str) -> str:
+    try:
+        descriptor = _Real.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        read = pieces = _Real.read(descriptor, 65536)
+        while len(read) > _SHORT:
+            read = _Real.read(descriptor, 65536)
+            pieces += read
+        return pieces.decode("utf-8", "replace")
+    finally:
+        _Real.close(descriptor)
+
+
+# ------------------------------------------------------------------------------------------------- judging
+
+
+def absorb(before: Things, start: Things, end: Things) -> Things:
+    """As the contract says."""
+    return before._replace(things=(before.things | (end.things - start.things)) - (start.things - end.things))
+
+
+def compare(before: Things, after: Things) -> Iterator[Leak]:
+    """One leak for each that is new and of this process."""
+    known = {thing[:3] for thing in before.things}
+    for thing in sorted(after.things, key=lambda thing: thing[:3]):
+        if thing.is_own and thing[:3] not in known:
+            yield _leak(thing, after.sources)
+
+
+_SAID: Final[Mapping[str, str]] = {
+    "memory": "created, in /dev/shm",
+    "semaphore": "created, a POSIX semaphore",
+    "queue": "created, a POSIX message queue",
+}
+
+
+def _leak(thing: Thing, sources: Sources) -> Leak:
+    name = _RANDOM.sub(lambda found: found[0][:3] + ("_*" if found[0][3] == "_" else "*"), thing.name)
+    subject = f"{thing.kind} /{name}" if thing.kind in _SAID else f"{thing.kind} {name}"
+    place = thing.place
+    owner = Owner.UNKNOWN if place is None else place.owner
+    traits = {"by-tool"} if place is not None and place.by_tool else set()
+    message = _SAID.get(thing.kind, f"created, id {thing.inode}")
+    return RULE.leak(subject, message, sources.origin(place), owner, traits)

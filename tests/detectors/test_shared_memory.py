@@ -1,0 +1,321 @@
+"""Shared memory: the kernel's tables, and real memory, semaphores and queues."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+import pytest
+
+from pytest_stateless.detectors import Context, Detector, open_descriptor, shared_memory
+from pytest_stateless.detectors.shared_memory import Thing, Things, absorb, compare, numbered
+from pytest_stateless.expected import is_expected
+from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.source import Place, Sources
+from tests.conftest import Project as WholeProject
+
+LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's /dev/shm and /proc/sysvipc")
+
+PLACE = Place("/srv/shop/totals.py", 9, "share", Owner.APPLICATION, False, False)
+
+
+def things(*found: Thing) -> Things:
+    return Things(frozenset(found), Sources("/srv/shop"))
+
+
+MEMORY = Thing("memory", "orders", 77, place=PLACE)
+
+
+@pytest.mark.parametrize(
+    ("thing", "subject", "message"),
+    [
+        pytest.param(MEMORY, "memory /orders", "created, in /dev/shm", id="memory"),
+        pytest.param(
+            MEMORY._replace(name="psm_12ab34cd"), "memory /psm_*", "created, in /dev/shm", id="made-up"
+        ),
+        pytest.param(
+            MEMORY._replace(name="tmpab12_xy9"), "memory /tmp*", "created, in /dev/shm", id="temporary"
+        ),
+        pytest.param(
+            MEMORY._replace(kind="semaphore", name="lock"),
+            "semaphore /lock",
+            "created, a POSIX semaphore",
+            id="semaphore",
+        ),
+        pytest.param(
+            MEMORY._replace(kind="queue", name="jobs"),
+            "queue /jobs",
+            "created, a POSIX message queue",
+            id="queue",
+        ),
+        pytest.param(
+            Thing("SysV memory", "key 4660", 3), "SysV memory key 4660", "created, id 3", id="by-number"
+        ),
+    ],
+)
+def test_a_thing_is_told_by_its_name(thing: Thing, subject: str, message: str) -> None:
+    (leak,) = compare(things(), things(thing))
+    assert (leak.subject, leak.message) == (subject, message)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "count"),
+    [
+        pytest.param([MEMORY], [MEMORY], 0, id="there-before"),
+        pytest.param([MEMORY], [], 0, id="removed"),
+        pytest.param([MEMORY], [MEMORY._replace(inode=78)], 1, id="another-of-the-name"),
+        pytest.param([], [MEMORY._replace(is_own=False)], 0, id="of-another-process"),
+        pytest.param([MEMORY._replace(is_own=False)], [MEMORY], 0, id="taken-up"),
+    ],
+)
+def test_only_what_this_process_made_is_told(before: list[Thing], after: list[Thing], count: int) -> None:
+    assert len(list(compare(things(*before), things(*after)))) == count
+
+
+def test_who_made_it_is_to_blame() -> None:
+    (leak,) = compare(things(), things(MEMORY))
+    assert (leak.origin, leak.owner) == (Origin("totals.py", 9, "share"), Owner.APPLICATION)
+    (leak,) = compare(things(), things(MEMORY._replace(place=PLACE._replace(by_tool=True))))
+    assert is_expected(leak)
+
+
+def test_absorbing_counts_what_others_made_and_removed() -> None:
+    mine, theirs, gone = MEMORY, MEMORY._replace(inode=78), MEMORY._replace(inode=79)
+    assert absorb(things(gone), things(gone, mine), things(mine, theirs)) == things(theirs)
+
+
+SHM = "       key      shmid perms  size  cpid  lpid nattch   uid   gid  cuid  cgid\n"
+MSG = "       key      msqid perms cbytes qnum lspid lrpid   uid   gid  cuid  cgid\n"
+SEM = "       key      semid perms nsems   uid   gid  cuid  cgid\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "makers", "alone", "found"),
+    [
+        pytest.param(
+            f"{SHM} 4660 5 666 64 100 0 1 9 9 9 9\n", "shmid", ("cpid",), True, [("key 4660", True)], id="own"
+        ),
+        pytest.param(
+            f"{SHM} 0 5 666 64 100 0 1 9 9 9 9\n", "shmid", ("cpid",), True, [("private", True)], id="private"
+        ),
+        pytest.param(
+            f"{SHM} 4660 5 666 64 101 0 1 7 7 7 7\n",
+            "shmid",
+            ("cpid",),
+            True,
+            [("key 4660", False)],
+            id="others",
+        ),
+        pytest.param(
+            f"{MSG} 4660 5 666 0 0 100 0 9 9 9 9\n",
+            "msqid",
+            ("lspid", "lrpid"),
+            False,
+            [("key 4660", True)],
+            id="sent",
+        ),
+        pytest.param(
+            f"{MSG} 4660 5 666 0 0 0 0 7 7 7 7\n",
+            "msqid",
+            ("lspid", "lrpid"),
+            True,
+            [("key 4660", True)],
+            id="users",
+        ),
+        pytest.param(
+            f"{MSG} 4660 5 666 0 0 0 0 7 7 7 7\n",
+            "msqid",
+            ("lspid", "lrpid"),
+            False,
+            [("key 4660", False)],
+            id="users-beside-other-workers",
+        ),
+        pytest.param(
+            f"{SEM} 4660 5 666 1 7 7 7 7\n", "semid", (), True, [("key 4660", True)], id="semaphores"
+        ),
+        pytest.param(
+            f"{SEM} 4660 5 666 1 8 8 8 8\n", "semid", (), True, [("key 4660", False)], id="another-user"
+        ),
+        pytest.param(SEM, "semid", (), True, [], id="none"),
+        pytest.param("", "semid", (), True, [], id="no-table"),
+    ],
+)
+def test_the_kernels_table_tells_whose_it_is(
+    text: str, number: str, makers: tuple[str, ...], alone: bool, found: list[tuple[str, bool]]
+) -> None:
+    told = list(numbered(text, "kind", number, makers, 100, 7, alone))
+    assert [(one.name, one.is_own) for one in told] == found
+    assert all(one.inode == 5 for one in told)
+
+
+# ------------------------------------------------------------------------------------------- real things
+
+
+@pytest.fixture
+def keep() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+NAME = f"stateless-test-{os.getpid()}"
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def block(keep: ExitStack, name: str | None = None) -> SharedMemory:
+    made = SharedMemory(name, create=True, size=16)
+    keep.callback(made.unlink)
+    keep.callback(made.close)
+    return made
+
+
+def file(keep: ExitStack) -> None:
+    path = Path("/dev/shm") / NAME
+    keep.callback(path.unlink)
+    path.write_text("x")
+
+
+def semaphore(keep: ExitStack) -> None:
+    LIBC.sem_open.restype = ctypes.c_void_p
+    made = LIBC.sem_open(f"/{NAME}".encode(), os.O_CREAT, 0o600, 1)
+    if not made:
+        pytest.skip("no named semaphores here")
+    keep.callback(LIBC.sem_unlink, f"/{NAME}".encode())
+    keep.callback(LIBC.sem_close, ctypes.c_void_p(made))
+
+
+def mapped(keep: ExitStack) -> None:
+    descriptor = LIBC.shm_open(f"/{NAME}".encode(), os.O_CREAT | os.O_RDWR, 0o600)
+    keep.callback(LIBC.shm_unlink, f"/{NAME}".encode())
+    keep.callback(os.close, descriptor)
+
+
+def system_v(keep: ExitStack) -> None:
+    number = LIBC.shmget(4660 + os.getpid(), 64, 0o1600)
+    if number < 0:
+        pytest.skip("no System V memory here")
+    keep.callback(LIBC.shmctl, number, 0, None)
+
+
+def system_v_semaphores(keep: ExitStack) -> None:
+    number = LIBC.semget(4660 + os.getpid(), 1, 0o1600)
+    if number < 0:
+        pytest.skip("no System V semaphores here")
+    keep.callback(LIBC.semctl, number, 0, 0)
+
+
+def system_v_queue(keep: ExitStack) -> None:
+    number = LIBC.msgget(4660 + os.getpid(), 0o1600)
+    if number < 0:
+        pytest.skip("no System V queues here")
+    keep.callback(LIBC.msgctl, number, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("act", "subject", "has_origin"),
+    [
+        pytest.param(block, "memory /psm_*", True, id="multiprocessing"),
+        pytest.param(lambda keep: block(keep, NAME), f"memory /{NAME}", True, id="with-a-name"),
+        pytest.param(file, f"memory /{NAME}", True, id="file"),
+        pytest.param(mapped, f"memory /{NAME}", False, id="native"),
+        pytest.param(semaphore, f"semaphore /{NAME}", False, id="semaphore"),
+        pytest.param(system_v, f"SysV memory key {4660 + os.getpid()}", False, id="sysv-memory"),
+        pytest.param(
+            system_v_semaphores, f"SysV semaphores key {4660 + os.getpid()}", False, id="sysv-semaphores"
+        ),
+        pytest.param(system_v_queue, f"SysV queue key {4660 + os.getpid()}", False, id="sysv-queue"),
+    ],
+)
+def test_what_is_left_is_told(
+    act: Callable[[ExitStack], object], subject: str, has_origin: bool, left_by: LeftBy, keep: ExitStack
+) -> None:
+    (leak,) = left_by(shared_memory, lambda: act(keep))
+    assert leak.subject == subject
+    assert (leak.origin is not None) is has_origin
+
+
+def unlinked(keep: ExitStack) -> None:
+    made = SharedMemory(create=True, size=16)
+    made.close()
+    made.unlink()
+
+
+def locks(keep: ExitStack) -> None:
+    keep.callback(multiprocessing.get_context("spawn").Semaphore().release)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda keep: None, id="nothing"),
+        pytest.param(unlinked, id="unlinked"),
+        pytest.param(locks, id="lock-without-a-name"),
+    ],
+)
+def test_nothing_is_said_of_what_is_fine(
+    act: Callable[[ExitStack], object], left_by: LeftBy, keep: ExitStack
+) -> None:
+    assert left_by(shared_memory, lambda: act(keep)) == []
+
+
+def test_what_another_process_makes_is_not_ours(context: Context, keep: ExitStack) -> None:
+    path = Path("/dev/shm") / NAME
+    before = shared_memory.capture(context)
+    path.write_text("x")  # while nothing is recorded, as if another had
+    keep.callback(path.unlink)
+    assert list(compare(before, shared_memory.capture(context))) == []
+
+
+def test_it_is_told_once(left_by: LeftBy, keep: ExitStack) -> None:
+    assert left_by(open_descriptor, lambda: block(keep)) == []
+
+
+def test_where_there_is_none_nothing_is_said(
+    left_by: LeftBy, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(shared_memory._Real, "scandir", refuse)
+    monkeypatch.setattr(shared_memory._Real, "open", refuse)
+    assert left_by(shared_memory, lambda: block(keep)) == []
+
+
+def test_looking_leaves_no_descriptor_behind(context: Context) -> None:
+    shared_memory.capture(context)
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        shared_memory.capture(context)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_whole_run_tells_it_once(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, keep: ExitStack
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p stateless -p xdist -n1")
+    shop = WholeProject(pytester)
+    shop.write(
+        "test_shop.py",
+        f"""
+        from multiprocessing.shared_memory import SharedMemory
+        LEFT = []
+        def test_leaks(): LEFT.append(SharedMemory("{NAME}", create=True, size=16))
+        def test_clean(): pass
+        def test_removes():
+            LEFT[0].close()
+            LEFT.pop().unlink()
+        """,
+    )
+    shop.run_apart("--stateless", "--stateless-allow=module-state:*", "--stateless-report=json:leaks.json")
+    (test,) = shop.report()["tests"]
+    assert [(leak["rule"], leak["subject"]) for leak in test["leaks"]] == [
+        ("shared-memory", f"memory /{NAME}")
+    ]
