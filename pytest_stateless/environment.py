@@ -6,6 +6,7 @@ import os
 import sys
 import types
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of
-from pytest_stateless.streams import STREAMS
+from pytest_stateless.streams import STANDARD, STREAMS, identities_of
 from pytest_stateless.unwatched import (
     RANDOM_GENERATORS,
     TOOL_PACKAGES,
@@ -40,7 +41,9 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
     alone = not hasattr(config, "workerinput")
     return Context(
-        *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports), alone=alone
+        *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports),
+        alone=alone,
+        streams=_streams(config),
     )
 
 
@@ -78,6 +81,21 @@ def _basetemp(config: pytest.Config) -> list[str]:
     """Where ``tmp_path`` lies, also where that is inside the project."""
     factory = getattr(config, "_tmp_path_factory", None)
     return [] if factory is None else [os.path.realpath(factory.getbasetemp())]
+
+
+def _streams(config: pytest.Config) -> frozenset[tuple[int, int]]:
+    """What pytest puts in the place of the standard streams and back, by device and inode."""
+    capturing = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+    files: list[Any] = [
+        getattr(getattr(capturing, name, None), "tmpfile", None) for name in ("in_", "out", "err")
+    ]
+    descriptors = []
+    for file in files:
+        try:
+            descriptors.append(file.fileno())
+        except (AttributeError, OSError, ValueError):  # captured without descriptors, or not at all
+            continue
+    return STANDARD | identities_of(descriptors)
 
 
 def _files_of_the_run(config: pytest.Config) -> list[str]:

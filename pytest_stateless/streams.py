@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 
@@ -22,5 +22,18 @@ def files_of(descriptors: tuple[int, ...]) -> Iterator[str]:
             continue
 
 
+def identities_of(descriptors: Iterable[int]) -> frozenset[tuple[int, int]]:
+    """Device and inode of what some descriptors lead to."""
+    found = set()
+    for descriptor in descriptors:
+        try:
+            state = os.fstat(descriptor)
+        except OSError:  # closed
+            continue
+        found.add((state.st_dev, state.st_ino))
+    return frozenset(found)
+
+
 # At import, which is when pytest loads its plugins: its capture starts after that.
 STREAMS: Final = tuple(files_of((1, 2)))
+STANDARD: Final = identities_of((0, 1, 2))

@@ -37,6 +37,8 @@ class Context:
 
     alone: bool = True
     """Whether no other process runs tests of this run: what is new on the machine isn't theirs."""
+    streams: frozenset[tuple[int, int]] = frozenset()
+    """What a test tool puts in the place of the standard streams, by device and inode."""
     failed: bool = False
     """Whether the test failed by itself, so that its traceback holds what its functions held."""
 

@@ -32,6 +32,8 @@ class Descriptors(NamedTuple):
     sources: Sources
     failed: bool = False
     """Whether the test failed: its traceback holds objects that would have gone."""
+    streams: frozenset[tuple[int, int]] = frozenset()
+    """What pytest puts in the place of the standard streams, by device and inode."""
 
 
 def capture(context: Context) -> Descriptors:
@@ -55,7 +57,7 @@ def capture(context: Context) -> Descriptors:
         gone = [number for number in last.open if _identity(now, number) != _identity(last.open, number)]
         _find_out(context, now, new)
         broken.update(_broken(gone, now, last))
-    end = context.last[RULE.id] = Descriptors(now, broken, context.sources, context.failed)
+    end = context.last[RULE.id] = Descriptors(now, broken, context.sources, context.failed, context.streams)
     return end
 
 
@@ -150,7 +152,8 @@ def _standard(before: Descriptors, after: Descriptors) -> Iterator[Leak]:
         if was is not None and now is None:
             yield RULE.leak(name, f"closed, fd {number}")
         elif was is not None and now is not None and was.identity != now.identity:
-            traits = now.traits & {"by-tool"}
+            swapped = (now.device, now.inode) in after.streams
+            traits = {"by-tool"} if swapped else now.traits & {"by-tool"}
             origin = after.sources.origin(now.place)
             yield RULE.leak(name, f"another file now: {now.subject}", origin, traits=traits)
 
