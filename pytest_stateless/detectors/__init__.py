@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from pytest_stateless.detectors import (
+    file_lock,
     file_write,
     listening_socket,
     module_state,
@@ -59,6 +60,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     unexpected_port,
     open_descriptor,
     shared_memory,
+    file_lock,
 )
 """In the order in which their leaks are shown."""
 

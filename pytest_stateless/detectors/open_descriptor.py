@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.detectors import descriptors, owners
+from pytest_stateless.detectors import descriptors, locks, owners
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.opened import Describer, Opened
 from pytest_stateless.detectors.owners import Owners
@@ -32,6 +32,8 @@ class Descriptors(NamedTuple):
     sources: Sources
     failed: bool = False
     """Whether the test failed: its traceback holds objects that would have gone."""
+    locked: frozenset[int] = frozenset()
+    """Those that hold a lock, of which ``file-lock`` tells."""
 
 
 def capture(context: Context) -> Descriptors:
@@ -55,7 +57,10 @@ def capture(context: Context) -> Descriptors:
         gone = [number for number in last.open if _identity(now, number) != _identity(last.open, number)]
         _find_out(context, now, new)
         broken.update(_broken(gone, now, last))
-    end = context.last[RULE.id] = Descriptors(now, broken, context.sources, context.failed)
+    end = context.last[RULE.id] = Descriptors(
+        *(now, broken, context.sources, context.failed),
+        frozenset(number for number, _ in locks.read(context)),
+    )
     return end
 
 
@@ -129,7 +134,7 @@ def compare(before: Descriptors, after: Descriptors) -> Iterator[Leak]:
     had = {one.subject for one in before.open.values()}
     alike: dict[tuple[str, frozenset[str]], list[Opened]] = {}
     for one in new:
-        if one.told_elsewhere:
+        if one.told_elsewhere or one.number in after.locked:
             continue
         if gone[one.subject] > 0:
             gone[one.subject] -= 1

@@ -54,6 +54,14 @@ def leave_open(place: Place, name: str) -> None:
     place.undo.callback(os.close, os.open(place.root / name, os.O_RDWR | os.O_CREAT))
 
 
+def leave_lock(place: Place, name: str) -> None:
+    import fcntl
+
+    descriptor = os.open(place.root / name, os.O_RDWR | os.O_CREAT)
+    place.undo.callback(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def leave_memory(place: Place, name: str) -> None:
     path = f"/dev/shm/stateless-{name}-{os.getpid()}-{id(place)}"
     place.undo.callback(os.unlink, path)
@@ -79,6 +87,7 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
+    "file-lock": leave_lock,
     "open-descriptor": leave_open,
     "shared-memory": leave_memory,
     "unexpected-port": leave_port,
