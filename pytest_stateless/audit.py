@@ -65,6 +65,13 @@ class Listen(NamedTuple):
     place: Place | None
 
 
+class Lock(NamedTuple):
+    """A lock on a file that was asked for."""
+
+    inode: int
+    place: Place | None
+
+
 class Spawn(NamedTuple):
     """A child process that was asked for."""
 
@@ -218,6 +225,24 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
 """The command of the child process that each audit event asks for."""
 
 
+def _commands(*names: str) -> frozenset[int]:
+    """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""
+    try:
+        import fcntl
+    except ImportError:
+        return frozenset()
+    found = {getattr(fcntl, name) for name in names if hasattr(fcntl, name)}
+    return frozenset(found | ({one | fcntl.LOCK_NB for one in found} if "LOCK_EX" in names else set()))
+
+
+LOCKS: Final = {
+    "fcntl.flock": _commands("LOCK_EX", "LOCK_SH"),
+    "fcntl.lockf": _commands("LOCK_EX", "LOCK_SH"),
+    "fcntl.fcntl": _commands("F_SETLK", "F_SETLKW", "F_OFD_SETLK", "F_OFD_SETLKW"),
+}
+"""The second arguments of audit events that ask for a lock."""
+
+
 # ------------------------------------------------------------------------------------------------ recording
 
 
@@ -229,6 +254,7 @@ class Recording:
         self.writes: list[Write] = []
         self.binds: list[Bind] = []
         self.listens: list[Listen] = []
+        self.locks: list[Lock] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
         self.broken: list[str] = []
@@ -239,6 +265,7 @@ class Recording:
         self.writes.clear()
         self.binds.clear()
         self.listens.clear()
+        self.locks.clear()
         self.spawns.clear()
         self.openings.forget()
 
@@ -249,6 +276,11 @@ class Recording:
             return
         if event == "socket.__new__":
             self.openings.note_socket(args[0], _Real.getframe(2))
+            return
+        if event in LOCKS:
+            if args[1] in LOCKS[event]:
+                inode = _Real.fstat(args[0]).st_ino
+                self.locks.append(Lock(inode, self.sources.place(_Real.getframe(2))))
             return
         if event == "open":
             self.openings.note_file(args[0], _Real.getframe(2))
@@ -372,7 +404,7 @@ def look(path: str) -> State | None:
     )
 
 
-_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, "socket.bind", "socket.__new__"})
+_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *LOCKS, "socket.bind", "socket.__new__"})
 _open_recording: Recording | None = None
 _installed = False
 

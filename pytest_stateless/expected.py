@@ -234,6 +234,8 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "written by a test tool", "by-tool"),
     _expect("file-write", "shared memory that is made is a leak of its own kind", "memory-made"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("file-lock", "held by a test tool", "by-tool"),
+    _expect("file-lock", "a database's own, which lets others read and write", "native", "shared"),
     _expect("shared-memory", "made by a test tool", "by-tool"),
     _expect("unexpected-port", "no port was declared, so that none is unexpected", "nothing-declared"),
     _expect("unexpected-port", "one of the declared ports", "declared"),

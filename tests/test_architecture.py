@@ -50,7 +50,15 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"child_sockets", "context", "descriptors", "opened", "owners", "sockets"}
+SHARED_BY_DETECTORS: Final = {
+    "child_sockets",
+    "context",
+    "descriptors",
+    "locks",
+    "opened",
+    "owners",
+    "sockets",
+}
 
 
 def modules() -> dict[str, Path]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from pytest_stateless.detectors import (
+    file_lock,
     file_write,
     interpreter_state,
     listening_socket,
@@ -61,6 +62,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     open_descriptor,
     interpreter_state,
     shared_memory,
+    file_lock,
 )
 """In the order in which their leaks are shown."""
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.detectors import descriptors, owners
+from pytest_stateless.detectors import descriptors, locks, owners
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.opened import Describer, Opened
 from pytest_stateless.detectors.owners import Owners
@@ -34,6 +34,8 @@ class Descriptors(NamedTuple):
     """Whether the test failed: its traceback holds objects that would have gone."""
     streams: frozenset[tuple[int, int]] = frozenset()
     """What pytest puts in the place of the standard streams, by device and inode."""
+    locked: frozenset[int] = frozenset()
+    """Those that hold a lock, of which ``file-lock`` tells."""
 
 
 def capture(context: Context) -> Descriptors:
@@ -57,7 +59,9 @@ def capture(context: Context) -> Descriptors:
         gone = [number for number in last.open if _identity(now, number) != _identity(last.open, number)]
         _find_out(context, now, new)
         broken.update(_broken(gone, now, last))
-    end = context.last[RULE.id] = Descriptors(now, broken, context.sources, context.failed, context.streams)
+    locked = frozenset(number for number, _ in locks.read(context))
+    end = Descriptors(now, broken, context.sources, context.failed, context.streams, locked)
+    context.last[RULE.id] = end
     return end
 
 
@@ -131,7 +135,7 @@ def compare(before: Descriptors, after: Descriptors) -> Iterator[Leak]:
     had = {one.subject for one in before.open.values()}
     alike: dict[tuple[str, frozenset[str]], list[Opened]] = {}
     for one in new:
-        if one.told_elsewhere:
+        if one.told_elsewhere or one.number in after.locked:
             continue
         if gone[one.subject] > 0:
             gone[one.subject] -= 1

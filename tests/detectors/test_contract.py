@@ -59,6 +59,14 @@ def leave_variable(place: Place, name: str) -> None:
     os.environ[name] = name
 
 
+def leave_lock(place: Place, name: str) -> None:
+    import fcntl
+
+    descriptor = os.open(place.root / name, os.O_RDWR | os.O_CREAT)
+    place.undo.callback(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def leave_memory(place: Place, name: str) -> None:
     path = f"/dev/shm/stateless-{name}-{os.getpid()}-{id(place)}"
     place.undo.callback(os.unlink, path)
@@ -84,6 +92,7 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
+    "file-lock": leave_lock,
     "open-descriptor": leave_open,
     "interpreter-state": leave_variable,
     "shared-memory": leave_memory,

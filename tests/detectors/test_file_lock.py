@@ -1,0 +1,269 @@
+"""Locks: the kernel's tables, and real locks of each kind."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from pytest_stateless.audit import Lock
+from pytest_stateless.detectors import Context, Detector, file_lock, locks, open_descriptor
+from pytest_stateless.detectors.file_lock import FileLock, FileLocks, absorb, compare
+from pytest_stateless.detectors.locks import Held
+from pytest_stateless.expected import is_expected
+from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.source import Place, Sources
+from tests.conftest import Project as WholeProject
+
+if sys.platform != "win32":
+    import fcntl
+
+LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc/locks")
+
+PLACE = Place("/srv/shop/orders.py", 9, "lock", Owner.APPLICATION, False, False)
+LOCK = FileLock("flock", 77, False, "/srv/shop/run/shop.lock", 5)
+
+
+# ----------------------------------------------------------------------------------------- hand-made values
+
+
+def at(*held: FileLock, asked: tuple[Lock, ...] = ()) -> FileLocks:
+    return FileLocks(frozenset(held), asked, Sources("/srv/shop"))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        pytest.param(
+            "1: FLOCK  ADVISORY  WRITE 100 08:02:77 0 EOF", [(Held("flock", 77, False), True)], id="flock"
+        ),
+        pytest.param(
+            "1: POSIX  ADVISORY  READ  100 08:02:77 0 9", [(Held("lockf", 77, True), True)], id="shared"
+        ),
+        pytest.param(
+            "1: OFDLCK ADVISORY  WRITE -1 08:02:77 0 EOF",
+            [(Held("open file description", 77, False), False)],
+            id="of-an-open-file",
+        ),
+        pytest.param("1: FLOCK  ADVISORY  WRITE 101 08:02:77 0 EOF", [], id="of-another-process"),
+        pytest.param("1: -> FLOCK  ADVISORY  WRITE 100 08:02:77 0 EOF", [], id="waiting"),
+        pytest.param("1: DELEG  ACTIVE    READ 100 08:02:77 0 EOF", [], id="of-a-file-server"),
+        pytest.param("", [], id="none"),
+    ],
+)
+def test_the_kernels_table_tells_who_holds_what(line: str, found: list[tuple[Held, bool]]) -> None:
+    assert list(locks.held(line, 100)) == found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param([], [LOCK], [("run/shop.lock", "exclusive, flock, fd 5")], id="left"),
+        pytest.param(
+            [], [LOCK._replace(is_shared=True)], [("run/shop.lock", "shared, flock, fd 5")], id="shared"
+        ),
+        pytest.param([LOCK], [LOCK], [], id="held-before"),
+        pytest.param([LOCK], [], [], id="released"),
+        pytest.param([LOCK], [LOCK._replace(descriptor=9)], [], id="at-another-descriptor"),
+        pytest.param(
+            [LOCK._replace(is_shared=True)],
+            [LOCK],
+            [("run/shop.lock", "exclusive, flock, fd 5")],
+            id="raised",
+        ),
+    ],
+)
+def test_a_lock_is_told_by_its_file(
+    before: list[FileLock], after: list[FileLock], told: list[tuple[str, str]]
+) -> None:
+    assert [(leak.subject, leak.message) for leak in compare(at(*before), at(*after))] == told
+
+
+@pytest.mark.parametrize(
+    ("lock", "asked", "expected"),
+    [
+        pytest.param(LOCK, (Lock(77, PLACE),), False, id="application"),
+        pytest.param(LOCK, (Lock(77, PLACE._replace(by_tool=True)),), True, id="tool"),
+        pytest.param(LOCK, (), False, id="native"),
+        pytest.param(LOCK._replace(is_shared=True), (), True, id="native-and-shared"),
+        pytest.param(LOCK._replace(is_shared=True), (Lock(77, PLACE),), False, id="shared"),
+    ],
+)
+def test_what_is_fine_and_what_is_not(lock: FileLock, asked: tuple[Lock, ...], expected: bool) -> None:
+    (leak,) = compare(at(), at(lock, asked=asked))
+    assert is_expected(leak) is expected
+
+
+def test_who_asked_for_it_is_to_blame() -> None:
+    (leak,) = compare(at(), at(LOCK, asked=(Lock(78, None), Lock(77, PLACE), Lock(79, None))))
+    assert (leak.origin, leak.owner) == (Origin("orders.py", 9, "lock"), Owner.APPLICATION)
+
+
+def test_absorbing_counts_what_others_locked_and_released() -> None:
+    mine, theirs, gone = LOCK, LOCK._replace(inode=78), LOCK._replace(inode=79)
+    assert absorb(at(gone), at(gone, mine), at(mine, theirs)) == at(theirs)
+
+
+# -------------------------------------------------------------------------------------------------- real locks
+
+
+@pytest.fixture
+def keep() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def file(project: Path, monkeypatch: pytest.MonkeyPatch, keep: ExitStack) -> int:
+    """A descriptor of a file, opened before."""
+    monkeypatch.chdir(project)
+    number = os.open("shop.lock", os.O_RDWR | os.O_CREAT)
+    keep.callback(os.close, number)
+    return number
+
+
+def of_the_open_file(number: int) -> None:
+    asked = struct.pack("hhqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    fcntl.fcntl(number, fcntl.F_OFD_SETLK, asked)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        pytest.param(lambda number: fcntl.flock(number, fcntl.LOCK_EX), "exclusive, flock", id="flock"),
+        pytest.param(
+            lambda number: fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB), "shared, flock", id="shared"
+        ),
+        pytest.param(lambda number: fcntl.lockf(number, fcntl.LOCK_EX), "exclusive, lockf", id="lockf"),
+        pytest.param(of_the_open_file, "exclusive, open file description", id="of-the-open-file"),
+    ],
+)
+def test_a_lock_that_is_held_is_told(
+    act: Callable[[int], object], message: str, left_by: LeftBy, file: int
+) -> None:
+    if act is of_the_open_file and not hasattr(fcntl, "F_OFD_SETLK"):
+        pytest.skip("no such locks here")
+    (leak,) = left_by(file_lock, lambda: act(file))
+    assert (leak.subject, leak.message) == ("shop.lock", f"{message}, fd {file}")
+    assert not is_expected(leak)
+    assert leak.origin is not None
+    assert leak.origin.file == __file__
+
+
+def test_a_locked_file_that_was_opened_is_told_once(left_by: LeftBy, keep: ExitStack, project: Path) -> None:
+    def act() -> None:
+        made = keep.enter_context(open(project / "shop.pid", "w"))
+        fcntl.flock(made, fcntl.LOCK_EX)
+
+    assert left_by(open_descriptor, act) == []
+
+
+def lock_and_release(number: int) -> None:
+    fcntl.flock(number, fcntl.LOCK_EX)
+    fcntl.flock(number, fcntl.LOCK_UN)
+
+
+def lock_and_close(number: int) -> None:
+    with open("other.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+
+def transaction(number: int) -> None:
+    with closing(sqlite3.connect("db")) as connection:
+        connection.execute("create table t (x)")
+
+
+@pytest.mark.parametrize("act", [lambda number: None, lock_and_release, lock_and_close, transaction])
+def test_nothing_is_said_of_what_is_fine(act: Callable[[int], object], left_by: LeftBy, file: int) -> None:
+    assert left_by(file_lock, lambda: act(file)) == []
+
+
+def test_a_connection_to_a_database_that_stays_open_is_fine(
+    left_by: LeftBy, file: int, keep: ExitStack
+) -> None:
+    def act() -> None:
+        connection = keep.enter_context(closing(sqlite3.connect("db")))
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("create table t (x)")
+
+    leaks = left_by(file_lock, act)
+    assert [leak.subject for leak in leaks if not is_expected(leak)] == []
+
+
+def test_a_lock_of_another_process_is_not_ours(left_by: LeftBy, file: int, keep: ExitStack) -> None:
+    def act() -> None:
+        is_locked, locked = os.pipe()
+        may_end, end = os.pipe()
+        child = os.fork()
+        if not child:
+            of_the_open_file(os.open("shop.lock", os.O_RDWR))
+            os.write(locked, b"x")
+            os.read(may_end, 1)
+            os._exit(0)
+        for number in (is_locked, locked, may_end, end):
+            keep.callback(os.close, number)
+        keep.callback(os.waitpid, child, 0)
+        keep.callback(os.write, end, b"x")
+        os.read(is_locked, 1)
+        with pytest.raises(BlockingIOError):
+            of_the_open_file(file)
+
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        pytest.skip("no such locks here")
+    assert left_by(file_lock, act) == []
+
+
+def test_where_the_kernel_shows_none_nothing_is_said(
+    left_by: LeftBy, file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(locks._Real, "open", refuse)
+    assert left_by(file_lock, lambda: fcntl.flock(file, fcntl.LOCK_EX)) == []
+
+
+def test_looking_leaves_no_descriptor_and_no_lock_behind(context: Context, file: int) -> None:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    file_lock.capture(context)
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        found = file_lock.capture(context)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert [os.path.basename(lock.path) for lock in found.held] == ["shop.lock"]
+
+
+@pytest.mark.parametrize("workers", ["", "-p xdist -n1"], ids=["here", "xdist"])
+def test_each_test_is_blamed_for_its_own(
+    workers: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-p stateless {workers}")
+    shop = WholeProject(pytester)
+    shop.write(
+        "test_shop.py",
+        """
+        import fcntl, pytest
+        FILE = open(__file__)
+        @pytest.fixture(scope="module")
+        def single():
+            with open("single.lock", "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        def test_leaks(): fcntl.flock(FILE, fcntl.LOCK_EX)
+        def test_clean(single): pass
+        def test_releases(): fcntl.flock(FILE, fcntl.LOCK_UN)
+        """,
+    )
+    shop.run_apart("--stateless", "--stateless-allow=file-write:*", "--stateless-report=json:leaks.json")
+    (test,) = shop.report()["tests"]
+    assert test["nodeid"] == "test_shop.py::test_leaks"
+    assert [(leak["rule"], leak["subject"]) for leak in test["leaks"]] == [("file-lock", "test_shop.py")]
