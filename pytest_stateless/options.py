@@ -11,6 +11,7 @@ import pytest
 
 from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
 from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
+from pytest_stateless.severity import LEVELS, Grade, GradeError, parse_grade
 
 SCOPES: Final = ("all", "application")
 
@@ -60,6 +61,12 @@ OPTIONS: Final = (
         "RULE:PATTERN",
     ),
     Option(
+        "--stateless-severity",
+        "list",
+        f"How bad leftovers are, as rule:subject-pattern=level; levels are {', '.join(LEVELS)}. The last one counts.",
+        "RULE:PATTERN=LEVEL",
+    ),
+    Option(
         "--stateless-temp",
         "list",
         "A further temporary directory, relative to the root directory: what is written there is no leak.",
@@ -106,6 +113,7 @@ class Settings(NamedTuple):
     no_fail: bool
     no_blame: bool
     allow: tuple[Allowance, ...]
+    severity: tuple[Grade, ...]
     temp: tuple[str, ...]
     """Absolute and resolved: what the user declared and the system's own."""
     scope: str
@@ -144,6 +152,7 @@ def settings_of(config: pytest.Config) -> Settings:
         no_fail=bool(value["--stateless-no-fail"]),
         no_blame=bool(value["--stateless-no-blame"]),
         allow=tuple(_allowances(config)),
+        severity=tuple(_grades(config)),
         temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
@@ -187,6 +196,17 @@ def _allowances(config: pytest.Config) -> list[Allowance]:
         try:
             found.append(parse_allowance(text, _place(config, option.flag, text), rule_ids()))
         except AllowanceError as error:
+            raise pytest.UsageError(str(error)) from None
+    return found
+
+
+def _grades(config: pytest.Config) -> list[Grade]:
+    option = next(one for one in OPTIONS if one.flag == "--stateless-severity")
+    found = []
+    for text in _value(config, option):
+        try:
+            found.append(parse_grade(text, _place(config, option.flag, text), rule_ids()))
+        except GradeError as error:
             raise pytest.UsageError(str(error)) from None
     return found
 

@@ -15,7 +15,7 @@ from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
 from pytest_stateless.interpreter.item import ABSENT, Item, Items, Reading
 from pytest_stateless.interpreter.table import ITEMS, look
-from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.leak import Leak, Owner, Rule, Severity
 
 RULE: Final = Rule(
     "interpreter-state", "What the interpreter or the system keeps for the process changed and stayed."
@@ -81,7 +81,10 @@ def _leak(
 ) -> Leak:
     evidence = ItemEvidence(item, found) if item.is_followed else None
     text = f"{message}; {item.mend}"
-    return RULE.leak(subject, text, owner=Owner.STANDARD_LIBRARY, traits=traits, evidence=evidence)
+    severity = Severity.WARNING if item.warns(message) else Severity.ERROR
+    return RULE.leak(
+        subject, text, None, Owner.STANDARD_LIBRARY, traits, evidence=evidence, severity=severity
+    )
 
 
 def _traits(item: Item, one: Difference, tools: frozenset[str]) -> Iterator[str]:

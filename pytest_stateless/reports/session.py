@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,16 @@ class TestLeaks:
     errors: tuple[Mapping[str, Any], ...] = ()
     """Detectors that failed: ``detector`` and ``traceback``."""
 
+    @property
+    def failing(self) -> tuple[Leak, ...]:
+        """The leaks that fail the test."""
+        return tuple(leak for leak in self.leaks if leak.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Leak, ...]:
+        """The leaks that it is only warned of."""
+        return tuple(leak for leak in self.leaks if leak.severity is Severity.WARNING)
+
 
 @dataclass(frozen=True)
 class SessionLeaks:
@@ -40,5 +50,9 @@ class SessionLeaks:
     """Allowances that matched nothing, with where they are written."""
 
     def counts(self) -> Counter[str]:
-        """Leaks per rule."""
-        return Counter(leak.rule for test in self.tests for leak in test.leaks)
+        """Leaks that fail a test, per rule."""
+        return Counter(leak.rule for test in self.tests for leak in test.failing)
+
+    def warned(self) -> Counter[str]:
+        """Warnings per rule."""
+        return Counter(leak.rule for test in self.tests for leak in test.warnings)
