@@ -14,6 +14,7 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of
@@ -38,7 +39,8 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         )
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
-    return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
+    without = frozenset(SEEDED) if _is_reseeded(config) else frozenset()
+    return Context(sources, Recording(sources), temp, make_heap, settings.show_values, without)
 
 
 def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:

@@ -25,6 +25,8 @@ class Context:
     make_heap: Callable[[], Heap]
     """Discovers the watched memory."""
     show_values: bool = False
+    without_items: frozenset[str] = frozenset()
+    """Names of items of the interpreter's table that a test tool changes again and again."""
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
     imports: Imports = field(default_factory=Imports)
