@@ -17,7 +17,7 @@ from pytest_stateless.detectors import DETECTORS
 from pytest_stateless.environment import make_context
 from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.keys import CHECKED, PAYLOAD
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Settings
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import port_to_dict
@@ -61,7 +61,7 @@ class Checks:
         self._settings = settings
         context = make_context(config, settings)
         self._context = context
-        self._windows = Windows(context, DETECTORS)
+        self._windows = Windows(context, DETECTORS, grades=settings.severity)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
@@ -250,11 +250,12 @@ class Checks:
             "ports": [*run.ports, *(port_to_dict(port, item.nodeid) for port in found.ports)],
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
-        if found.leaks and not self._settings.no_fail:
+        failing = [leak for leak in found.leaks if leak.severity is Severity.ERROR]
+        if failing and not self._settings.no_fail:
             if call.excinfo is None and report.when is not None:
-                fail(item, report, call, self._section(item, found.leaks))
+                fail(item, report, call, self._section(item, failing))
             elif report.failed:
-                append(report, self._section(item, found.leaks))
+                append(report, self._section(item, failing))
         setattr(report, PAYLOAD, _dumps(payload))
         # JUnit XML looks for them there.
         run.reports["teardown"].user_properties += junit.properties(found.leaks)

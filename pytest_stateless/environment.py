@@ -15,6 +15,7 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.source import Sources, names_of
@@ -42,6 +43,7 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
     alone = not hasattr(config, "workerinput")
     return Context(
         *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports),
+        without_items=frozenset(SEEDED) if _is_reseeded(config) else frozenset(),
         alone=alone,
         streams=_streams(config),
     )

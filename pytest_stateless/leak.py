@@ -18,6 +18,13 @@ class Owner(str, enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Severity(str, enum.Enum):
+    """Whether a leak fails its test."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, order=True)
 class Origin:
     """The line that did it, its file relative to the root directory where it lies below it."""
@@ -54,6 +61,7 @@ class Leak:
     """How the user's code came to the origin: that line and the lines that called it, the innermost first."""
     note: str | None = None
     """Why no origin could be found."""
+    severity: Severity = Severity.ERROR
     evidence: Any = field(default=None, compare=False, repr=False)
     """What to watch to find the origin. It holds live objects, and is dropped before the leak is told."""
 
@@ -80,6 +88,7 @@ class Leak:
             "request": self.request,
             "chain": [caller.to_dict() for caller in self.chain],
             "note": self.note,
+            "severity": self.severity.value,
             "fingerprint": self.fingerprint,
         }
 
@@ -95,6 +104,7 @@ class Leak:
             request=plain["request"],
             chain=tuple(Origin(**caller) for caller in plain["chain"]),
             note=plain["note"],
+            severity=Severity(plain["severity"]),
         )
 
 
@@ -114,6 +124,8 @@ class Rule:
         owner: Owner = Owner.UNKNOWN,
         traits: Iterable[str] = (),
         evidence: object = None,
+        severity: Severity = Severity.ERROR,
     ) -> Leak:
         """A leak of this kind."""
-        return Leak(self.id, subject, message, origin, owner, frozenset(traits), evidence=evidence)
+        found = frozenset(traits)
+        return Leak(self.id, subject, message, origin, owner, found, severity=severity, evidence=evidence)

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
 from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
+from pytest_stateless.severity import LEVELS, Grade, GradeError, parse_grade
 
 SCOPES: Final = ("all", "application")
 
@@ -58,6 +59,12 @@ OPTIONS: Final = (
         "list",
         "A known leftover that is fine, as rule:subject-pattern, with ' -- reason' after it if you like.",
         "RULE:PATTERN",
+    ),
+    Option(
+        "--stateless-severity",
+        "list",
+        f"How bad leftovers are, as rule:subject-pattern=level; levels are {', '.join(LEVELS)}. The last one counts.",
+        "RULE:PATTERN=LEVEL",
     ),
     Option(
         "--stateless-temp",
@@ -112,6 +119,7 @@ class Settings(NamedTuple):
     no_fail: bool
     no_blame: bool
     allow: tuple[Allowance, ...]
+    severity: tuple[Grade, ...]
     temp: tuple[str, ...]
     """Absolute and resolved: what the user declared and the system's own."""
     scope: str
@@ -152,6 +160,7 @@ def settings_of(config: pytest.Config) -> Settings:
         no_fail=bool(value["--stateless-no-fail"]),
         no_blame=bool(value["--stateless-no-blame"]),
         allow=tuple(_allowances(config)),
+        severity=tuple(_grades(config)),
         temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
@@ -196,6 +205,17 @@ def _allowances(config: pytest.Config) -> list[Allowance]:
         try:
             found.append(parse_allowance(text, _place(config, option.flag, text), rule_ids()))
         except AllowanceError as error:
+            raise pytest.UsageError(str(error)) from None
+    return found
+
+
+def _grades(config: pytest.Config) -> list[Grade]:
+    option = next(one for one in OPTIONS if one.flag == "--stateless-severity")
+    found = []
+    for text in _value(config, option):
+        try:
+            found.append(parse_grade(text, _place(config, option.flag, text), rule_ids()))
+        except GradeError as error:
             raise pytest.UsageError(str(error)) from None
     return found
 

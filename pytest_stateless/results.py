@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_stateless.keys import PAYLOAD
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
 from pytest_stateless.reports.session import OpenedPort, SessionLeaks, TestLeaks, in_order
@@ -77,9 +77,10 @@ class Results:
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         self._ports.update(map(OpenedPort.from_dict, payload["ports"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
-        if leaks and isinstance(report.longrepr, str):
+        failing = [leak for leak in leaks if leak.severity is Severity.ERROR]
+        if failing and isinstance(report.longrepr, str):
             option = self._config.option
-            shown = LeakSection(report.nodeid, leaks, option.tbstyle == "line", option.verbose > 0)
+            shown = LeakSection(report.nodeid, failing, option.tbstyle == "line", option.verbose > 0)
             if str(shown) == report.longrepr:
                 report.longrepr = shown  # type: ignore[assignment]
         if leaks or payload["errors"]:
@@ -136,6 +137,7 @@ class Results:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         session = self.session_leaks()
+        self._show_warnings(terminalreporter, session)
         lines = list(terminal.summary(session))
         if self._settings.no_fail:
             lines = [*self._unfailed(session), *lines]
@@ -153,11 +155,19 @@ class Results:
             terminalreporter.ensure_newline()
             terminalreporter.write(render(form, session))
 
+    def _show_warnings(self, reporter: pytest.TerminalReporter, session: SessionLeaks) -> None:
+        """A part of its own, and left out where pytest leaves out its own warnings."""
+        option = self._config.option
+        lines = list(terminal.warnings(session))
+        if lines and not (option.disable_warnings or option.no_summary or reporter.verbosity < -1):
+            reporter.section("stateless warnings", yellow=True)
+            _write(reporter._tw, iter(lines))
+
     def _unfailed(self, session: SessionLeaks) -> Iterator[terminal.Line]:
         """The sections of the tests that would have failed."""
         for test in session.tests:
-            if test.leaks:
-                yield from terminal.section(test.nodeid, test.leaks, self._config.option.verbose > 0)
+            if test.failing:
+                yield from terminal.section(test.nodeid, test.failing, self._config.option.verbose > 0)
                 yield ()
 
     def _on_standard_output(self) -> Iterator[str]:

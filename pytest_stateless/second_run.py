@@ -14,7 +14,7 @@ from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.heap.undo import undo
 from pytest_stateless.heap.watch import looks_at
 from pytest_stateless.interpreter.evidence import ItemEvidence
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.source import Sources
 from pytest_stateless.tracer import follow
@@ -61,8 +61,8 @@ class SecondRun:
     def blame(self, item: pytest.Item, nextitem: pytest.Item | None, findings: Findings) -> bool:
         """Put on each leak the line that did it, or a note why it isn't known. Returns whether the test ran again."""
         wanted = [leak for leak in findings.leaks if leak.evidence is not None]
-        if not wanted:
-            return False
+        if not any(leak.severity is Severity.ERROR for leak in wanted):
+            return False  # for a warning alone no test runs again
         try:
             told = self._told(
                 wanted, lambda: run_unseen(item, nextitem), item.config.getoption("trace", False)

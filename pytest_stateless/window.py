@@ -15,6 +15,7 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
+from pytest_stateless.severity import Grade, graded
 from pytest_stateless.twins import without_twins
 
 PATIENCE: Final = (0.001, 0.01, 0.1)
@@ -74,10 +75,12 @@ class Windows:
         context: Context,
         detectors: Sequence[Detector],
         sleep: Callable[[float], None] = time.sleep,
+        grades: Sequence[Grade] = (),
     ) -> None:
         self._context = context
         self._detectors = detectors
         self._sleep = sleep
+        self._grades = grades
         self._open: list[_Window] = []
         self._previous: audit.Recording | None = None
         self._ended: _Captures = {}
@@ -200,7 +203,8 @@ class Windows:
                 left += leaks
                 findings.ports += _compare(detector, window, after[name]) if name == PORTS else ()
         self._context.end_look()
-        findings.leaks, findings.used = judge(without_twins(left), allowances)
+        counting, findings.used = judge(without_twins(left), allowances)
+        findings.leaks = graded(counting, self._grades)
         order = [detector.RULE.id for detector in self._detectors]
         findings.leaks.sort(key=lambda leak: order.index(leak.rule))
         broken = self._context.recording.broken
@@ -215,7 +219,7 @@ class Windows:
         now = detector.capture(self._context)
         leaks = _compare(detector, window, now)
         for pause in PATIENCE if detector.PATIENT else ():
-            if not judge(leaks, allowances)[0]:
+            if not graded(judge(leaks, allowances)[0], self._grades):
                 break
             self._sleep(pause)
             if pause == PATIENCE[-1]:

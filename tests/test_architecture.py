@@ -14,6 +14,7 @@ NAME = PACKAGE.name
 LAYERS: Final = (
     {"leak", "streams", "tracer"},
     {"allowance"},
+    {"severity"},
     {"source"},
     {"opening"},
     {"audit", "blame", "heap"},

@@ -154,3 +154,21 @@ def test_what_is_kept_in_a_module_just_imported_is_told(project: Project) -> Non
         "imports_and_keeps": ["orders.CARTS['alice']", "orders.CARTS['bob']"],
         "keeps_in_what_a_fixture_imported": ["rates.CARTS['bob']"],
     }
+
+
+def test_an_import_is_told_before_it_begins(load: Callable[[str], object]) -> None:
+    found: list[tuple[str, bool]] = []
+
+    def tell(when: str) -> None:
+        found.append((when, "stateless_inner" in sys.modules))
+
+    imports.listen(lambda: tell("after"), lambda: tell("before"))
+    try:
+        load("stateless_outer")
+        assert found == [("before", False), ("after", True)]
+        with pytest.raises(ValueError, match="^$"):
+            load("stateless_raising")
+        assert [when for when, _ in found] == ["before", "after"] * 2
+    finally:
+        imports.rest()
+    assert len(found) == 4

@@ -53,6 +53,11 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-no-fail": (True, ALL, 0),
     "--stateless-no-blame": (True, ALL, 1),
     "--stateless-allow": (["module-state:test_shop.* -- a demo", "file-write:*"], [OTHER], 1),
+    "--stateless-severity": (
+        ["module-state:test_shop.*=off -- a demo", "file-write:*=warning", "module-state:*=warning"],
+        sorted([STATE, FILE, OTHER]),
+        0,
+    ),
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
@@ -116,7 +121,7 @@ def _check(option: Option, project: Project, *arguments: str) -> None:
         assert _leaking(project) == leaks
     assert project.path.joinpath("notes.txt").exists() is (option.flag == "--stateless-report")
     if STATE in leaks:
-        assert _is_blamed(project) is (option.flag != "--stateless-no-blame")
+        assert _is_blamed(project) is (option.flag not in ("--stateless-no-blame", "--stateless-severity"))
 
 
 def test_each_option_has_an_effect_to_be_seen() -> None:

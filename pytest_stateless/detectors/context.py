@@ -27,6 +27,8 @@ class Context:
     show_values: bool = False
     ports: tuple[range, ...] = ()
     """Those that the program is declared to open; empty where nothing is declared."""
+    without_items: frozenset[str] = frozenset()
+    """Names of items of the interpreter's table that a test tool changes again and again."""
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
     imports: Imports = field(default_factory=Imports)

@@ -15,7 +15,7 @@ from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
 from pytest_stateless.interpreter.item import ABSENT, Item, Items, Reading
 from pytest_stateless.interpreter.table import ITEMS, look
-from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.leak import Leak, Owner, Rule, Severity
 
 RULE: Final = Rule(
     "interpreter-state", "What the interpreter or the system keeps for the process changed and stayed."
@@ -40,7 +40,7 @@ class Look(NamedTuple):
 def capture(context: Context) -> Look:
     """Read each item of the table."""
     imports = tuple(context.imports.ended)
-    return Look(look(), imports, context.sources.tools, context.show_values)
+    return Look(look(context.without_items), imports, context.sources.tools, context.show_values)
 
 
 def carry(end: Look, context: Context) -> Look:
@@ -68,20 +68,20 @@ def _leaks(item: Item, found: list[Difference], look_: Look) -> Iterator[Leak]:
         by_traits.setdefault(frozenset(_traits(item, one, look_.tools)), []).append(one)
     for traits, alike in by_traits.items():
         if len(found) > _MANY and len(alike) > 1:
-            yield _leak(item, item.name, _sum(alike), traits, tuple(alike))
+            yield _leak(item, item.name, _sum(alike), traits, ItemEvidence(item, tuple(alike), look_.tools))
         else:
             for one in alike:
-                yield _leak(
-                    item, item.subject(one.label), _message(item, one, look_.show_values), traits, (one,)
-                )
+                message = _message(item, one, look_.show_values)
+                evidence = ItemEvidence(item, (one,), look_.tools)
+                yield _leak(item, item.subject(one.label), message, traits, evidence)
 
 
-def _leak(
-    item: Item, subject: str, message: str, traits: frozenset[str], found: tuple[Difference, ...]
-) -> Leak:
-    evidence = ItemEvidence(item, found) if item.is_followed else None
+def _leak(item: Item, subject: str, message: str, traits: frozenset[str], evidence: ItemEvidence) -> Leak:
     text = f"{message}; {item.mend}"
-    return RULE.leak(subject, text, owner=Owner.STANDARD_LIBRARY, traits=traits, evidence=evidence)
+    severity = Severity.WARNING if item.warns(message) else Severity.ERROR
+    return RULE.leak(
+        subject, text, None, Owner.STANDARD_LIBRARY, traits, evidence if item.is_followed else None, severity
+    )
 
 
 def _traits(item: Item, one: Difference, tools: frozenset[str]) -> Iterator[str]:

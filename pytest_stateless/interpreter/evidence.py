@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless.heap.graph import Kind, plan_of
+from pytest_stateless.heap.traits import is_of_a_tool
 from pytest_stateless.interpreter import kernel
 from pytest_stateless.interpreter.difference import Difference
 from pytest_stateless.interpreter.item import UNKNOWN, Item, Items, Place, same
@@ -18,6 +19,8 @@ class ItemEvidence:
 
     item: Item
     found: tuple[Difference, ...]
+    tools: frozenset[str]
+    """Top-level packages of the test tools, whose own things come and go around each test."""
 
     def places(self) -> Iterator[Place]:
         """Where the memory holds what differed."""
@@ -53,9 +56,15 @@ class ItemEvidence:
         if reading is None:
             return Items(UNKNOWN for _ in self.found)
         labels = [one.label for one in self.found]
-        return Items(
+        values = (
             reading[label] if label in reading else self.item.otherwise(label, reading) for label in labels
         )
+        return Items(map(self._without_tools, values))
+
+    def _without_tools(self, value: Any) -> Any:
+        if type(value) is not Items:
+            return value
+        return Items(thing for thing in value if not is_of_a_tool(thing, self.tools))
 
     def _put(self, values: Items) -> bool:
         """Whether the values could be put under the labels; what comes to a list comes again, and is seen."""

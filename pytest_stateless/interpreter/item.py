@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import is_
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.graph import identity, module_namespace
+from pytest_stateless.heap.graph import Kind, identity, module_namespace, plan_of
 from pytest_stateless.heap.spell import spell_key
 
 
@@ -110,77 +110,7 @@ def loaded(module: str) -> dict[str, Any] | None:
     return module_namespace(found) if type(found) is types.ModuleType else None
 
 
-def attribute(module: str, name: str, missing: Any = UNKNOWN) -> Callable[[], Reading]:
-    """Reads what a module holds under a name."""
-
-    def read() -> Reading:
-        found = loaded(module)
-        return {WHOLE: missing if found is None else found.get(name, missing)}
-
-    return read
-
-
-def put_attribute(module: str, name: str) -> Callable[[Any, Any], object]:
-    """Puts a value where ``attribute`` reads it."""
-
-    def put(_: object, value: object) -> None:
-        found = loaded(module)
-        if found is not None and value is not ABSENT:
-            found[name] = value
-
-    return put
-
-
-def place_of(module: str, *names: str, inside: bool = False) -> Callable[[Any], Iterator[Place]]:
-    """The place of names in a module, and all places in what they hold if ``inside``."""
-
-    def places(label: object) -> Iterator[Place]:
-        found = loaded(module)
-        for name in names if found is not None else ():
-            assert found is not None
-            yield found, name
-            if inside:
-                yield found.get(name), label
-
-    return places
-
-
-def value(read: Callable[[], Any]) -> Callable[[], Reading]:
-    """Reads one value by a function."""
-    return lambda: {WHOLE: read()}
-
-
-def things(module: str, name: str, *, missing: Any = UNKNOWN) -> Callable[[], Reading]:
-    """Reads the things in a list that a module holds under a name."""
-
-    def read() -> Reading:
-        found = loaded(module)
-        listed = None if found is None else found.get(name)
-        return {WHOLE: Items(listed) if type(listed) is list else missing}
-
-    return read
-
-
-def entries(module: str, name: str) -> Callable[[], Reading | None]:
-    """Reads the entries of a dictionary that a module holds under a name."""
-
-    def read() -> Reading | None:
-        found = loaded(module)
-        held = None if found is None else found.get(name)
-        return dict(held) if type(held) is dict else None
-
-    return read
-
-
-def put_entry(module: str, name: str) -> Callable[[Any, Any], object]:
-    """Puts an entry where ``entries`` reads it."""
-
-    def put(label: Any, new: Any) -> None:
-        held = (loaded(module) or {}).get(name)
-        if type(held) is dict:
-            if new is ABSENT:
-                held.pop(label, None)
-            else:
-                held[label] = new
-
-    return put
+def own(thing: Any) -> dict[str, Any]:
+    """The attributes of an instance, past its class."""
+    plan = plan_of(type(thing))
+    return plan.namespace(thing) if plan.kind is Kind.OBJECT and plan.namespace is not None else {}

@@ -15,12 +15,9 @@ from pytest_stateless.interpreter.item import (
     Items,
     Place,
     Reading,
-    attribute,
     loaded,
-    place_of,
-    put_attribute,
-    things,
 )
+from pytest_stateless.interpreter.kinds import kept, place_of, things
 
 _ROOT: Final = ""
 """What stands for the name of the root logger."""
@@ -111,18 +108,6 @@ def _show(found: Any) -> str:
     )
 
 
-def _kept(name: str, why: str, mend: str, module: str = "logging") -> Item:
-    """What a module keeps under a name."""
-    return Item(
-        f"{module}.{name}",
-        attribute(module, name),
-        why,
-        mend,
-        put=put_attribute(module, name),
-        places=place_of(module, name),
-    )
-
-
 def _disabled() -> Reading:
     """The level up to which ``logging.disable`` silences everything."""
     own = _manager()[1]
@@ -169,11 +154,11 @@ ITEMS: Final = (
         show=_show,
         places=_place_of_disabled,
     ),
-    _kept("_loggerClass", _LATER, _ONCE),
-    _kept("_logRecordFactory", _LATER, _ONCE),
-    _kept("_warnings_showwarning", _LATER, "logging.captureWarnings(False)"),
-    _kept("raiseExceptions", _LATER, _ONCE),
-    _kept("lastResort", _LATER, _ONCE),
+    kept("logging", "_loggerClass", _LATER, _ONCE),
+    kept("logging", "_logRecordFactory", _LATER, _ONCE),
+    kept("logging", "_warnings_showwarning", _LATER, "logging.captureWarnings(False)"),
+    kept("logging", "raiseExceptions", _LATER, _ONCE),
+    kept("logging", "lastResort", _LATER, _ONCE),
     Item(
         "warnings.filters",
         things("warnings", "filters"),
@@ -183,7 +168,7 @@ ITEMS: Final = (
         places=place_of("warnings", "filters", inside=True),
     ),
     *(
-        _kept(name, "warnings are shown otherwise", "use warnings.catch_warnings() around it", "warnings")
+        kept("warnings", name, "warnings are shown otherwise", "use warnings.catch_warnings() around it")
         for name in ("showwarning", "_showwarnmsg_impl", "formatwarning", "defaultaction")
     ),
 )

@@ -12,7 +12,7 @@ from pytest_stateless.heap.readers import reader_of
 from pytest_stateless.heap.twister import was_drawn_from
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Place, Reading, loaded
 
-RANDOM: Final = ("random", "numpy.random")
+SEEDED: Final = ("random", "numpy.random")
 """The generators that test tools seed anew before each phase of a test."""
 
 

@@ -1,37 +1,32 @@
-"""What Python itself keeps for the process: how it imports, its streams and hooks, its limits, the collector."""
+"""What Python itself keeps for the process: its streams and hooks, its limits, the collector."""
 
 from __future__ import annotations
 
-import builtins
 import faulthandler
 import gc
-import importlib.machinery
 import sys
 import threading
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from pytest_stateless.interpreter.item import (
-    ABSENT,
     UNKNOWN,
     WHOLE,
     Item,
     Items,
-    Place,
     Reading,
-    attribute,
-    place_of,
-    put_attribute,
     same,
-    things,
+)
+from pytest_stateless.interpreter.kinds import (
+    kept,
+    listed,
+    setting,
     value,
 )
 
 _get_ident: Final = threading.get_ident
 _HOME: Final = threading.main_thread().ident
 _OTHERS: Final = "the other processes don't have it, so that they answer otherwise"
-_FIXTURE: Final = "put it back, best by a fixture (monkeypatch.setattr)"
 
 
 class _Real:
@@ -42,69 +37,7 @@ class _Real:
     get_asyncgen_hooks = staticmethod(sys.get_asyncgen_hooks)
 
 
-# ------------------------------------------------------------------------------------------------ how it imports
-
-
-def _listed(name: str, why: str, by_import: bool = False) -> Item:
-    """A list in ``sys``."""
-    return Item(
-        f"sys.{name}",
-        things("sys", name),
-        why,
-        "take out what was put in, best by a fixture",
-        by_import=by_import,
-        places=place_of("sys", name, inside=True),
-    )
-
-
-def _finders() -> Reading:
-    """The entries of the cache that aren't the import system's own."""
-    found = sys.path_importer_cache
-    return {
-        path: finder
-        for path, finder in list(found.items())
-        if type(finder) is not _FileFinder and type(path) is str and _is_foreign(finder)
-    }
-
-
-_FileFinder: Final = importlib.machinery.FileFinder
-_OWN_FINDERS: Final = ("_frozen_importlib_external", "importlib._bootstrap_external", "zipimport")
-
-
-def _is_foreign(finder: object) -> bool:
-    module = type.__dict__["__module__"].__get__(type(finder)) if finder is not None else ""
-    return finder is not None and not (type(module) is str and module in _OWN_FINDERS)
-
-
-def _modules() -> Reading:
-    return dict(sys.modules)
-
-
-def _is_import(before: Any, after: Any) -> bool:
-    return before is ABSENT
-
-
-def _put_module(label: Any, new: Any) -> None:
-    if new is not ABSENT:
-        sys.modules[label] = new
-
-
-def _place_of_module(label: object) -> Iterator[Place]:
-    yield sys.modules, label
-
-
 # -------------------------------------------------------------------------------------------------------- hooks
-
-
-def _hook(module: str, name: str, why: str, missing: Any = UNKNOWN) -> Item:
-    return Item(
-        f"{module}.{name}",
-        attribute(module, name, missing),
-        why,
-        _FIXTURE,
-        put=put_attribute(module, name),
-        places=place_of(module, name),
-    )
 
 
 _ERRORS: Final = "errors go another way in this process"
@@ -113,14 +46,14 @@ _SLOW: Final = "every line of every later request runs through it"
 
 _HOOKS: Final = (
     *(
-        _hook("sys", name, _SHOWS)
+        kept("sys", name, _SHOWS)
         for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
     ),
-    *(_hook("sys", name, _ERRORS) for name in ("excepthook", "unraisablehook", "__excepthook__")),
-    *(_hook("sys", name, _OTHERS) for name in ("displayhook", "breakpointhook")),
-    _hook("threading", "excepthook", _ERRORS),
-    _hook("threading", "_trace_hook", _SLOW)._replace(name="threading.settrace()"),
-    _hook("threading", "_profile_hook", _SLOW)._replace(name="threading.setprofile()"),
+    *(kept("sys", name, _ERRORS) for name in ("excepthook", "unraisablehook", "__excepthook__")),
+    *(kept("sys", name, _OTHERS) for name in ("displayhook", "breakpointhook")),
+    kept("threading", "excepthook", _ERRORS),
+    kept("threading", "_trace_hook", _SLOW)._replace(name="threading.settrace()"),
+    kept("threading", "_profile_hook", _SLOW)._replace(name="threading.setprofile()"),
 )
 
 
@@ -150,31 +83,6 @@ def _monitors() -> Reading | None:
 # ------------------------------------------------------------------------------------------- limits and switches
 
 
-def _setting(name: str, get: str, why: str, set_: str | None = None, module: types.ModuleType = sys) -> Item:
-    """A value that a function of a module gives and another sets."""
-    getter: Any = getattr(module, get, None)
-    setter: Any = getattr(module, set_, None) if set_ else None
-    return Item(
-        name,
-        value(lambda: UNKNOWN if getter is None else getter()),
-        why,
-        "put it back, or set it where the process starts",
-        show=str,
-        put=None if setter is None else lambda _, new: setter(*new) if type(new) is tuple else setter(new),
-    )
-
-
-def _named(module: str, name: str, why: str) -> Item:
-    return Item(
-        f"{module}.{name}",
-        attribute(module, name),
-        why,
-        _FIXTURE,
-        put=put_attribute(module, name),
-        places=place_of(module, name),
-    )
-
-
 def _put_collector(_: object, new: Any) -> None:
     gc.enable() if new else gc.disable()
 
@@ -183,22 +91,22 @@ _SLOWER: Final = "this process runs slower, or keeps more memory, than the other
 _is_tracing: Final = sys.modules.get("_tracemalloc") or __import__("_tracemalloc")
 
 _SETTINGS: Final = (
-    _setting(
+    setting(
         "recursion limit", "getrecursionlimit", "deep calls fail in one process only", "setrecursionlimit"
     ),
-    _setting("switch interval", "getswitchinterval", "threads take turns otherwise", "setswitchinterval"),
-    _setting(
+    setting("switch interval", "getswitchinterval", "threads take turns otherwise", "setswitchinterval"),
+    setting(
         "limit of digits",
         "get_int_max_str_digits",
         "long numbers are refused in one process only",
         "set_int_max_str_digits",
     ),
-    _setting("flags of dlopen", "getdlopenflags", "C extensions are loaded otherwise", "setdlopenflags"),
-    _setting(
+    setting("flags of dlopen", "getdlopenflags", "C extensions are loaded otherwise", "setdlopenflags"),
+    setting(
         "stack size of threads", "stack_size", "new threads have another stack", None, sys.modules["_thread"]
     ),
     *(
-        _named("sys", name, _OTHERS)
+        kept("sys", name, _OTHERS)
         for name in ("flags", "dont_write_bytecode", "pycache_prefix", "tracebacklimit")
     ),
     Item(
@@ -209,19 +117,11 @@ _SETTINGS: Final = (
         show=lambda found: "enabled" if found else "disabled",
         put=_put_collector,
     ),
-    _setting(
-        "gc.set_threshold()", "get_threshold", "memory is cleared earlier or later", "set_threshold", gc
-    ),
-    _setting("gc.set_debug()", "get_debug", "the collector writes, or keeps garbage", "set_debug", gc),
-    Item(
-        "gc.callbacks",
-        things("gc", "callbacks"),
-        "each run of the collector calls it, for as long as the process lives",
-        "take it out again",
-        places=place_of("gc", "callbacks", inside=True),
-    ),
-    _setting("faulthandler", "is_enabled", "crashes are told otherwise", None, faulthandler),
-    _setting("tracemalloc", "is_tracing", _SLOWER, None, _is_tracing),
+    setting("gc.set_threshold()", "get_threshold", "memory is cleared earlier or later", "set_threshold", gc),
+    setting("gc.set_debug()", "get_debug", "the collector writes, or keeps garbage", "set_debug", gc),
+    listed("gc", "callbacks", "each run of the collector calls it, for as long as the process lives"),
+    setting("faulthandler", "is_enabled", "crashes are told otherwise", None, faulthandler),
+    setting("tracemalloc", "is_tracing", _SLOWER, None, _is_tracing),
 )
 
 # --------------------------------------------------------------------------------------- at exit, and built-in names
@@ -240,47 +140,13 @@ def _exit_callbacks() -> Any:
     return _count_callbacks() - own
 
 
-def _builtins() -> Reading:
-    return dict(vars(builtins))
-
-
-def _put_builtin(label: Any, new: Any) -> None:
-    if new is ABSENT:
-        vars(builtins).pop(label, None)
-    else:
-        vars(builtins)[label] = new
-
-
-def _place_of_builtin(label: object) -> Iterator[Place]:
-    yield vars(builtins), label
-
-
 def _is_fewer(before: Any, after: Any) -> bool:
     return same(before, after) or (type(before) is int and type(after) is int and after < before)
 
 
 ITEMS: Final = (
-    _listed("path", "modules may come from elsewhere from now on"),
-    _listed("meta_path", "all later imports go through it", by_import=True),
-    _listed("path_hooks", "all later imports go through it", by_import=True),
-    Item(
-        "sys.path_importer_cache",
-        _finders,
-        "later imports from there go through it",
-        "take it out again",
-        by_import=True,
-    ),
-    Item(
-        "sys.modules",
-        _modules,
-        "who imports it from now on gets another module than the others have",
-        "use monkeypatch.setitem or monkeypatch.delitem on sys.modules",
-        is_first_use=_is_import,
-        put=_put_module,
-        places=_place_of_module,
-    ),
-    _listed("argv", "the arguments are those of the process, not of one request"),
-    _listed("warnoptions", "children warn otherwise"),
+    listed("sys", "argv", "the arguments are those of the process, not of one request"),
+    listed("sys", "warnoptions", "children warn otherwise"),
     *_HOOKS,
     Item(
         "sys.settrace()",
@@ -313,15 +179,6 @@ ITEMS: Final = (
         show=lambda found: "1 callback" if found == 1 else f"{found} callbacks",
         is_first_use=_is_fewer,
         by_import=True,
-    ),
-    Item(
-        "builtins",
-        _builtins,
-        "every module of the process sees it",
-        _FIXTURE,
-        spell=lambda name, label: f"{name}.{label}",
-        put=_put_builtin,
-        places=_place_of_builtin,
     ),
 )
 """The lines of the table about Python itself."""

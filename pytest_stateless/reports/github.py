@@ -5,7 +5,7 @@ https://docs.github.com/en/actions/reference/workflow-commands-for-github-action
 
 from __future__ import annotations
 
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.reports.inert import inert
 from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
@@ -17,7 +17,8 @@ def render(session: SessionLeaks) -> str:
 
 def _annotation(test: TestLeaks, leak: Leak) -> str:
     file, line = (leak.origin.file, leak.origin.line) if leak.origin else (test.file, test.line)
-    level = "error" if test.outcome in ("failed", "error") else "warning"
+    fails = leak.severity is Severity.ERROR and test.outcome in ("failed", "error")
+    level = "error" if fails else "warning"
     during = f" during {leak.request}" if leak.request else ""
     message = f"{inert(test.nodeid)} left behind: {inert(leak.subject)}  {inert(leak.message)}{inert(during)}"
     place = f"file={_property(file)}" + (f",line={line}" if line else "")

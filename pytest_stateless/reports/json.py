@@ -20,6 +20,7 @@ def render(session: SessionLeaks) -> str:
         "tool": "pytest-stateless",
         "checked": session.checked,
         "counts": dict(sorted(session.counts().items())),
+        "warnings": dict(sorted(session.warned().items())),
         "tests": [_test(test) for test in session.tests],
         "unused_allowances": [{"allowance": text, "where": where} for text, where in session.unused],
         "ports": [port.to_dict() for port in session.ports],

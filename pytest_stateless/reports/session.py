@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from pytest_stateless.leak import Leak, Origin
+from pytest_stateless.leak import Leak, Origin, Severity
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class TestLeaks:
     leaks: tuple[Leak, ...]
     errors: tuple[Mapping[str, Any], ...] = ()
     """Detectors that failed: ``detector`` and ``traceback``."""
+
+    @property
+    def failing(self) -> tuple[Leak, ...]:
+        """The leaks that fail the test."""
+        return tuple(leak for leak in self.leaks if leak.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Leak, ...]:
+        """The leaks that it is only warned of."""
+        return tuple(leak for leak in self.leaks if leak.severity is Severity.WARNING)
 
 
 REACHES: Final = ("all", "interface", "loopback")
@@ -87,5 +97,9 @@ class SessionLeaks:
     """Every port that checked tests and their fixtures opened."""
 
     def counts(self) -> Counter[str]:
-        """Leaks per rule."""
-        return Counter(leak.rule for test in self.tests for leak in test.leaks)
+        """Leaks that fail a test, per rule."""
+        return Counter(leak.rule for test in self.tests for leak in test.failing)
+
+    def warned(self) -> Counter[str]:
+        """Warnings per rule."""
+        return Counter(leak.rule for test in self.tests for leak in test.warnings)

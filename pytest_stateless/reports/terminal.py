@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +10,7 @@ from pytest_stateless.leak import Leak
 from pytest_stateless.reports.inert import inert, inert_block
 from pytest_stateless.reports.session import SessionLeaks
 
+_FEW: Final = 5  # tests that are named one by one
 _WIDTH: Final = 96  # of the closing sentences, which end where the page of a narrow terminal does
 
 
@@ -22,6 +24,7 @@ class Piece(NamedTuple):
 Line = tuple[Piece, ...]
 
 _RED: Final = {"red": True}
+_YELLOW: Final = {"yellow": True}
 _BOLD: Final = {"bold": True}
 _FAINT: Final = {"light": True}
 
@@ -100,14 +103,20 @@ def summary(session: SessionLeaks) -> Iterator[Line]:
     """The end of the run: leaks per rule, failed detectors, allowances that matched nothing."""
     counts = session.counts()
     total = sum(counts.values())
-    leaking = sum(bool(test.leaks) for test in session.tests)
+    leaking = sum(bool(test.failing) for test in session.tests)
     if total:
-        rules = ", ".join(f"{number} {rule}" for rule, number in sorted(counts.items()))
-        tests = "1 test" if leaking == 1 else f"{leaking} tests"
-        yield Piece(f"{_count(total, 'leak')} in {tests}", _RED), Piece(f": {rules}")
+        yield (
+            Piece(f"{_count(total, 'leak')} in {_count(leaking, 'test')}", _RED),
+            Piece(f": {_rules(counts)}"),
+        )
+    warned = session.warned()
+    if warned:
+        tests = _count(sum(bool(test.warnings) for test in session.tests), "test")
+        number = _count(sum(warned.values()), "warning")
+        yield Piece(f"{number} in {tests}", _YELLOW), Piece(f": {_rules(warned)}")
     for allowance, where in session.unused:
         yield (
-            Piece("unused allowance", {"yellow": True}),
+            Piece("unused allowance", _YELLOW),
             Piece(f": {inert(allowance)} ({inert(where)}) matched nothing; remove it"),
         )
     for test in session.tests:
@@ -129,6 +138,36 @@ def ports(session: SessionLeaks) -> Iterator[Line]:
         origin = f", at {inert(str(port.origin))}" if port.origin else ""
         closed = ", closed again" if port.closed else ""
         yield (Piece(f"  {port.protocol} {address}  {reach}  by {inert(port.by)}{origin}{closed}"),)
+
+
+def _rules(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {rule}" for rule, number in sorted(counts.items()))
+
+
+def warnings(session: SessionLeaks) -> Iterator[Line]:
+    """What fails no test, as pytest tells its warnings: each once, below the tests that it is of."""
+    tests: dict[tuple[str, str, str], list[str]] = {}
+    leaks: dict[tuple[str, str, str], Leak] = {}
+    for test in session.tests:
+        for leak in test.warnings:
+            what = leak.rule, leak.subject, leak.message
+            tests.setdefault(what, []).append(test.nodeid)
+            leaks.setdefault(what, leak)
+    for what in sorted(tests):
+        yield from ((Piece(inert(name)),) for name in _named(tests[what]))
+        leak = leaks[what]
+        yield Piece(f"  {leak.rule}", _YELLOW), Piece(f"  {inert(leak.subject)}  {inert(leak.message)}")
+        yield ()
+
+
+def _named(nodeids: Sequence[str]) -> Iterator[str]:
+    """Some tests by name; of many, how many there are in each file."""
+    names = dict.fromkeys(nodeids)
+    if len(names) <= _FEW:
+        yield from names
+        return
+    for file, number in Counter(name.partition("::")[0] for name in names).items():
+        yield f"{file}: {_count(number, 'test')}"
 
 
 def _count(number: int, what: str) -> str:

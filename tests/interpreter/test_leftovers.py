@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Project
 
@@ -193,3 +195,155 @@ def test_each_leftover_is_told_once_and_its_twin_is_not(project: Project) -> Non
         for number, (subject, *_) in enumerate(LEFTOVERS)
     }
     assert found == wanted
+
+
+def _found(project: Project, *arguments: str) -> dict[str, list[str]]:
+    """What each test left, in a run of its own process."""
+    project.run_apart("--stateless", "--stateless-no-blame", "--stateless-report=json:leaks.json", *arguments)
+    return {
+        test["nodeid"].partition("::")[2]: [f"{leak['rule']} {leak['subject']}" for leak in test["leaks"]]
+        for test in project.report()["tests"]
+    }
+
+
+def test_what_wider_fixtures_change_is_theirs(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import logging, os, signal, sys
+        import pytest
+        @pytest.fixture(scope="session")
+        def server():
+            os.environ["SERVER"] = "x"; os.umask(0o007); sys.path.append("/server")
+            old = signal.signal(signal.SIGUSR1, print)
+            logging.getLogger("server").setLevel(10)
+            yield
+            signal.signal(signal.SIGUSR1, old)
+        def test_before(): pass
+        def test_asks(server): os.environ["MINE"] = "x"; sys.path.append("/mine")
+        def test_after(): pass
+        """,
+    )
+    assert _found(project) == {
+        "test_asks": ["interpreter-state os.environ['MINE']", "interpreter-state sys.path"]
+    }
+
+
+def test_what_function_fixtures_put_back_is_no_leak(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import logging, os, sys, warnings
+        def test_a(monkeypatch, tmp_path, caplog, capsys, recwarn):
+            monkeypatch.setenv("A", "1"); monkeypatch.chdir(tmp_path); monkeypatch.syspath_prepend("/x")
+            monkeypatch.setattr(sys, "excepthook", print); monkeypatch.setattr(sys, "argv", ["a"])
+            monkeypatch.delitem(sys.modules, "json", raising=False)
+            caplog.set_level(10); caplog.set_level(10, "shop"); logging.warning("x"); print("x"); warnings.warn("x")
+        def test_warns():
+            warnings.simplefilter("always"); warnings.warn("x")
+            with warnings.catch_warnings(): warnings.simplefilter("error")
+        """,
+    )
+    assert _found(project) == {"test_warns": ["interpreter-state warnings.filters"]}
+
+
+IMPORTED = {
+    "library.py": """
+        import abc, codecs, collections.abc, copyreg, logging, mimetypes, shutil, sys, warnings
+        warnings.filterwarnings("ignore", "of a library")
+        logging.getLogger("library").addHandler(logging.NullHandler())
+        logging.getLogger("root_of_all").addHandler(logging.StreamHandler())
+        class Mine: pass
+        collections.abc.Sized.register(Mine)
+        copyreg.pickle(Mine, print)
+        codecs.register_error("library", print)
+        sys.meta_path.append(type("Finder", (), {"find_spec": lambda *_: None})())
+        """,
+}
+
+
+def test_what_an_import_brings_is_no_leak(project: Project) -> None:
+    for name, text in IMPORTED.items():
+        project.write(name, text)
+    project.write(
+        "test_a.py",
+        """
+        import logging, warnings
+        logging.getLogger("root_of_all")
+        def test_imports(): import library
+        def test_imports_and_more():
+            import wave
+            warnings.filterwarnings("ignore", "of mine")
+        """,
+    )
+    found = _found(project, "--stateless-scope=application")
+    assert found == {"test_imports_and_more": ["interpreter-state warnings.filters"]}
+
+
+def test_libraries_set_themselves_up_on_first_use(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import asyncio, logging, mimetypes, multiprocessing, tempfile, urllib.request
+        def test_a():
+            mimetypes.guess_type("a.txt"); tempfile.gettempdir(); logging.getLogger("new").setLevel(10)
+            asyncio.run(asyncio.sleep(0)); multiprocessing.get_context()
+            urllib.request.urlopen("data:,x")
+            with tempfile.TemporaryDirectory(): pass
+        """,
+    )
+    assert _found(project) == {}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-s",), ("--capture=sys",), ("--log-level=DEBUG",), ("-p", "no:logging")]
+)
+def test_what_pytest_does_around_a_test_is_no_leak(project: Project, arguments: tuple[str, ...]) -> None:
+    project.write("test_a.py", "def test_a(): print(1)\ndef test_b(): print(1)\n")
+    assert _found(project, *arguments) == {}
+
+
+def test_requests_in_windows_of_their_own_are_told_apart(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import os
+        def test_a(stateless):
+            with stateless.request("GET /"): print(1)
+            with stateless.request("GET /"): os.environ["A"] = "1"
+        """,
+    )
+    assert _found(project) == {"test_a": ["interpreter-state os.environ['A']"]}
+
+
+def test_generators_that_a_plugin_seeds_are_let_alone(project: Project) -> None:
+    project.write("test_a.py", "import random\ndef test_a(): random.random()\ndef test_b(): random.seed(3)\n")
+    assert _found(project, "-p", "randomly") == {}
+
+
+def test_event_loops_of_a_plugin_are_no_leak(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import asyncio, pytest
+        @pytest.mark.asyncio
+        async def test_a(): await asyncio.sleep(0)
+        def test_b(): pass
+        """,
+    )
+    assert _found(project, "-p", "pytest_asyncio.plugin", "--asyncio-mode=strict") == {}
+
+
+def test_each_worker_tells_its_own(project: Project) -> None:
+    project.write(
+        "test_a.py", "import os\n" + "".join(f"def test_{n}(): os.environ['A{n}'] = '1'\n" for n in range(4))
+    )
+    assert _found(project, "-p", "xdist.plugin", "-n", "2") == {
+        f"test_{n}": [f"interpreter-state os.environ['A{n}']"] for n in range(4)
+    }
+
+
+def test_values_are_secret_unless_they_are_asked_for(project: Project) -> None:
+    project.write("test_a.py", "import os\ndef test_a(): os.environ['TOKEN'] = 's3cret'\n")
+    assert "s3cret" not in project.run_apart("--stateless").stdout.str()
+    assert "s3cret" in project.run_apart("--stateless", "--stateless-show-values").stdout.str()

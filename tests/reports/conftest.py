@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.leak import Leak, Origin, Owner, Severity
 from pytest_stateless.reports.session import REACHES, OpenedPort, SessionLeaks, TestLeaks
 
 LEAKS = (
@@ -25,6 +25,7 @@ PORTS = (
     OpenedPort("0.0.0.0:9100", "tcp", "all", "tests/test_shop.py::test_checkout", LEAKS[2].origin, False),
     OpenedPort("127.0.0.1:0", "udp", "loopback", "server (session fixture)", None, True),
 )
+WARNING = Leak("interpreter-state", "random", "numbers drawn from it; draw less", severity=Severity.WARNING)
 ERROR = {"detector": "file-write", "traceback": "Traceback (most recent call last):\nValueError: odd\n"}
 
 
@@ -40,7 +41,9 @@ def session() -> SessionLeaks:
     return SessionLeaks(
         (
             TestLeaks("tests/test_shop.py::test_checkout", "tests/test_shop.py", 12, "failed", LEAKS),
-            TestLeaks("tests/test_shop.py::test_login", "tests/test_shop.py", 0, "xfailed", LEAKS[:1]),
+            TestLeaks(
+                "tests/test_shop.py::test_login", "tests/test_shop.py", 0, "xfailed", (*LEAKS[:1], WARNING)
+            ),
             TestLeaks("tests/test_shop.py::test_odd", "tests/test_shop.py", 30, "passed", (), (ERROR,)),
         ),
         checked=5,
@@ -85,6 +88,7 @@ def any_leak() -> st.SearchStrategy[Leak]:
         request=st.none() | TEXTS,
         chain=st.lists(st.builds(Origin, TEXTS, st.integers(0, 10**6), TEXTS), max_size=3).map(tuple),
         note=st.none() | TEXTS,
+        severity=st.sampled_from(Severity),
     )
 
 

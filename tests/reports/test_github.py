@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_stateless.leak import Leak, Origin
+from pytest_stateless.leak import Leak, Origin, Severity
 from pytest_stateless.reports.github import render
 from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
@@ -30,7 +31,16 @@ def test_a_leak_is_annotated_at_the_line_that_did_it_or_else_at_the_test(session
         "::warning file=tests/test_shop.py,title=module-state::"
         + test.format("login")
         + "shop.cart.CARTS['bob']  added: list (2 items)",
+        "::warning file=tests/test_shop.py,title=interpreter-state::"
+        + test.format("login")
+        + "random  numbers drawn from it; draw less",
     ]
+
+
+def test_a_warning_stays_one_where_the_test_fails(leaks: tuple[Leak, ...]) -> None:
+    leak = replace(leaks[0], severity=Severity.WARNING)
+    text = render(SessionLeaks((TestLeaks("t", "t.py", 1, "failed", (leak,)),)))
+    assert text.startswith("::warning file=t.py,line=1,")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from pytest_stateless.detectors import RULES
-from pytest_stateless.leak import Leak, Owner
+from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.reports.json import FORMAT, render
 from pytest_stateless.reports.session import SessionLeaks
 
@@ -27,6 +27,7 @@ def test_the_schema_is_one_of_the_format() -> None:
     assert SCHEMA["properties"]["format"]["const"] == FORMAT
     leak = SCHEMA["$defs"]["leak"]["properties"]
     assert leak["owner"]["enum"] == [owner.value for owner in Owner]
+    assert leak["severity"]["enum"] == [severity.value for severity in Severity]
     assert all(rule.id in leak["rule"]["description"] for rule in RULES)
 
 
@@ -36,6 +37,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
         "tool": "pytest-stateless",
         "checked": 5,
         "counts": {"file-write": 1, "listening-socket": 1, "module-state": 2},
+        "warnings": {"interpreter-state": 1},
         "tests": [
             {
                 "nodeid": "tests/test_shop.py::test_checkout",
@@ -52,6 +54,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "request": None,
                         "chain": [],
                         "note": None,
+                        "severity": "error",
                         "fingerprint": session.tests[0].leaks[0].fingerprint,
                     },
                     {
@@ -63,6 +66,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "request": None,
                         "chain": [],
                         "note": None,
+                        "severity": "error",
                         "fingerprint": session.tests[0].leaks[1].fingerprint,
                     },
                     {
@@ -74,6 +78,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "request": "POST /login (2nd request)",
                         "chain": [],
                         "note": None,
+                        "severity": "error",
                         "fingerprint": session.tests[0].leaks[2].fingerprint,
                     },
                 ],
@@ -84,7 +89,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                 "file": "tests/test_shop.py",
                 "line": 0,
                 "outcome": "xfailed",
-                "leaks": [session.tests[1].leaks[0].to_dict()],
+                "leaks": [leak.to_dict() for leak in session.tests[1].leaks],
                 "internal_errors": [],
             },
             {
@@ -154,6 +159,7 @@ def test_any_report_fits_the_schema_and_holds_every_text(
         pytest.param(["format"], 2, id="format"),
         pytest.param(["tests", 0, "outcome"], "leaked", id="outcome"),
         pytest.param(["tests", 0, "line"], -1, id="line"),
+        pytest.param(["tests", 0, "leaks", 0, "severity"], "fatal", id="severity"),
         pytest.param(["tests", 0, "leaks", 0, "owner"], "nobody", id="owner"),
         pytest.param(["tests", 0, "leaks", 0, "fingerprint"], "x", id="fingerprint"),
         pytest.param(["tests", 0, "leaks", 0, "origin"], {}, id="origin"),

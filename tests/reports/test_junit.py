@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.reports.junit import properties
 
 
@@ -17,6 +18,11 @@ def test_each_leak_is_a_property(leaks: tuple[Leak, ...]) -> None:
         "stateless.listening-socket",
         f"{leaks[2].subject}  {leaks[2].message} by shop/metrics.py:9 in start during POST /login (2nd request)",
     )
+
+
+def test_a_warning_is_named_so(leaks: tuple[Leak, ...]) -> None:
+    ((name, _),) = properties([replace(leaks[0], severity=Severity.WARNING)])
+    assert name == "stateless.warning.module-state"
 
 
 def test_any_property_goes_through_xml_unchanged(any_leak: st.SearchStrategy[Leak]) -> None:

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.reports import terminal
-from pytest_stateless.reports.session import SessionLeaks
+from pytest_stateless.reports.session import SessionLeaks, TestLeaks
 
 SECTION = """\
 tests/test_shop.py::test_checkout left 3 things behind
@@ -29,6 +29,7 @@ allow=["module-state:shop.cart.*"]."""
 
 SUMMARY = """\
 4 leaks in 2 tests: 1 file-write, 1 listening-socket, 2 module-state
+1 warning in 1 test: 1 interpreter-state
 unused allowance: module-state:shop.old.* (pytest.ini: stateless_allow) matched nothing; remove it
 tests/test_shop.py::test_odd
 internal error of pytest-stateless in file-write
@@ -103,7 +104,9 @@ def test_the_summary_counts_and_names_what_needs_a_hand(session: SessionLeaks) -
 
 def test_a_single_leak_is_counted_as_one(session: SessionLeaks) -> None:
     one = SessionLeaks(session.tests[1:2])
-    assert terminal.plain(terminal.summary(one)) == "1 leak in 1 test: 1 module-state"
+    assert terminal.plain(terminal.summary(one)) == (
+        "1 leak in 1 test: 1 module-state\n1 warning in 1 test: 1 interpreter-state"
+    )
 
 
 def test_the_table_of_ports_tells_who_can_reach_them(session: SessionLeaks) -> None:
@@ -119,11 +122,42 @@ def test_a_clean_run_has_no_summary() -> None:
     assert list(terminal.summary(SessionLeaks(checked=3))) == []
 
 
+def warned(*nodeids: str) -> SessionLeaks:
+    leaks = (Leak("interpreter-state", "random", "drawn", severity=Severity.WARNING),)
+    return SessionLeaks(tuple(TestLeaks(nodeid, "a.py", 1, "passed", leaks) for nodeid in nodeids))
+
+
+@pytest.mark.parametrize(
+    ("nodeids", "lines"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["a.py::x"], ["a.py::x", "  interpreter-state  random  drawn", ""], id="one"),
+        pytest.param(
+            ["a.py::x", "a.py::y"],
+            ["a.py::x", "a.py::y", "  interpreter-state  random  drawn", ""],
+            id="the-same-of-two",
+        ),
+        pytest.param(
+            [*(f"a.py::{number}" for number in range(5)), "b.py::x"],
+            ["a.py: 5 tests", "b.py: 1 test", "  interpreter-state  random  drawn", ""],
+            id="the-same-of-many",
+        ),
+    ],
+)
+def test_a_warning_is_told_once_below_its_tests(nodeids: list[str], lines: list[str]) -> None:
+    text = terminal.plain(terminal.warnings(warned(*nodeids)))
+    assert text == "\n".join(lines)
+    assert terminal.plain(terminal.warnings(SessionLeaks())) == ""
+
+
 def test_any_text_comes_out_inert(any_session: st.SearchStrategy[SessionLeaks]) -> None:
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(any_session)
     def check(session: SessionLeaks) -> None:
-        pages = [terminal.plain(terminal.summary(session)), terminal.plain(terminal.ports(session))]
+        pages = [
+            terminal.plain(lines)
+            for lines in (terminal.summary(session), terminal.ports(session), terminal.warnings(session))
+        ]
         pages += [terminal.plain(terminal.section("t", test.leaks)) for test in session.tests if test.leaks]
         for page in pages:
             assert "".join(page.split("\n")).isprintable()

@@ -1,0 +1,160 @@
+"""Kinds of lines that the table has many of: what a module keeps under a name, a list, a registry, a setting."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Items, Place, Reading, loaded
+
+FIXTURE: Final = "put it back, best by a fixture (monkeypatch.setattr)"
+
+
+def attribute(module: str, name: str, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+    """Reads what a module holds under a name."""
+
+    def read() -> Reading:
+        found = loaded(module)
+        return {WHOLE: missing if found is None else found.get(name, missing)}
+
+    return read
+
+
+def put_attribute(module: str, name: str) -> Callable[[Any, Any], object]:
+    """Puts a value where ``attribute`` reads it."""
+
+    def put(_: object, value: object) -> None:
+        found = loaded(module)
+        if found is not None and value is not ABSENT:
+            found[name] = value
+
+    return put
+
+
+def place_of(module: str, *names: str, inside: bool = False) -> Callable[[Any], Iterator[Place]]:
+    """The place of names in a module, and all places in what they hold if ``inside``."""
+
+    def places(label: object) -> Iterator[Place]:
+        found = loaded(module)
+        for name in names if found is not None else ():
+            assert found is not None
+            yield found, name
+            if inside:
+                yield found.get(name), label
+
+    return places
+
+
+def value(read: Callable[[], Any]) -> Callable[[], Reading]:
+    """Reads one value by a function."""
+    return lambda: {WHOLE: read()}
+
+
+def things(module: str, name: str, *, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+    """Reads the things in a list that a module holds under a name."""
+
+    def read() -> Reading:
+        found = loaded(module)
+        listed = None if found is None else found.get(name)
+        return {WHOLE: Items(listed) if type(listed) is list else missing}
+
+    return read
+
+
+def entries(module: str, name: str) -> Callable[[], Reading | None]:
+    """Reads the entries of a dictionary that a module holds under a name."""
+
+    def read() -> Reading | None:
+        found = loaded(module)
+        held = None if found is None else found.get(name)
+        return dict(held) if type(held) is dict else None
+
+    return read
+
+
+def put_entry(module: str, name: str) -> Callable[[Any, Any], object]:
+    """Puts an entry where ``entries`` reads it."""
+
+    def put(label: Any, new: Any) -> None:
+        held = (loaded(module) or {}).get(name)
+        if type(held) is dict:
+            if new is ABSENT:
+                held.pop(label, None)
+            else:
+                held[label] = new
+
+    return put
+
+
+def c_function(module: str, name: str, default: Any = UNKNOWN) -> Callable[[], Reading]:
+    """Reads by a function of a C module, where that is loaded."""
+
+    def read() -> Reading:
+        function = (loaded(module) or {}).get(name)
+        return {WHOLE: default if type(function) is not types.BuiltinFunctionType else function()}
+
+    return read
+
+
+# ----------------------------------------------------------------------------------------------------- whole lines
+
+
+def kept(
+    module: str,
+    name: str,
+    why: str,
+    mend: str = FIXTURE,
+    missing: Any = UNKNOWN,
+    is_first_use: Callable[[Any, Any], bool] | None = None,
+) -> Item:
+    """What a module keeps under a name."""
+    return Item(
+        f"{module}.{name}",
+        attribute(module, name, missing),
+        why,
+        mend,
+        is_first_use=is_first_use,
+        put=put_attribute(module, name),
+        places=place_of(module, name),
+    )
+
+
+def listed(module: str, name: str, why: str, by_import: bool = False) -> Item:
+    """A list that a module keeps under a name."""
+    return Item(
+        f"{module}.{name}",
+        things(module, name),
+        why,
+        "take out what was put in, best by a fixture",
+        by_import=by_import,
+        places=place_of(module, name, inside=True),
+    )
+
+
+def registry(module: str, name: str) -> Item:
+    """A dictionary in which anybody registers something."""
+    return Item(
+        f"{module}.{name}",
+        entries(module, name),
+        "the other processes don't have it",
+        "register it where the process starts",
+        by_import=True,
+        put=put_entry(module, name),
+        places=place_of(module, name, inside=True),
+    )
+
+
+def setting(name: str, get: str, why: str, set_: str | None = None, module: types.ModuleType = sys) -> Item:
+    """A value that a function of a module gives and another sets."""
+    getter: Any = getattr(module, get, None)
+    setter: Any = getattr(module, set_, None) if set_ else None
+    return Item(
+        name,
+        value(lambda: UNKNOWN if getter is None else getter()),
+        why,
+        "put it back, or set it where the process starts",
+        show=str,
+        put=None if setter is None else lambda _, new: setter(*new) if type(new) is tuple else setter(new),
+    )

@@ -1,0 +1,175 @@
+"""Severities as the user writes them, and what they make of leaks: from the text to the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_stateless.leak import Leak, Severity
+from pytest_stateless.severity import Grade, GradeError, graded, parse_grade
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+RULES = ("module-state", "file-write", "interpreter-state")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "pattern", "level"),
+    [
+        pytest.param("file-write:*=off", "file-write", "*", "off", id="plain"),
+        pytest.param(
+            "interpreter-state:os.environ['A=B']=warning",
+            "interpreter-state",
+            "os.environ['A=B']",
+            "warning",
+            id="equals-in-the-subject",
+        ),
+        pytest.param("file-write:a = error -- why", "file-write", "a", "error", id="reason-and-spaces"),
+        pytest.param("file-write:a:b=error", "file-write", "a:b", "error", id="colon-in-the-subject"),
+    ],
+)
+def test_a_severity_is_read(text: str, rule: str, pattern: str, level: str) -> None:
+    assert parse_grade(text, "pytest.ini", RULES) == Grade(rule, pattern, level)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param(
+            "file-write:*",
+            "'file-write:*' says no severity; write 'RULE:PATTERN=error|warning|off'",
+            id="no-level",
+        ),
+        pytest.param(
+            "file-write:*=warn",
+            "'warn' in 'file-write:*=warn' is no severity (did you mean 'warning'?); "
+            "write error, warning or off",
+            id="misspelled-level",
+        ),
+        pytest.param(
+            "file-writ:*=off",
+            "unknown rule 'file-writ' in 'file-writ:*=off' (did you mean 'file-write'?)",
+            id="misspelled-rule",
+        ),
+        pytest.param(
+            "zzz:*=off",
+            "unknown rule 'zzz' in 'zzz:*=off'; the rules are module-state, file-write, interpreter-state",
+            id="unknown-rule",
+        ),
+        pytest.param(
+            "file-write=off",
+            "'file-write=off' has no subject; write 'file-write:*=off' for all of the rule",
+            id="no-subject",
+        ),
+    ],
+)
+def test_what_is_no_severity_is_refused_with_the_mend(text: str, complaint: str) -> None:
+    with pytest.raises(GradeError) as refused:
+        parse_grade(text, "pytest.ini", RULES)
+    assert str(refused.value) == f"pytest.ini: {complaint}"
+
+
+@pytest.mark.parametrize(
+    ("grades", "left"),
+    [
+        pytest.param([], ["error", "warning"], id="none"),
+        pytest.param([Grade("file-write", "*", "warning")], ["warning", "warning"], id="down"),
+        pytest.param([Grade("interpreter-state", "ran*", "error")], ["error", "error"], id="up"),
+        pytest.param([Grade("file-write", "var/*", "off")], ["warning"], id="off"),
+        pytest.param(
+            [Grade("file-write", "var/*", "off"), Grade("file-write", "*", "warning")],
+            ["warning", "warning"],
+            id="the-last-counts",
+        ),
+        pytest.param([Grade("module-state", "*", "off")], ["error", "warning"], id="another-rule"),
+    ],
+)
+def test_leaks_are_as_bad_as_the_user_says(grades: list[Grade], left: list[str]) -> None:
+    leaks = [
+        Leak("file-write", "var/a", "created"),
+        Leak("interpreter-state", "random", "drawn", severity=Severity.WARNING),
+    ]
+    assert [leak.severity.value for leak in graded(leaks, grades)] == left
+
+
+SHOP = """
+import os, random
+LEFT = []
+def test_draws(): random.random()
+def test_draws_and_leaks(): random.random(); LEFT.append(1)
+def test_clean(): pass
+"""
+
+
+def test_a_warning_fails_no_test_and_is_told_in_a_part_of_its_own(project: Project) -> None:
+    project.write("test_shop.py", SHOP)
+    result = project.run_apart(
+        "--stateless", "--stateless-report=json:leaks.json", "--stateless-report=github:-", "--junitxml=j.xml"
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_shop.py::test_draws_and_leaks left 1 thing behind",
+            "*= stateless warnings =*",
+            "test_shop.py::test_draws",
+            "test_shop.py::test_draws_and_leaks",
+            "  interpreter-state  random  numbers drawn from it; *",
+            "*= stateless =*",
+            "1 leak in 1 test: 1 module-state",
+            "2 warnings in 2 tests: 2 interpreter-state",
+            "::warning file=test_shop.py,line=*title=interpreter-state::*",
+        ]
+    )
+    assert project.report()["warnings"] == {"interpreter-state": 2}
+    assert 'name="stateless.warning.interpreter-state"' in (project.path / "j.xml").read_text()
+
+
+def test_for_a_warning_alone_no_test_runs_again(project: Project) -> None:
+    project.write("test_shop.py", SHOP + "def test_told(): random.random(); print('<told>')\n")
+    result = project.run_apart("--stateless", "-k", "told", "-s")
+    result.assert_outcomes(passed=1)
+    assert result.stdout.str().count("<told>") == 1
+
+
+@pytest.mark.parametrize("quiet", ["--disable-warnings", "--no-summary"])
+def test_warnings_are_left_out_where_pytests_own_are(project: Project, quiet: str) -> None:
+    project.write("test_shop.py", SHOP)
+    result = project.run_apart("--stateless", "-k", "test_draws", quiet)
+    result.stdout.no_fnmatch_line("*stateless warnings*")
+
+
+def test_the_user_says_how_bad_it_is(project: Project) -> None:
+    project.write("test_shop.py", SHOP)
+    project.write(
+        "pytest.ini",
+        """
+        [pytest]
+        stateless = true
+        stateless_severity =
+            interpreter-state:random=error -- drawn numbers are state
+            module-state:*=off
+        """,
+    )
+    project.run_apart().assert_outcomes(passed=1, failed=2)
+    given = project.run_apart("--stateless-severity=interpreter-state:*=off")
+    given.assert_outcomes(passed=3)
+    given.stdout.no_fnmatch_line("*= stateless*")
+
+
+def test_a_mistake_is_a_usage_error(project: Project) -> None:
+    result = project.run_apart("--stateless-severity=file-write:*=loud")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*--stateless-severity: 'loud' in 'file-write:*=loud' is no severity; write *"]
+    )
+
+
+def test_severities_hold_under_xdist(project: Project) -> None:
+    project.write("test_shop.py", SHOP)
+    result = project.run_apart(
+        "-p", "xdist.plugin", "-n", "2", "--stateless", "--stateless-severity=module-state:*=warning"
+    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*= stateless warnings =*", "3 warnings in 2 tests: *"])
