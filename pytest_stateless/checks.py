@@ -55,9 +55,9 @@ class Checks:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        context = make_context(config, settings)
-        self._windows = Windows(context, DETECTORS)
-        self._second = SecondRun(context.sources)
+        self._context = make_context(config, settings)
+        self._windows = Windows(self._context, DETECTORS)
+        self._second = SecondRun(self._context.sources)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
         self._holding = False
@@ -180,6 +180,7 @@ class Checks:
     def pytest_sessionfinish(self) -> None:
         self._windows.abandon()
         self._windows.let_go()
+        self._context.close()
 
     # ---------------------------------------------------------------------------------------- the reports
 

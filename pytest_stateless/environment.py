@@ -25,6 +25,9 @@ from pytest_stateless.unwatched import (
     UNWATCHED_TYPES,
     unwatched_objects,
 )
+from pytest_stateless.watches import Watches
+from pytest_stateless.watches.roots import roots_of
+from pytest_stateless.zones import Zones
 
 
 def make_context(config: pytest.Config, settings: Settings) -> Context:
@@ -38,7 +41,24 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         )
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
-    return Context(sources, Recording(sources), temp, make_heap, settings.show_values)
+    recording, alone = Recording(sources), _is_alone(config)
+    made = Context(
+        sources, recording, temp, make_heap, settings.show_values, watched=settings.watch, alone=alone
+    )
+    made.watches = make_watches(settings, made.zones)
+    return made
+
+
+def make_watches(settings: Settings, zones: Zones) -> Watches | None:
+    """What watches directories; None elsewhere than on Linux."""
+    if sys.platform != "linux":
+        return None
+    return Watches(roots_of(settings.root, os.getcwd(), settings.watch, os.environ), zones)
+
+
+def _is_alone(config: pytest.Config) -> bool:
+    """Whether this is not one of several of xdist's workers."""
+    return bool(getattr(config, "workerinput", {}).get("workercount", 1) == 1)
 
 
 def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:

@@ -12,11 +12,11 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "streams", "tracer"},
+    {"leak", "streams", "tracer", "zones"},
     {"allowance"},
     {"source"},
     {"audit", "blame", "heap"},
-    {"doors", "imports"},
+    {"doors", "imports", "watches"},
     {"detectors"},
     {"unwatched"},
     {"expected"},
@@ -49,7 +49,7 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"context", "descriptors"}
+SHARED_BY_DETECTORS: Final = {"authors", "context", "descriptors"}
 
 
 def modules() -> dict[str, Path]:

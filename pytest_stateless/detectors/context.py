@@ -9,6 +9,8 @@ from typing import Final
 from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.source import Sources
+from pytest_stateless.watches import Watches
+from pytest_stateless.zones import Zones
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
 
@@ -26,6 +28,22 @@ class Context:
     show_values: bool = False
     heap: Heap | None = None
     """The memory as discovered for the windows in a row that share it."""
+    watches: Watches | None = None
+    """What sees changes in directories, whoever makes them; None where nothing does."""
+    watched: tuple[str, ...] = ()
+    """Absolute, resolved directories that are watched as the root directory is."""
+    alone: bool = True
+    """Whether no other worker runs tests of this run."""
+
+    @property
+    def zones(self) -> Zones:
+        """Which paths count."""
+        return Zones(self.sources.root, self.temp, self.watched)
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The watched directories that are the project's."""
+        return () if self.watches is None else self.watches.ours
 
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
@@ -41,3 +59,8 @@ class Context:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self.heap = None
         self.recording.forget()
+
+    def close(self) -> None:
+        """The run is over: hold nothing of the system's either."""
+        if self.watches is not None:
+            self.watches.close()

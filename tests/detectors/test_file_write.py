@@ -7,9 +7,10 @@ import stat
 import pytest
 
 from pytest_stateless.audit import State, Write
-from pytest_stateless.detectors.file_write import Held, Writes, Zones, absorb, compare, describe, within
+from pytest_stateless.detectors.file_write import Held, Writes, absorb, compare, describe
 from pytest_stateless.leak import Origin, Owner
 from pytest_stateless.source import Place, Sources
+from pytest_stateless.zones import Zones, within
 
 SOURCES = Sources("/srv/shop")
 FILE = State(1, 10, stat.S_IFREG | 0o644, 1000, 1000, 5, 100, 100)
