@@ -236,6 +236,7 @@ class Checks:
             "leaks": [leak.to_dict() for leak in found.leaks],
             "errors": [error.to_dict() for error in found.errors],
             "used": [[str(allowance), allowance.where] for allowance in used],
+            "notices": self._context.notices,
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
         if found.leaks and not self._settings.no_fail:

@@ -65,6 +65,8 @@ class Results:
         self._checked = 0
         self._used: set[tuple[str, str]] = set()
         self._allowances: dict[tuple[str, str], None] = {}
+        self._notices: dict[str, None] = {}
+        """Why less is seen than could be, as the workers told it: each once."""
         self._failed_writes: list[str] = []
         self._stopped = False
 
@@ -74,6 +76,7 @@ class Results:
         self._checked += 1
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
+        self._notices.update(dict.fromkeys(payload["notices"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         if leaks and isinstance(report.longrepr, str):
             option = self._config.option
@@ -137,6 +140,9 @@ class Results:
         lines = list(terminal.summary(session))
         if self._settings.no_fail:
             lines = [*self._unfailed(session), *lines]
+        lines += [
+            (terminal.Piece("note", {"yellow": True}), terminal.Piece(f": {one}")) for one in self._notices
+        ]
         if terminalreporter.verbosity > 0 and session.checked:
             lines.append((terminal.Piece(f"{session.checked} checked"),))
         if terminalreporter.verbosity < -1 or self._config.option.no_summary:

@@ -41,6 +41,11 @@ class Context:
         return Zones(self.sources.root, self.temp, self.watched)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Why less is seen than could be; for the end of the run."""
+        return () if self.watches is None else tuple(self.watches.notices)
+
+    @property
     def ours(self) -> tuple[str, ...]:
         """The watched directories that are the project's."""
         return () if self.watches is None else self.watches.ours

@@ -47,8 +47,14 @@ class Batch:
         """Directories and files of which the first half of a rename was met, by its number."""
         for event in events:
             self._take(event)
-        for path in self._moving.values():  # it left what is watched
-            tree.forget(path)
+        for path in self._moving.values():
+            self._lose(path)
+
+    def _lose(self, top: str) -> None:
+        """It left what is watched, and took with it what lies in it."""
+        self._tree.forget(top)
+        for path in [one for one in self.touched if within(one, top) and one != top]:
+            del self.touched[path]
 
     def _take(self, event: Event) -> None:
         if event.mask & kernel.IGNORED:

@@ -81,9 +81,9 @@ class Tree:
     # ------------------------------------------------------------------------------------ which are watched
 
     def add(self, root: Root, *, asked: bool = False) -> list[str]:
-        """Watch a directory, with all below it if it is deep; returns what was found. Raises TooMuchError.
+        """Watch a directory, with all below it if it is deep. Raises TooMuchError.
 
-        One that was asked for is watched whatever is in it.
+        One that was asked for is watched whatever is in it; of one that was met, what is in it is returned.
         """
         found: list[str] = []
         waiting = [root.path]
@@ -96,7 +96,8 @@ class Tree:
             if names is None or (not exempt and any(name in names for name in MARKED)):
                 self.forget(directory)
                 continue
-            found += (os.path.join(directory, name) for name in names)
+            if not asked:
+                found += (os.path.join(directory, name) for name in names)
             if root.deep:
                 waiting += self._below(directory)
         return found

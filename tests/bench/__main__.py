@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.bench.alternatives import alternatives
 from tests.bench.applications import installed
+from tests.bench.files import files
 from tests.bench.memory import memory
 from tests.bench.runs import marked, start_up, unmarked
 from tests.bench.synthetic import synthetic
@@ -23,6 +24,7 @@ from tests.bench.synthetic import synthetic
 APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {"memory": memory, "marked": marked}
 WHOLE: dict[str, Callable[[Path], None]] = {
     "synthetic": lambda _: synthetic(),
+    "files": files,
     "alternatives": alternatives,
     "unmarked": unmarked,
     "start-up": start_up,
