@@ -49,7 +49,7 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"authors", "context", "descriptors"}
+SHARED_BY_DETECTORS: Final = {"authors", "context", "descriptors", "states"}
 
 
 def modules() -> dict[str, Path]:

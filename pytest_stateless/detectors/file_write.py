@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -12,9 +11,10 @@ from pytest_stateless.audit import Change, State, Write, look
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import Author, Family, family
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.states import DELETED, MADE, describe
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.zones import SHARED_MEMORY, Zones, within
+from pytest_stateless.zones import Zones, within
 
 RULE: Final = Rule("file-write", "A file or directory outside the temporary directories was changed.")
 PATIENT: Final = False
@@ -111,7 +111,8 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     relatives = after.family.since(before.family)
     told: dict[str, Leak] = {}
     for path, writes in attempts.items():
-        if path in changes:  # the state at the last look is from before all attempts
+        if _author(path, changes.get(path, []), relatives) is not None:
+            # What was there at the last look was there before all attempts, also those that nobody told of.
             writes[0] = writes[0]._replace(before=changes[path][0].before)
         what = describe(writes, now[path], after.sources)
         if what:
@@ -173,8 +174,9 @@ def _unannounced(
 
 
 def _author(path: str, changes: list[Change], relatives: Family) -> Author | None:
+    """Who changed a path, if it was changed and need have been ours."""
     owns = {change.own for change in changes}
-    return relatives.author(path, next((own for own in (True, None) if own in owns), False))
+    return relatives.author(path, next((own for own in (True, None) if own in owns), False)) if owns else None
 
 
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
@@ -183,7 +185,7 @@ _COMPANIONS: Final = ("-journal", "-wal", "-shm")
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
     """Whether what was told of something below says it already: a directory made for a file, or gone with it."""
-    comes_with = told[path].message.startswith((_MADE, _DELETED))
+    comes_with = told[path].message.startswith((MADE, DELETED))
     return comes_with and any(other != path and within(other, path) for other in told)
 
 
@@ -201,64 +203,3 @@ def _leak(path: str, what: str, place: Place | None, sources: Sources) -> Leak:
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
     size = f", {after[0] - before[0]:+d} bytes" if after[0] != before[0] else ""
     return f"modified through a descriptor opened before{size}"
-
-
-def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
-    """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
-    before = None if _makes_shared_memory(writes[0]) else writes[0].before
-    last = writes[-1]
-    if before is None:
-        return "" if now is None else _created(last, now, sources)
-    if now is None:
-        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else _DELETED
-    differences = list(_differences(before, now, {write.operation for write in writes}))
-    if differences and last.operation == "rename-to":
-        return f"replaced by {sources.relative(last.other)}"
-    return ", ".join(differences)
-
-
-def _created(last: Write, now: State, sources: Sources) -> str:
-    if last.operation == "rename-to":
-        return f"renamed from {sources.relative(last.other)}"
-    if last.operation == "link":
-        return f"created (hard link to {sources.relative(last.other)})"
-    return _KINDS.get(stat.S_IFMT(now.mode), "created")
-
-
-def _makes_shared_memory(write: Write) -> bool:
-    """No event tells of ``shm_open``: the first that is seen is that the memory, still empty, gets its length."""
-    fresh = write.before is not None and write.before.size == 0
-    return fresh and write.operation == "truncate" and within(write.path, SHARED_MEMORY)
-
-
-_MADE: Final = "created (directory)"
-_DELETED: Final = "deleted"
-_KINDS: Final = {
-    stat.S_IFDIR: _MADE,
-    stat.S_IFLNK: "created (symbolic link)",
-    stat.S_IFSOCK: "created (socket)",
-    stat.S_IFIFO: "created (fifo)",
-    stat.S_IFCHR: "created (device)",
-    stat.S_IFBLK: "created (device)",
-}
-
-
-def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:
-    if stat.S_IFMT(before.mode) != stat.S_IFMT(now.mode):
-        yield "replaced"
-        return
-    contents = not stat.S_ISDIR(now.mode)  # a directory's own time tells of what lies in it
-    if contents and (before.device, before.inode) != (now.device, now.inode):
-        yield "replaced"
-    elif contents and now.size == 0 < before.size:
-        yield "truncated"
-    elif contents and before.size != now.size:
-        yield "modified"
-    elif before.modified != now.modified and (contents or "utime" in operations):
-        yield "modified" if operations - {"utime"} else "time of modification changed"
-    if stat.S_IMODE(before.mode) != stat.S_IMODE(now.mode):
-        yield f"mode changed to {stat.S_IMODE(now.mode):04o}, was {stat.S_IMODE(before.mode):04o}"
-    if (before.user, before.group) != (now.user, now.group):
-        yield f"owner changed to {now.user}:{now.group}, was {before.user}:{before.group}"
-    if "setxattr" in operations and before.changed != now.changed:
-        yield "extended attributes changed"

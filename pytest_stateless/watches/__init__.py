@@ -46,7 +46,7 @@ class Watches:
         self._ended = False
 
     def look(self) -> list[Change]:
-        """What changed since the last look; nothing the first time, and nothing in a forked child."""
+        """What changed since the last look; nothing the first time, also that in a forked child."""
         if self._ended:
             return []
         with self._lock:
@@ -57,10 +57,9 @@ class Watches:
                 return []
 
     def _look(self) -> list[Change]:
-        if self._tree is None or self._inotify is None:
+        if self._tree is None or self._inotify is None or self._inotify.is_inherited:
+            self._shut()  # a forked child has queues of its own
             self._start()
-            return []
-        if self._inotify.is_inherited:
             return []
         if not self._inotify.is_here:
             return self._start_anew()
@@ -105,7 +104,7 @@ class Watches:
 
     def _shut(self) -> None:
         for queue in (self._inotify, self._fanotify):
-            if queue is not None and not queue.is_inherited:
+            if queue is not None:
                 queue.close()
         self._inotify = self._fanotify = None
 

@@ -52,7 +52,11 @@ def roots_of(root: str, cwd: str, named: Iterable[str], environ: Mapping[str, st
     """The root directory, the working directory, what the user named, and where programs keep a user's things."""
     home = environ.get("HOME", "")
     shallow_cwd = within(root, cwd) or cwd == os.path.realpath(home)
-    found = [Root(root, True), *(Root(path, True) for path in named), Root(cwd, not shallow_cwd)]
+    found = [
+        Root(root, True),
+        *(Root(path, True) for path in named),
+        Root(cwd, not shallow_cwd, not shallow_cwd),
+    ]
     if os.path.isabs(home):
         found.append(Root(home, False, False))
         found += (Root(environ.get(name) or f"{home}/{below}", False, False) for name, below in _HOMES)

@@ -28,8 +28,10 @@ HOMES = [
     [
         pytest.param("/srv/shop", "/srv/shop", [], {}, [SHOP, SHM], id="no-home"),
         pytest.param("/srv/shop", "/srv/shop/a", [], {}, [SHOP, SHM], id="below-the-root"),
-        pytest.param("/srv/shop", "/srv", [], {}, [SHOP, Root("/srv", False), SHM], id="above-the-root"),
-        pytest.param("/srv/shop", "/", [], {}, [SHOP, Root("/", False), SHM], id="at-the-top"),
+        pytest.param(
+            "/srv/shop", "/srv", [], {}, [SHOP, Root("/srv", False, False), SHM], id="above-the-root"
+        ),
+        pytest.param("/srv/shop", "/", [], {}, [SHOP, Root("/", False, False), SHM], id="at-the-top"),
         pytest.param(
             "/srv/shop", "/srv/other", [], {}, [SHOP, Root("/srv/other", True), SHM], id="elsewhere"
         ),
@@ -39,7 +41,7 @@ HOMES = [
             "/home/bob",
             [],
             {"HOME": "/home/bob"},
-            [SHOP, Root("/home/bob", False), *HOMES[1:]],
+            [SHOP, Root("/home/bob", False, False), *HOMES[1:]],
             id="at-home",
         ),
         pytest.param("/srv/shop", "/srv/shop", [], {"HOME": "relative"}, [SHOP, SHM], id="home-is-no-path"),

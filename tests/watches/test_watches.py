@@ -324,13 +324,15 @@ def test_a_forked_child_leaves_the_queue_to_its_parent(watched: Watched) -> None
 
     def child() -> None:
         assert watched.see() == []
+        write("d/a")(watched.root)
+        assert watched.see() == [("modify", "d/a")]
         watched.watches.close()
 
     forked: Any = multiprocessing.get_context("fork").Process(target=child)
     forked.start()
     forked.join()
     assert forked.exitcode == 0
-    assert watched.see() == [("modify", "a")]
+    assert watched.see() == [("modify", "a"), ("modify", "d/a")]
 
 
 def test_nothing_is_seen_after_the_end(watched: Watched) -> None:
