@@ -57,8 +57,8 @@ def make_watches(settings: Settings, zones: Zones) -> Watches | None:
 
 
 def _is_alone(config: pytest.Config) -> bool:
-    """Whether this is not one of several of xdist's workers."""
-    return bool(getattr(config, "workerinput", {}).get("workercount", 1) == 1)
+    """Whether this is none of xdist's workers: beside a worker there is at least the controller, which writes too."""
+    return not hasattr(config, "workerinput")
 
 
 def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:

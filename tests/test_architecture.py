@@ -49,7 +49,7 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"authors", "context", "descriptors", "states"}
+SHARED_BY_DETECTORS: Final = {"authors", "context", "descriptors", "states", "strangers"}
 
 
 def modules() -> dict[str, Path]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.audit import Recording, Spawn
+from pytest_stateless.audit import Change, Spawn
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.source import Place
 from pytest_stateless.zones import within
@@ -44,9 +46,12 @@ class Family(NamedTuple):
     living: bool = False
     """Whether children are alive. Asked for only where it matters."""
     alone: bool = True
-    """Whether no other worker runs tests of this run."""
+    """Whether no other process takes part in this run of the tests."""
     ours: tuple[str, ...] = ()
     """Directories that are the project's. Elsewhere, other programs come and go."""
+
+    strangers: frozenset[str] = frozenset()
+    """Changed files that programs write which are none of ours."""
 
     def since(self, before: Family) -> Family:
         """With the children alone that were asked for after an earlier moment."""
@@ -63,6 +68,8 @@ class Family(NamedTuple):
         """
         if own:
             return Author(NATIVE)
+        if path in self.strangers:
+            return None
         name = os.path.basename(path)
         naming = [spawn for spawn in self.spawns if _names(spawn.command, name)]
         among_ours = any(within(path, directory) for directory in self.ours)
@@ -71,9 +78,14 @@ class Family(NamedTuple):
         return Author(NATIVE) if own is None and self.alone and among_ours else None
 
 
-def family(recording: Recording, alone: bool, ours: tuple[str, ...], ask: bool) -> Family:
-    """What is known now; who is alive only if ``ask``."""
-    return Family(tuple(recording.spawns), _reaped(), ask and _any_alive(), alone, ours)
+def family(context: Context, changes: Sequence[Change] = ()) -> Family:
+    """What is known now. Who is alive, and what strangers write, only where something changed."""
+    spawns, alone = tuple(context.recording.spawns), context.alone
+    unclear = {change.path for change in changes if not change.own}
+    strangers: frozenset[str] = frozenset()
+    if unclear and alone and context.watches is not None:
+        strangers = written_by_strangers(unclear, context.watches.began)
+    return Family(spawns, _reaped(), bool(unclear) and _any_alive(), alone, context.ours, strangers)
 
 
 def _usage() -> Callable[[], Any] | None:

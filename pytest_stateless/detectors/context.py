@@ -33,7 +33,7 @@ class Context:
     watched: tuple[str, ...] = ()
     """Absolute, resolved directories that are watched as the root directory is."""
     alone: bool = True
-    """Whether no other worker runs tests of this run."""
+    """Whether no other process takes part in this run of the tests."""
 
     @property
     def zones(self) -> Zones:

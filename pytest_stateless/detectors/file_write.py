@@ -63,7 +63,7 @@ def capture(context: Context) -> Writes:
         resolved = os.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, look(path)
-    relatives = family(recording, context.alone, context.ours, ask=bool(changes))
+    relatives = family(context, changes)
     held = _held_files()
     return Writes(attempts, now, held, zones, context.sources, changes=changes, family=relatives)
 
@@ -72,7 +72,7 @@ def carry(end: Writes, context: Context) -> Writes:
     """As the contract says."""
     _see(context)
     changes = tuple(context.recording.changes)
-    relatives = family(context.recording, context.alone, context.ours, ask=False)
+    relatives = family(context)
     return Writes((), {}, end.held, end.zones, end.sources, changes=changes, family=relatives)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -27,6 +28,13 @@ class _Real:
 
     listxattr = getattr(os, "listxattr", None)
     lock = staticmethod(threading.Lock)
+    clock_gettime = getattr(time, "clock_gettime", None)
+
+    @staticmethod
+    def since_boot() -> float:
+        if _Real.clock_gettime is None:
+            return 0.0
+        return float(_Real.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 class Watches:
@@ -36,6 +44,8 @@ class Watches:
         self.ours = tuple(root.path for root in roots if root.ours)
         """The directories that are the project's."""
         self._roots = roots
+        self.began = 0.0
+        """When they were first set up, in seconds since the system started."""
         self.notices: list[str] = []
         """Why less is seen than could be; for the end of the run."""
         self._zones = zones
@@ -79,6 +89,7 @@ class Watches:
     # ------------------------------------------------------------------------------------ beginning and end
 
     def _start(self) -> None:
+        self.began = self.began or _Real.since_boot()
         try:
             self._inotify = Inotify()
         except OSError as error:

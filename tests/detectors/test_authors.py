@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_stateless.audit import Recording, Spawn
-from pytest_stateless.detectors import authors
+from pytest_stateless.audit import Change, Spawn
+from pytest_stateless.detectors import Context, authors
 from pytest_stateless.detectors.authors import NATIVE, Author, Family, family
 from pytest_stateless.leak import Owner
-from pytest_stateless.source import Place, Sources
+from pytest_stateless.source import Place
+
+Look = Callable[..., Family]
 
 HERE = Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False)
 THERE = HERE._replace(line=9)
@@ -34,6 +36,20 @@ HOME = "/home/bob/b.txt"
         pytest.param(CROWD, FILE, True, Author(NATIVE), id="own-among-workers"),
         pytest.param(ALONE, HOME, True, Author(NATIVE), id="own-at-home"),
         pytest.param(ALONE, FILE, False, None, id="a-stranger"),
+        pytest.param(
+            ALONE._replace(spawns=(CP,), living=True, strangers=frozenset({FILE})),
+            FILE,
+            False,
+            None,
+            id="what-a-stranger-holds-open",
+        ),
+        pytest.param(
+            ALONE._replace(strangers=frozenset({FILE})),
+            FILE,
+            True,
+            Author(NATIVE),
+            id="own-beside-a-stranger",
+        ),
         pytest.param(ALONE, FILE, None, Author(NATIVE), id="who-is-not-known-and-alone"),
         pytest.param(CROWD, FILE, None, None, id="who-is-not-known-among-workers"),
         pytest.param(ALONE, HOME, None, None, id="who-is-not-known-at-home"),
@@ -103,11 +119,18 @@ def test_only_the_children_of_a_window_count() -> None:
     assert Family((LS,), reaped=5, living=True).since(before).living
 
 
-def look(ask: bool = True) -> Family:
-    return family(Recording(Sources("/srv/shop")), True, (), ask)
+CHANGE = Change("modify", FILE, "", None, False)
 
 
-def test_a_child_that_was_waited_for_is_noticed() -> None:
+@pytest.fixture
+def look(context: Context) -> Callable[..., Family]:
+    def looking(ask: bool = True) -> Family:
+        return family(context, [CHANGE] if ask else [])
+
+    return looking
+
+
+def test_a_child_that_was_waited_for_is_noticed(look: Look) -> None:
     before = look(ask=False)
     assert not look(ask=False).since(before).living
     os.waitpid(os.posix_spawn(sys.executable, ["python", "-c", ""], {}), 0)
@@ -115,7 +138,7 @@ def test_a_child_that_was_waited_for_is_noticed() -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="children are listed on Linux")
-def test_a_child_that_is_alive_is_noticed_whichever_thread_started_it() -> None:
+def test_a_child_that_is_alive_is_noticed_whichever_thread_started_it(look: Look) -> None:
     started = threading.Event()
     done = threading.Event()
 
@@ -136,7 +159,7 @@ def test_a_child_that_is_alive_is_noticed_whichever_thread_started_it() -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="children are listed on Linux")
-def test_the_child_that_only_tracks_resources_does_not_count() -> None:
+def test_the_child_that_only_tracks_resources_does_not_count(look: Look) -> None:
     from multiprocessing import resource_tracker
 
     resource_tracker.ensure_running()
@@ -156,7 +179,7 @@ def fail(*_: object) -> list[str]:
     ],
 )
 def test_a_system_that_does_not_tell_is_no_error(
-    breaking: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    breaking: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch, look: Look
 ) -> None:
     breaking(monkeypatch)
     assert not look().living

@@ -125,3 +125,29 @@ def test_siblings_are_not_blamed(project: Project) -> None:
         "test_writing.py::test_a": sorted(f"w{n}" for n in range(40)),
         "test_native.py::test_a": ["made"],
     }
+
+
+def test_who_keeps_the_output_in_the_project_is_not_one_of_the_test_s_children(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        HEAD
+        + """
+def test_a():
+    os.write(2, b"x")
+    for n in range(20): sh("true"); time.sleep(0.01)
+""",
+    )
+    project.write(
+        "run.py",
+        """
+        import subprocess, sys
+        with open("log.txt", "w") as out:
+            command = [sys.executable, "-m", "pytest", "-s", "--stateless", "--stateless-report=json:leaks.json"]
+            writer = subprocess.Popen(["sh", "-c", "while echo x; do sleep 0.01; done"], stdout=out)
+            sys.exit(subprocess.run(command).returncode or writer.kill())
+        """,
+    )
+    result = project._pytester.run(sys.executable, "run.py", timeout=120)
+    assert result.ret == 0
+    assert project.report()["tests"] == []
+    assert project.path.joinpath("log.txt").stat().st_size > 0
