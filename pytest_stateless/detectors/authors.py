@@ -80,12 +80,23 @@ class Family(NamedTuple):
 
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
     """What is known now. Who is alive, and what strangers write, only where something changed."""
-    spawns, alone = tuple(context.recording.spawns), context.alone
-    unclear = {change.path for change in changes if not change.own}
-    strangers: frozenset[str] = frozenset()
-    if unclear and alone and context.watches is not None:
-        strangers = written_by_strangers(unclear, context.watches.began)
-    return Family(spawns, _reaped(), bool(unclear) and _any_alive(), alone, context.ours, strangers)
+    known = Family(tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours)
+    unclear = [change for change in changes if not change.own]
+    if not unclear:
+        return known
+    known = known._replace(living=_any_alive())
+    has_children = known.spawns or known.living or known.reaped
+    if known.alone and (has_children or any(change.own is None for change in unclear)):
+        known = known._replace(strangers=_strangers(context, {change.path for change in unclear}))
+    return known
+
+
+def _strangers(context: Context, paths: set[str]) -> frozenset[str]:
+    """Those of strangers among paths that ours might be blamed for: a search of milliseconds, once for each."""
+    unknown = paths - context.strangers
+    if unknown and context.watches is not None:
+        context.strangers |= written_by_strangers(unknown, context.watches.began)
+    return frozenset(context.strangers & paths)
 
 
 def _usage() -> Callable[[], Any] | None:

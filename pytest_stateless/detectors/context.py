@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_stateless.audit import Recording
@@ -34,6 +34,9 @@ class Context:
     """Absolute, resolved directories that are watched as the root directory is."""
     alone: bool = True
     """Whether no other process takes part in this run of the tests."""
+
+    strangers: set[str] = field(default_factory=set)
+    """Files that were found to be written by programs that are none of ours."""
 
     @property
     def zones(self) -> Zones:

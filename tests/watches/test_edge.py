@@ -23,6 +23,13 @@ def sh(command): subprocess.run(["sh", "-c", command], check=True)
 """
 
 
+NOBODY_KNOWN = """
+import pytest_stateless.watches
+def refuse(): raise OSError("no fanotify")
+pytest_stateless.watches.Fanotify = refuse
+"""
+
+
 def test_a_child_is_told_with_the_line_that_started_it(project: Project) -> None:
     project.write("test_shop.py", HEAD + "def test_a(): sh('echo x > receipt.txt')\n")
     project.run("--stateless", "--stateless-report=json:leaks.json")
@@ -127,16 +134,19 @@ def test_siblings_are_not_blamed(project: Project) -> None:
     }
 
 
-def test_who_keeps_the_output_in_the_project_is_not_one_of_the_test_s_children(project: Project) -> None:
-    project.write(
-        "test_shop.py",
-        HEAD
-        + """
-def test_a():
-    os.write(2, b"x")
-    for n in range(20): sh("true"); time.sleep(0.01)
-""",
-    )
+@pytest.mark.parametrize(
+    ("conftest", "act"),
+    [
+        pytest.param("", 'sh("true")', id="with-children"),
+        pytest.param(NOBODY_KNOWN, "pass", id="who-is-not-known"),
+        pytest.param(NOBODY_KNOWN, 'sh("true")', id="with-children-and-who-is-not-known"),
+    ],
+)
+def test_who_keeps_the_output_in_the_project_is_not_taken_for_the_test(
+    conftest: str, act: str, project: Project
+) -> None:
+    project.write("conftest.py", conftest)
+    project.write("test_shop.py", f"{HEAD}\ndef test_a():\n    for n in range(20): {act}; time.sleep(0.01)\n")
     project.write(
         "run.py",
         """
