@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.detectors import Detector, file_write
+from pytest_stateless import watches
+from pytest_stateless.detectors import Context, Detector, file_write
 from pytest_stateless.leak import Leak
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
@@ -237,6 +238,18 @@ NATIVE_CODE: dict[str, Row] = {
     "sqlite-attach": Row(statements("attach '{root}/a' as other", "create table other.t (x)"), {"a": NATIVE}),
     "sqlite-vacuum-into": Row(statements("create table t (x)", "vacuum into '{root}/a'"), {"a": NATIVE}),
 }
+
+
+@pytest.fixture(params=[True, False], ids=["who-is-told", "who-is-not-told"])
+def context(context: Context, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """With fanotify, which tells this process from others, and without."""
+    if not request.param:
+        monkeypatch.setattr(watches, "Fanotify", refuse)
+    return context
+
+
+def refuse() -> None:
+    raise PermissionError("no fanotify")
 
 
 @pytest.fixture(autouse=True)
