@@ -59,6 +59,8 @@ class Watches:
         """What changed since the last look; nothing the first time, also that in a forked child."""
         if self._ended:
             return []
+        if self._inotify is not None and self._inotify.is_inherited:
+            self._lock = _Real.lock()  # a thread that doesn't exist in a forked child may have held it
         with self._lock:
             try:
                 return self._look()
@@ -68,7 +70,7 @@ class Watches:
 
     def _look(self) -> list[Change]:
         if self._tree is None or self._inotify is None or self._inotify.is_inherited:
-            self._shut()  # a forked child has queues of its own
+            self._shut()  # a forked child sets up queues of its own
             self._start()
             return []
         if not self._inotify.is_here:

@@ -52,6 +52,8 @@ class Batch:
 
     def _lose(self, top: str) -> None:
         """It left what is watched, and took with it what lies in it."""
+        if not self._tree.is_watched(top):
+            return
         self._tree.forget(top)
         for path in [one for one in self.touched if within(one, top) and one != top]:
             del self.touched[path]

@@ -50,6 +50,10 @@ class Tree:
         """Whether every watched directory says what of its changes was of this process."""
         return self._fanotify is not None
 
+    def is_watched(self, directory: str) -> bool:
+        """Whether a directory is among the watched ones."""
+        return directory in self._watch
+
     def path_of(self, watch: int) -> str | None:
         """Where the directory of a watch is now."""
         return self._path.get(watch)
