@@ -46,6 +46,20 @@ class Write(NamedTuple):
     place: Place | None
 
 
+class Change(NamedTuple):
+    """A path in a watched directory at which something is not what it was at the last look, whoever did it."""
+
+    operation: str
+    """As in an attempt to write; ``scan`` where nobody told of it."""
+    path: str
+    other: str
+    """The other path of a rename; empty elsewhere."""
+    before: State | None
+    """What was there at the last look."""
+    own: bool | None
+    """Whether this process did it; None where the system doesn't tell."""
+
+
 class Bind(NamedTuple):
     """A socket bound to an address."""
 
@@ -252,6 +266,8 @@ class Recording:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.writes: list[Write] = []
+        self.changes: list[Change] = []
+        """Not from audit events: what was seen at each look."""
         self.binds: list[Bind] = []
         self.listens: list[Listen] = []
         self.locks: list[Lock] = []
@@ -263,6 +279,7 @@ class Recording:
     def forget(self) -> None:
         """Start anew: no window refers to what was noted."""
         self.writes.clear()
+        self.changes.clear()
         self.binds.clear()
         self.listens.clear()
         self.locks.clear()

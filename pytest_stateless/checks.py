@@ -59,8 +59,7 @@ class Checks:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
-        context = make_context(config, settings)
-        self._context = context
+        context = self._context = make_context(config, settings)
         self._windows = Windows(context, DETECTORS, grades=settings.severity)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
@@ -192,6 +191,7 @@ class Checks:
     def pytest_sessionfinish(self) -> None:
         self._windows.abandon()
         self._windows.let_go()
+        self._context.close()
 
     # ---------------------------------------------------------------------------------------- the reports
 
@@ -248,6 +248,7 @@ class Checks:
             "errors": [error.to_dict() for error in found.errors],
             "used": [[str(allowance), allowance.where] for allowance in used],
             "ports": [*run.ports, *(port_to_dict(port, item.nodeid) for port in found.ports)],
+            "notices": self._context.notices,
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
         failing = [leak for leak in found.leaks if leak.severity is Severity.ERROR]

@@ -27,6 +27,9 @@ from pytest_stateless.unwatched import (
     UNWATCHED_TYPES,
     unwatched_objects,
 )
+from pytest_stateless.watches import Watches
+from pytest_stateless.watches.roots import roots_of
+from pytest_stateless.zones import Zones
 
 
 def make_context(config: pytest.Config, settings: Settings) -> Context:
@@ -40,13 +43,27 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         )
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
-    alone = not hasattr(config, "workerinput")
-    return Context(
+    made = Context(
         *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports),
         without_items=frozenset(SEEDED) if _is_reseeded(config) else frozenset(),
-        alone=alone,
+        watched=settings.watch,
+        alone=_is_alone(config),
         streams=_streams(config),
     )
+    made.watches = make_watches(settings, made.zones)
+    return made
+
+
+def make_watches(settings: Settings, zones: Zones) -> Watches | None:
+    """What watches directories; None elsewhere than on Linux."""
+    if sys.platform != "linux":
+        return None
+    return Watches(roots_of(settings.root, os.getcwd(), settings.watch, os.environ), zones)
+
+
+def _is_alone(config: pytest.Config) -> bool:
+    """Whether this is none of xdist's workers: beside a worker there is at least the controller, which writes too."""
+    return not hasattr(config, "workerinput")
 
 
 def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: Iterable[str] = ()) -> Scope:

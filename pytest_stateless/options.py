@@ -73,6 +73,12 @@ OPTIONS: Final = (
         "DIR",
     ),
     Option(
+        "--stateless-watch",
+        "list",
+        "A further directory to watch as the root directory is, relative to it; also one below a temporary one.",
+        "DIR",
+    ),
+    Option(
         "--stateless-scope",
         "string",
         "Whose modules module-state watches: of every module of the process, or the application's only.",
@@ -122,6 +128,8 @@ class Settings(NamedTuple):
     severity: tuple[Grade, ...]
     temp: tuple[str, ...]
     """Absolute and resolved: what the user declared and the system's own."""
+    watch: tuple[str, ...]
+    """Absolute and resolved: the directories that are watched beside the root directory."""
     scope: str
     packages: tuple[str, ...]
     ports: tuple[range, ...]
@@ -161,7 +169,8 @@ def settings_of(config: pytest.Config) -> Settings:
         no_blame=bool(value["--stateless-no-blame"]),
         allow=tuple(_allowances(config)),
         severity=tuple(_grades(config)),
-        temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
+        temp=(*_directories("--stateless-temp", value, root, config), *_system_temp(config)),
+        watch=tuple(_directories("--stateless-watch", value, root, config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
         ports=tuple(_ports(text, config) for text in value["--stateless-ports"]),
@@ -265,9 +274,10 @@ def _report(text: str, config: pytest.Config) -> Report:
     return Report(form, full)
 
 
-def _declared_temp(directories: Sequence[str], root: str, config: pytest.Config) -> list[str]:
+def _directories(flag: str, value: dict[str, Any], root: str, config: pytest.Config) -> list[str]:
+    directories: Sequence[str] = value[flag]
     if "" in directories:
-        where = _place(config, "--stateless-temp", "")
+        where = _place(config, flag, "")
         raise pytest.UsageError(f"{where}: '' is no directory; write '.' to mean the root directory")
     return [os.path.realpath(os.path.join(root, os.path.expanduser(directory))) for directory in directories]
 

@@ -66,6 +66,8 @@ class Results:
         self._used: set[tuple[str, str]] = set()
         self._allowances: dict[tuple[str, str], None] = {}
         self._ports: set[OpenedPort] = set()
+        self._notices: dict[str, None] = {}
+        """Why less is seen than could be, as the workers told it: each once."""
         self._failed_writes: list[str] = []
         self._stopped = False
 
@@ -76,6 +78,7 @@ class Results:
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         self._ports.update(map(OpenedPort.from_dict, payload["ports"]))
+        self._notices.update(dict.fromkeys(payload["notices"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         failing = [leak for leak in leaks if leak.severity is Severity.ERROR]
         if failing and isinstance(report.longrepr, str):
@@ -141,6 +144,9 @@ class Results:
         lines = list(terminal.summary(session))
         if self._settings.no_fail:
             lines = [*self._unfailed(session), *lines]
+        lines += [
+            (terminal.Piece("note", {"yellow": True}), terminal.Piece(f": {one}")) for one in self._notices
+        ]
         if terminalreporter.verbosity > 0 and session.checked:
             lines += terminal.ports(session)
             lines.append((terminal.Piece(f"{session.checked} checked"),))

@@ -12,13 +12,13 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "streams", "tracer"},
+    {"leak", "streams", "tracer", "zones"},
     {"allowance"},
     {"severity"},
     {"source"},
     {"opening"},
     {"audit", "blame", "heap"},
-    {"doors", "imports", "interpreter"},
+    {"doors", "imports", "interpreter", "watches"},
     {"detectors"},
     {"twins", "unwatched"},
     {"expected"},
@@ -52,6 +52,7 @@ USES_PYTEST: Final = {
     "keys",
 }
 SHARED_BY_DETECTORS: Final = {
+    "authors",
     "child_sockets",
     "context",
     "descriptors",
@@ -59,6 +60,8 @@ SHARED_BY_DETECTORS: Final = {
     "opened",
     "owners",
     "sockets",
+    "states",
+    "strangers",
 }
 
 

@@ -385,7 +385,7 @@ def test_an_audit_hook_that_fails_is_reported_and_harms_nobody(project: Project)
             config.patch.undo()
         """,
     )
-    project.write("test_shop.py", "import os\ndef test_a():\n    os.mkdir('var')\n")
+    project.write("test_shop.py", "import os\ndef test_a(tmp_path):\n    os.mkdir(tmp_path / 'var')\n")
     result = project.run("--stateless")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(

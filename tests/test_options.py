@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,22 @@ def test_state(): CARTS["bob"] = "s3cret"
 def test_file(): Path("receipt.txt").write_text("tea")
 def test_other(): rates.LEFT = [1]
 def test_port(): socket.create_server(("", 0)).close()
+def test_elsewhere(): Path("../elsewhere/tea.txt").write_text("tea")
 """
 
 
 def _leaking(project: Project) -> list[str]:
     return sorted(
-        f"{test['nodeid'].partition('::')[2]}: {leak['rule']} {leak['subject']} {leak['message']}"
+        f"{test['nodeid'].partition('::')[2]}: {leak['rule']} {_short(project, leak)} {leak['message']}"
         for test in project.report()["tests"]
         for leak in test["leaks"]
     )
+
+
+def _short(project: Project, leak: dict[str, Any]) -> str:
+    """The subject, without what differs from run to run of a path outside the project."""
+    subject: str = leak["subject"]
+    return subject.replace(os.path.realpath(project.path.parent).replace(os.sep, "/"), "..")
 
 
 def _is_blamed(project: Project) -> bool:
@@ -43,6 +51,7 @@ def _is_blamed(project: Project) -> bool:
 
 STATE = "test_state: module-state test_shop.CARTS['bob'] added: str (6 characters)"
 FILE = "test_file: file-write receipt.txt created"
+ELSEWHERE = "test_elsewhere: file-write ../elsewhere/tea.txt created"
 OTHER = "test_other: module-state rates.LEFT added: list (1 item)"
 PORT = "test_port: unexpected-port 0.0.0.0:0 tcp, exposed on all interfaces, closed since"
 ALL = sorted([STATE, FILE, OTHER])
@@ -59,6 +68,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
         0,
     ),
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
+    "--stateless-watch": (["../elsewhere"], sorted([*ALL, ELSEWHERE]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
     "--stateless-ports": (["8000", "8010-8020"], sorted([*ALL, PORT]), 1),
@@ -101,6 +111,9 @@ def _write_shop(project: Project) -> None:
     """The shop with a dependency, installed as such."""
     project.write("test_shop.py", SHOP)
     project.write("site-packages/rates.py", "RATES = {}")
+    elsewhere = project.path.parent / "elsewhere"  # which other tests' projects lie beside, too
+    elsewhere.mkdir(exist_ok=True)
+    elsewhere.joinpath("tea.txt").unlink(missing_ok=True)
     project.write(
         "conftest.py", "import sys\nsys.path.insert(0, __file__.replace('conftest.py', 'site-packages'))\n"
     )
@@ -230,6 +243,7 @@ def test_every_option_is_in_the_help(project: Project) -> None:
             id="directory",
         ),
         pytest.param("--stateless-temp=", "--stateless-temp: '' is no directory; *", id="empty-directory"),
+        pytest.param("--stateless-watch=", "--stateless-watch: '' is no directory; *", id="nothing-watched"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_a_usage_error(argument: str, line: str, project: Project) -> None:

@@ -10,6 +10,8 @@ from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.source import Sources
+from pytest_stateless.watches import Watches
+from pytest_stateless.zones import Zones
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
 
@@ -37,12 +39,35 @@ class Context:
     last: dict[str, Any] = field(default_factory=dict)
     """What a detector saw in its last look, by its rule, where it finds out more about what is new since."""
 
-    alone: bool = True
-    """Whether no other process runs tests of this run: what is new on the machine isn't theirs."""
     streams: frozenset[tuple[int, int]] = frozenset()
     """What a test tool puts in the place of the standard streams, by device and inode."""
     failed: bool = False
     """Whether the test failed by itself, so that its traceback holds what its functions held."""
+
+    watches: Watches | None = None
+    """What sees changes in directories, whoever makes them; None where nothing does."""
+    watched: tuple[str, ...] = ()
+    """Absolute, resolved directories that are watched as the root directory is."""
+    alone: bool = True
+    """Whether no other process takes part in this run of the tests."""
+
+    strangers: set[str] = field(default_factory=set)
+    """Files that were found to be written by programs that are none of ours."""
+
+    @property
+    def zones(self) -> Zones:
+        """Which paths count."""
+        return Zones(self.sources.root, self.temp, self.watched)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Why less is seen than could be; for the end of the run."""
+        return () if self.watches is None else tuple(self.watches.notices)
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The watched directories that are the project's."""
+        return () if self.watches is None else self.watches.ours
 
     def begin_look(self) -> None:
         """From now on detectors share what they read."""
@@ -74,3 +99,8 @@ class Context:
         if self.heap is not None:
             self.heap.let_go()
             self.heap = None
+
+    def close(self) -> None:
+        """The run is over: hold nothing of the system's either."""
+        if self.watches is not None:
+            self.watches.close()

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_stateless.audit import State
+from pytest_stateless.watches import own_descriptors
 
 if TYPE_CHECKING:
     from pytest_stateless.detectors.context import Context
@@ -26,10 +27,11 @@ class _Real:
 
 
 def numbers() -> list[int]:
-    """The open descriptors; none where the system doesn't show them in a directory (Windows)."""
+    """The open descriptors but for the plugin's own; none where the system doesn't list them (Windows)."""
+    own = own_descriptors()
     for directory in _FILES:
         try:
-            return [int(name) for name in _Real.listdir(directory)]
+            return [number for number in map(int, _Real.listdir(directory)) if number not in own]
         except OSError:
             continue
     return []

@@ -8,37 +8,19 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import State, Write, look
+from pytest_stateless.audit import Change, State, Write, look
 from pytest_stateless.detectors import descriptors
+from pytest_stateless.detectors.authors import Author, Family, family
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.states import DELETED, MADE, describe
 from pytest_stateless.leak import Leak, Owner, Rule
-from pytest_stateless.source import Sources
+from pytest_stateless.source import Place, Sources
+from pytest_stateless.zones import SHARED_MEMORY, Zones, within
 
 RULE: Final = Rule("file-write", "A file or directory outside the temporary directories was changed.")
 PATIENT: Final = False
 
-_KERNEL: Final = ("/dev", "/proc", "/sys")
-_SHARED_MEMORY: Final = "/dev/shm"
 _RANDOM_NAME: Final = re.compile(r"(?<=^/dev/shm/)psm_[0-9a-f]+$")  # multiprocessing.shared_memory's
-
-
-class Zones(NamedTuple):
-    """Which paths count: the longest of these directories that a path lies in decides."""
-
-    root: str
-    temp: tuple[str, ...]
-
-    def count(self, path: str) -> bool:
-        """Whether a write at ``path`` counts: it is neither temporary nor a face of the kernel's."""
-        ruling = max((zone for zone in (self.root, *self.temp) if within(path, zone)), key=len, default="")
-        if ruling:
-            return ruling == self.root and ruling not in self.temp
-        return within(path, _SHARED_MEMORY) or not any(within(path, zone) for zone in _KERNEL)
-
-
-def within(path: str, directory: str) -> bool:
-    """Whether ``path`` is ``directory`` or lies below it."""
-    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
 class Held(NamedTuple):
@@ -50,7 +32,7 @@ class Held(NamedTuple):
 
 
 class Writes(NamedTuple):
-    """The attempts up to one moment, and what there is at their paths and behind open descriptors."""
+    """The attempts and changes up to one moment, and what there is at their paths and behind open descriptors."""
 
     attempts: tuple[Write, ...]
     now: dict[str, tuple[str, State | None]]
@@ -61,27 +43,44 @@ class Writes(NamedTuple):
     sources: Sources
     absorbed: frozenset[int] = frozenset()
     """Positions of attempts that belong to another window."""
+    changes: tuple[Change, ...] = ()
+    """What is seen in watched directories, whoever did it."""
+    absorbed_changes: frozenset[int] = frozenset()
+    family: Family = Family()
 
 
 def capture(context: Context) -> Writes:
-    """The attempts so far, with the state of each path that they name now."""
-    zones = Zones(context.sources.root, context.temp)
-    attempts = tuple(context.recording.writes)
+    """The attempts and changes so far, with the state of each path that they name now."""
+    zones = context.zones
+    recording = context.recording
+    _see(context)
+    attempts, changes = tuple(recording.writes), tuple(recording.changes)
     now: dict[str, tuple[str, State | None]] = {}
     directories: dict[str, str] = {}
-    for path in {write.path for write in attempts}:
+    for path in {write.path for write in attempts} | {change.path for change in changes}:
         directory, name = os.path.split(path)
         if directory not in directories:
             directories[directory] = os.path.realpath(directory)
         resolved = os.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, look(path)
-    return Writes(attempts, now, _held_files(context), zones, context.sources)
+    relatives = family(context, changes)
+    held = _held_files(context)
+    return Writes(attempts, now, held, zones, context.sources, changes=changes, family=relatives)
 
 
 def carry(end: Writes, context: Context) -> Writes:
     """As the contract says."""
-    return Writes((), {}, end.held, end.zones, end.sources)
+    _see(context)
+    changes = tuple(context.recording.changes)
+    relatives = family(context)
+    return Writes((), {}, end.held, end.zones, end.sources, changes=changes, family=relatives)
+
+
+def _see(context: Context) -> None:
+    """Note what changed in the watched directories."""
+    if context.watches is not None:
+        context.recording.changes += context.watches.look()
 
 
 def _held_files(context: Context) -> dict[Held, tuple[int, int]]:
@@ -98,45 +97,108 @@ def _held_files(context: Context) -> dict[Held, tuple[int, int]]:
 
 def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
     """As the contract says."""
-    positions = range(len(start.attempts), len(end.attempts))
-    changed = {file: now for file, now in end.held.items() if start.held.get(file) != now}
-    return before._replace(absorbed=before.absorbed | set(positions), held={**before.held, **changed})
+    attempts = range(len(start.attempts), len(end.attempts))
+    changes = range(len(start.changes), len(end.changes))
+    held = {file: now for file, now in end.held.items() if start.held.get(file) != now}
+    return before._replace(
+        absorbed=before.absorbed | set(attempts),
+        absorbed_changes=before.absorbed_changes | set(changes),
+        held={**before.held, **held},
+    )
 
 
 def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     """One leak for each path that differs from what it was before the first attempt."""
-    attempts: dict[str, list[Write]] = {}
-    now: dict[str, State | None] = {}
-    for position, write in enumerate(after.attempts):
-        if position >= len(before.attempts) and position not in before.absorbed and write.path in after.now:
-            path, now[path] = after.now[write.path]
-            attempts.setdefault(path, []).append(write)
+    now = dict(after.now.values())
+    attempts, changes = _attempts(before, after), _changes(before, after)
+    relatives = after.family.since(before.family)
     told: dict[str, Leak] = {}
     for path, writes in attempts.items():
+        if _author(path, changes.get(path, []), relatives) is not None:
+            # What was there at the last look was there before all attempts, also those that nobody told of.
+            writes[0] = writes[0]._replace(before=changes[path][0].before)
         what = describe(writes, now[path], after.sources)
         if what:
-            told[path] = _leak(path, what, writes, after.sources)
+            told[path] = _leak(path, what, _first_place(writes), after.sources)
     for file, state in after.held.items():
-        was = before.held.get(file)
-        if was is not None and was != state and file.path not in told and after.zones.count(file.path):
-            told[file.path] = _leak(file.path, _grown(was, state), [], after.sources)
+        was, path = before.held.get(file), file.path
+        if was is None or was == state or path in told or not after.zones.count(path):
+            continue
+        if path not in changes or _author(path, changes[path], relatives) is not None:
+            told[path] = _leak(path, _grown(was, state), None, after.sources)
+    for path in changes.keys() - attempts.keys() - told.keys():
+        leak = _unannounced(path, changes[path], now[path], attempts, after, relatives)
+        if leak is not None:
+            told[path] = leak
     yield from (told[path] for path in sorted(told) if not _is_told_below(path, told))
+
+
+def _attempts(before: Writes, after: Writes) -> dict[str, list[Write]]:
+    """The window's own attempts, by the path that they come to."""
+    found: dict[str, list[Write]] = {}
+    for position, write in enumerate(after.attempts):
+        if position >= len(before.attempts) and position not in before.absorbed and write.path in after.now:
+            found.setdefault(after.now[write.path][0], []).append(write)
+    return found
+
+
+def _changes(before: Writes, after: Writes) -> dict[str, list[Change]]:
+    """The window's own changes, by their path."""
+    found: dict[str, list[Change]] = {}
+    for position, change in enumerate(after.changes):
+        own = position >= len(before.changes) and position not in before.absorbed_changes
+        if own and change.path in after.now:
+            found.setdefault(after.now[change.path][0], []).append(change)
+    return found
+
+
+def _first_place(writes: list[Write]) -> Place | None:
+    return next((write.place for write in writes if write.place is not None), None)
+
+
+def _unannounced(
+    path: str,
+    changes: list[Change],
+    now: State | None,
+    attempts: Mapping[str, list[Write]],
+    after: Writes,
+    relatives: Family,
+) -> Leak | None:
+    """What no event of Python's told of, if it is there to stay and was ours."""
+    writes = [Write(one.operation, path, one.other, one.before, None) for one in changes]
+    what = describe(writes, now, after.sources)
+    if not what:
+        return None
+    database = next((path[: -len(end)] for end in _COMPANIONS if path.endswith(end)), "")
+    if database in attempts:
+        return _leak(path, what, _first_place(attempts[database]), after.sources)
+    author = _author(path, changes, relatives)
+    return None if author is None else _leak(path, f"{what} {author.name}", author.place, after.sources)
+
+
+def _author(path: str, changes: list[Change], relatives: Family) -> Author | None:
+    """Who changed a path, if it was changed and need have been ours."""
+    owns = {change.own for change in changes}
+    return relatives.author(path, next((own for own in (True, None) if own in owns), False)) if owns else None
+
+
+_COMPANIONS: Final = ("-journal", "-wal", "-shm")
+"""Of SQLite, which opens them itself. https://www.sqlite.org/tempfiles.html"""
 
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
     """Whether what was told of something below says it already: a directory made for a file, or gone with it."""
-    comes_with = told[path].message in (_MADE, _DELETED)
+    comes_with = told[path].message.startswith((MADE, DELETED))
     return comes_with and any(other != path and within(other, path) for other in told)
 
 
-def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
-    place = next((write.place for write in writes if write.place is not None), None)
+def _leak(path: str, what: str, place: Place | None, sources: Sources) -> Leak:
     traits = set()
     if place is not None and place.by_tool:
         traits.add("by-tool")
     if place is not None and place.importing:
         traits.add("by-import")
-    if what == "created" and os.path.dirname(path) == _SHARED_MEMORY:
+    if what == "created" and os.path.dirname(path) == SHARED_MEMORY:
         traits.add("memory-made")
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
@@ -146,64 +208,3 @@ def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
     size = f", {after[0] - before[0]:+d} bytes" if after[0] != before[0] else ""
     return f"modified through a descriptor opened before{size}"
-
-
-def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
-    """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
-    before = None if _makes_shared_memory(writes[0]) else writes[0].before
-    last = writes[-1]
-    if before is None:
-        return "" if now is None else _created(last, now, sources)
-    if now is None:
-        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else _DELETED
-    differences = list(_differences(before, now, {write.operation for write in writes}))
-    if differences and last.operation == "rename-to":
-        return f"replaced by {sources.relative(last.other)}"
-    return ", ".join(differences)
-
-
-def _created(last: Write, now: State, sources: Sources) -> str:
-    if last.operation == "rename-to":
-        return f"renamed from {sources.relative(last.other)}"
-    if last.operation == "link":
-        return f"created (hard link to {sources.relative(last.other)})"
-    return _KINDS.get(stat.S_IFMT(now.mode), "created")
-
-
-def _makes_shared_memory(write: Write) -> bool:
-    """No event tells of ``shm_open``: the first that is seen is that the memory, still empty, gets its length."""
-    fresh = write.before is not None and write.before.size == 0
-    return fresh and write.operation == "truncate" and within(write.path, _SHARED_MEMORY)
-
-
-_MADE: Final = "created (directory)"
-_DELETED: Final = "deleted"
-_KINDS: Final = {
-    stat.S_IFDIR: _MADE,
-    stat.S_IFLNK: "created (symbolic link)",
-    stat.S_IFSOCK: "created (socket)",
-    stat.S_IFIFO: "created (fifo)",
-    stat.S_IFCHR: "created (device)",
-    stat.S_IFBLK: "created (device)",
-}
-
-
-def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:
-    if stat.S_IFMT(before.mode) != stat.S_IFMT(now.mode):
-        yield "replaced"
-        return
-    contents = not stat.S_ISDIR(now.mode)  # a directory's own time tells of what lies in it
-    if contents and (before.device, before.inode) != (now.device, now.inode):
-        yield "replaced"
-    elif contents and now.size == 0 < before.size:
-        yield "truncated"
-    elif contents and before.size != now.size:
-        yield "modified"
-    elif before.modified != now.modified and (contents or "utime" in operations):
-        yield "modified" if operations - {"utime"} else "time of modification changed"
-    if stat.S_IMODE(before.mode) != stat.S_IMODE(now.mode):
-        yield f"mode changed to {stat.S_IMODE(now.mode):04o}, was {stat.S_IMODE(before.mode):04o}"
-    if (before.user, before.group) != (now.user, now.group):
-        yield f"owner changed to {now.user}:{now.group}, was {before.user}:{before.group}"
-    if "setxattr" in operations and before.changed != now.changed:
-        yield "extended attributes changed"

@@ -17,6 +17,7 @@ from typing import Any
 from tests.bench.alternatives import alternatives
 from tests.bench.applications import installed
 from tests.bench.detectors import detectors
+from tests.bench.files import files
 from tests.bench.memory import memory
 from tests.bench.runs import marked, start_up, unmarked
 from tests.bench.synthetic import synthetic
@@ -25,6 +26,7 @@ APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {"memory": memory, "
 WHOLE: dict[str, Callable[[Path], None]] = {
     "detectors": detectors,
     "synthetic": lambda _: synthetic(),
+    "files": files,
     "alternatives": alternatives,
     "unmarked": unmarked,
     "start-up": start_up,

@@ -17,6 +17,8 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
 from pytest_stateless.source import Sources
 from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
+from pytest_stateless.watches import Watches
+from pytest_stateless.watches.roots import Root
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def context(project: Path) -> Context:
+def context(project: Path) -> Iterator[Context]:
     """What detectors look through, with the directories around the project and ``tmp`` in it as temporary ones."""
     sources = Sources(str(project), tools=frozenset(TOOL_PACKAGES))
     temp = (str(project.parent), str(project / "tmp"))
@@ -38,7 +40,11 @@ def context(project: Path) -> Context:
         without_objects=unwatched_objects(),
     )
     ports = (range(8000, 8011),)
-    return Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope), ports=ports)
+    made = Context(sources, Recording(sources), temp, lambda: Heap(sys.modules, scope), ports=ports)
+    if sys.platform == "linux":
+        made.watches = Watches([Root(str(project), True)], made.zones)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -6,10 +6,13 @@ import stat
 
 import pytest
 
-from pytest_stateless.audit import State, Write
-from pytest_stateless.detectors.file_write import Held, Writes, Zones, absorb, compare, describe, within
+from pytest_stateless.audit import Change, Spawn, State, Write
+from pytest_stateless.detectors.authors import Family
+from pytest_stateless.detectors.file_write import Held, Writes, absorb, compare
+from pytest_stateless.detectors.states import describe
 from pytest_stateless.leak import Origin, Owner
 from pytest_stateless.source import Place, Sources
+from pytest_stateless.zones import Zones, within
 
 SOURCES = Sources("/srv/shop")
 FILE = State(1, 10, stat.S_IFREG | 0o644, 1000, 1000, 5, 100, 100)
@@ -363,3 +366,138 @@ def test_the_first_attempt_with_a_place_is_to_blame(
     attempts += [write("open", None)._replace(place=later)] * (place is not None)
     (leak,) = compare(NOTHING, seen(attempts, {"/srv/shop/a": FILE}))
     assert (leak.origin, leak.owner, leak.traits) == (origin, owner, traits)
+
+
+# ------------------------------------------------------------------------- what is seen whoever does it
+
+PLACE = Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False)
+CHILD = Family((Spawn("make", PLACE),), ours=("/srv/shop",))
+STRANGERS = Family(ours=("/srv/shop",), alone=False)
+
+
+def change(
+    path: str, before: State | None, own: bool | None = True, operation: str = "modify", other: str = ""
+) -> Change:
+    return Change(operation, path, other, before, own)
+
+
+def noticed(
+    changes: list[Change],
+    now: dict[str, State | None],
+    attempts: list[Write] | None = None,
+    known: Family = STRANGERS,
+    held: dict[Held, tuple[int, int]] | None = None,
+) -> Writes:
+    return seen(attempts or [], now, held)._replace(changes=tuple(changes), family=known)
+
+
+A, B = "/srv/shop/a", "/srv/shop/b"
+
+
+@pytest.mark.parametrize(
+    ("after", "told_of"),
+    [
+        pytest.param(
+            noticed([change(A, None)], {A: FILE}),
+            [("a", "created by native code during this test", None)],
+            id="native-code",
+        ),
+        pytest.param(
+            noticed([change(A, FILE, False)], {A: None}, known=CHILD),
+            [("a", "deleted by a child process (make)", 3)],
+            id="a-child-with-the-line-that-started-it",
+        ),
+        pytest.param(noticed([change(A, None, False)], {A: FILE}), [], id="a-stranger"),
+        pytest.param(noticed([change(A, None, None)], {A: FILE}), [], id="nobody-knows-among-workers"),
+        pytest.param(
+            noticed([change(A, None, False), change(A, FILE, True)], {A: FILE._replace(size=9)}),
+            [("a", "created by native code during this test", None)],
+            id="ours-and-a-stranger's",
+        ),
+        pytest.param(
+            noticed([change(A, None)], {A: FILE}, [write("open", None, A)._replace(place=PLACE)]),
+            [("a", "created", 3)],
+            id="announced-is-told-once-with-its-line",
+        ),
+        pytest.param(
+            noticed([change(A, None)], {A: FILE}, [write("open", FILE, A)._replace(place=PLACE)]),
+            [("a", "created", 3)],
+            id="made-before-the-first-attempt",
+        ),
+        pytest.param(
+            noticed([change(A, None, False)], {A: FILE}, [write("mkdir", FILE, A)]),
+            [],
+            id="an-attempt-at-what-a-stranger-had-made",
+        ),
+        pytest.param(noticed([change(A, None)], {A: None}), [], id="created-and-deleted"),
+        pytest.param(
+            noticed([change(A, FILE, operation="utime")], {A: FILE._replace(changed=101)}), [], id="and-back"
+        ),
+        pytest.param(
+            noticed([change(A, FILE, operation="setxattr")], {A: FILE._replace(changed=101)}),
+            [("a", "extended attributes changed by native code during this test", None)],
+            id="extended-attributes",
+        ),
+        pytest.param(
+            noticed(
+                [
+                    change(A, FILE, operation="rename-from", other=B),
+                    change(B, None, operation="rename-to", other=A),
+                ],
+                {A: None, B: FILE},
+            ),
+            [
+                ("a", "renamed to b by native code during this test", None),
+                ("b", "renamed from a by native code during this test", None),
+            ],
+            id="rename",
+        ),
+        pytest.param(
+            noticed(
+                [change(f"{A}-wal", None)],
+                {A: FILE, f"{A}-wal": FILE},
+                [write("open", FILE, A)._replace(place=PLACE)],
+            ),
+            [("a-wal", "created", 3)],
+            id="what-sqlite-writes-beside-a-database-is-of-who-opened-it",
+        ),
+        pytest.param(
+            noticed(
+                [change("/srv/shop/d", None), change("/srv/shop/d/a", None)],
+                {"/srv/shop/d": DIRECTORY, "/srv/shop/d/a": FILE},
+            ),
+            [("d/a", "created by native code during this test", None)],
+            id="a-directory-made-for-a-file",
+        ),
+        pytest.param(noticed([change("/tmp/a", None)], {}), [], id="temporary"),
+    ],
+)
+def test_what_is_seen_and_what_is_announced_come_together(
+    after: Writes, told_of: list[tuple[str, str, int | None]]
+) -> None:
+    leaks = list(compare(seen([]), after))
+    assert [(leak.subject, leak.message, leak.origin and leak.origin.line) for leak in leaks] == told_of
+
+
+def test_changes_from_before_the_window_and_absorbed_ones_do_not_count() -> None:
+    changes = [change("/srv/shop/a", None), change("/srv/shop/b", None), change("/srv/shop/c", None)]
+    now: dict[str, State | None] = {one.path: FILE for one in changes}
+    before, start = noticed(changes[:1], now), noticed(changes[:2], now)
+    end = noticed(changes, now)
+    assert [leak.subject for leak in compare(absorb(before, start, end), end)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("own", "known", "messages"),
+    [
+        pytest.param(True, STRANGERS, ["modified through a descriptor opened before, +3 bytes"], id="own"),
+        pytest.param(False, STRANGERS, [], id="a-stranger"),
+        pytest.param(False, CHILD, ["modified through a descriptor opened before, +3 bytes"], id="a-child"),
+    ],
+)
+def test_a_file_opened_before_is_told_once_if_it_was_ours(
+    own: bool, known: Family, messages: list[str]
+) -> None:
+    path = HELD.path
+    after = noticed([change(path, FILE, own)], {path: FILE._replace(size=8)}, [], known, {HELD: (8, 101)})
+    assert [leak.message for leak in compare(seen([], held={HELD: (5, 100)}), after)] == messages

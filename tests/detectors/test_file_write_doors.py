@@ -30,7 +30,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.detectors import Detector, file_write
+from pytest_stateless.detectors import Context, Detector, file_write
 from pytest_stateless.leak import Leak, Owner
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
@@ -377,6 +377,14 @@ def lines_of(function: Any) -> set[int]:
         lines |= {line for _, _, line in code.co_lines() if line}
         codes += [constant for constant in code.co_consts if hasattr(constant, "co_lines")]
     return lines
+
+
+@pytest.fixture(params=[True, False], ids=["watched", "unwatched"])
+def context(context: Context, request: pytest.FixtureRequest) -> Context:
+    """With and without what sees changes whoever makes them: the same is told of Python's own writes."""
+    if not request.param:
+        context.watches = None
+    return context
 
 
 @pytest.fixture(autouse=True)

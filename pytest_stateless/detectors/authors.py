@@ -1,0 +1,165 @@
+"""Who changed what no event of Python's tells of: this process without Python, a child of it, or nobody of ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.audit import Change, Spawn
+from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.strangers import written_by_strangers
+from pytest_stateless.heap.graph import module_namespace
+from pytest_stateless.source import Place
+from pytest_stateless.zones import within
+
+NATIVE: Final = "by native code during this test"
+
+
+class _Real:
+    """Held where no mock and no faked file system replaces them."""
+
+    listdir = staticmethod(os.listdir)
+    open = staticmethod(os.open)
+    read = staticmethod(os.read)
+    close = staticmethod(os.close)
+
+
+class Author(NamedTuple):
+    """Who did it."""
+
+    name: str
+    place: Place | None = None
+    """Who started it."""
+
+
+class Family(NamedTuple):
+    """What is known of this process and its children at one moment."""
+
+    spawns: tuple[Spawn, ...] = ()
+    """The children that were asked for up to then."""
+    reaped: int = 0
+    """Grows with each child that was waited for, also one that nobody announced."""
+    living: bool = False
+    """Whether children are alive. Asked for only where it matters."""
+    alone: bool = True
+    """Whether no other process takes part in this run of the tests."""
+    ours: tuple[str, ...] = ()
+    """Directories that are the project's. Elsewhere, other programs come and go."""
+
+    strangers: frozenset[str] = frozenset()
+    """Changed files that programs write which are none of ours."""
+
+    def since(self, before: Family) -> Family:
+        """With the children alone that were asked for after an earlier moment."""
+        return self._replace(
+            spawns=self.spawns[len(before.spawns) :], living=self.living or self.reaped != before.reaped
+        )
+
+    def author(self, path: str, own: bool | None) -> Author | None:
+        """Who changed a path; None where it need not have been ours.
+
+        ``own`` says whether this process did it, where the system tells. Of what others did, our children are told
+        from strangers by this: among several workers, and outside the project's directories, the child's command
+        has to name the file. Elsewhere it is enough that there is a child.
+        """
+        if own:
+            return Author(NATIVE)
+        if path in self.strangers:
+            return None
+        name = os.path.basename(path)
+        naming = [spawn for spawn in self.spawns if _names(spawn.command, name)]
+        among_ours = any(within(path, directory) for directory in self.ours)
+        if naming or (self.alone and among_ours and (self.spawns or self.living)):
+            return _child(naming or self.spawns)
+        return Author(NATIVE) if own is None and self.alone and among_ours else None
+
+
+def family(context: Context, changes: Sequence[Change] = ()) -> Family:
+    """What is known now. Who is alive, and what strangers write, only where something changed."""
+    known = Family(tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours)
+    unclear = [change for change in changes if not change.own]
+    if not unclear:
+        return known
+    known = known._replace(living=_any_alive())
+    has_children = known.spawns or known.living or known.reaped
+    if known.alone and (has_children or any(change.own is None for change in unclear)):
+        known = known._replace(strangers=_strangers(context, {change.path for change in unclear}))
+    return known
+
+
+def _strangers(context: Context, paths: set[str]) -> frozenset[str]:
+    """Those of strangers among paths that ours might be blamed for: a search of milliseconds, once for each."""
+    unknown = paths - context.strangers
+    if unknown and context.watches is not None:
+        context.strangers |= written_by_strangers(unknown, context.watches.began)
+    return frozenset(context.strangers & paths)
+
+
+def _usage() -> Callable[[], Any] | None:
+    """What says how much the children used that were waited for; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return partial(resource.getrusage, resource.RUSAGE_CHILDREN)
+
+
+_USAGE: Final = _usage()
+
+
+def _reaped() -> int:
+    """Page faults of the children that were waited for: no child is without."""
+    if _USAGE is None:
+        return 0
+    used = _USAGE()
+    return int(used.ru_minflt + used.ru_majflt)
+
+
+def _any_alive() -> bool:
+    """Whether this process has children that may write; False where the system doesn't list them."""
+    try:
+        threads, tracker = _Real.listdir("/proc/self/task"), _tracker()
+        return any(child != tracker for thread in threads for child in _children_of(thread))
+    except OSError:
+        return False
+
+
+def _children_of(thread: str) -> list[int]:
+    descriptor = _Real.open(f"/proc/self/task/{thread}/children", os.O_RDONLY)
+    try:
+        return [int(number) for number in _Real.read(descriptor, 1 << 16).split()]
+    finally:
+        _Real.close(descriptor)
+
+
+def _tracker() -> object:
+    """The number of multiprocessing's child that deletes what is left at the end of the process; None before."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    if module is None:
+        return None
+    names = module_namespace(module)
+    tracker: Any = names.get("_resource_tracker")
+    return tracker.__dict__.get("_pid") if type(tracker) is names.get("ResourceTracker") else None
+
+
+def _names(command: str, name: str) -> bool:
+    """Whether a command line speaks of a file of that name."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", command) is not None
+
+
+def _child(spawns: Sequence[Spawn]) -> Author:
+    commands = {spawn.command for spawn in spawns}
+    if not commands:
+        return Author("by a child process")
+    if len(commands) == 1:
+        return Author(f"by a child process ({spawns[0].command})", _common(spawn.place for spawn in spawns))
+    return Author(f"by one of {len(commands)} child processes", _common(spawn.place for spawn in spawns))
+
+
+def _common(places: Iterable[Place | None]) -> Place | None:
+    found = set(places)
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,73 @@
+"""Says what became of a path, from its states and from what was attempted there."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from pytest_stateless.audit import State, Write
+from pytest_stateless.source import Sources
+from pytest_stateless.zones import SHARED_MEMORY, within
+
+MADE: Final = "created (directory)"
+DELETED: Final = "deleted"
+
+
+def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
+    """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
+    before = None if _makes_shared_memory(writes[0]) else writes[0].before
+    last = writes[-1]
+    if before is None:
+        return "" if now is None else _created(last, now, sources)
+    if now is None:
+        return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else DELETED
+    differences = list(_differences(before, now, {write.operation for write in writes}))
+    if differences and last.operation == "rename-to":
+        return f"replaced by {sources.relative(last.other)}"
+    return ", ".join(differences)
+
+
+def _created(last: Write, now: State, sources: Sources) -> str:
+    if last.operation == "rename-to":
+        return f"renamed from {sources.relative(last.other)}"
+    if last.operation == "link":
+        return f"created (hard link to {sources.relative(last.other)})"
+    return _KINDS.get(stat.S_IFMT(now.mode), "created")
+
+
+def _makes_shared_memory(write: Write) -> bool:
+    """No event tells of ``shm_open``: the first that is seen is that the memory, still empty, gets its length."""
+    fresh = write.before is not None and write.before.size == 0
+    return fresh and write.operation == "truncate" and within(write.path, SHARED_MEMORY)
+
+
+_KINDS: Final = {
+    stat.S_IFDIR: MADE,
+    stat.S_IFLNK: "created (symbolic link)",
+    stat.S_IFSOCK: "created (socket)",
+    stat.S_IFIFO: "created (fifo)",
+    stat.S_IFCHR: "created (device)",
+    stat.S_IFBLK: "created (device)",
+}
+
+
+def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:
+    if stat.S_IFMT(before.mode) != stat.S_IFMT(now.mode):
+        yield "replaced"
+        return
+    contents = not stat.S_ISDIR(now.mode)  # a directory's own time tells of what lies in it
+    if contents and (before.device, before.inode) != (now.device, now.inode):
+        yield "replaced"
+    elif contents and now.size == 0 < before.size:
+        yield "truncated"
+    elif contents and before.size != now.size:
+        yield "modified"
+    elif before.modified != now.modified and (contents or "utime" in operations):
+        yield "modified" if operations - {"utime"} else "time of modification changed"
+    if stat.S_IMODE(before.mode) != stat.S_IMODE(now.mode):
+        yield f"mode changed to {stat.S_IMODE(now.mode):04o}, was {stat.S_IMODE(before.mode):04o}"
+    if (before.user, before.group) != (now.user, now.group):
+        yield f"owner changed to {now.user}:{now.group}, was {before.user}:{before.group}"
+    if "setxattr" in operations and before.changed != now.changed:
+        yield "extended attributes changed"

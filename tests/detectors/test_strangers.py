@@ -1,0 +1,76 @@
+"""Which files other programs write: those that are older than the window and none of our children."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_stateless.detectors import strangers
+from pytest_stateless.detectors.strangers import parse_process, written_by_strangers
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+
+FIELDS = " ".join(str(number) for number in range(5, 22))
+
+
+@pytest.mark.parametrize(
+    ("stat", "parent", "ticks"),
+    [
+        pytest.param(f"7 (tee) S 4 {FIELDS} 2200 9".encode(), 4, 2200, id="plain"),
+        pytest.param(f"7 (a) S 3 (b) S 4 {FIELDS} 2200 9".encode(), 4, 2200, id="name-with-parentheses"),
+    ],
+)
+def test_a_process_is_read(stat: bytes, parent: int, ticks: int) -> None:
+    assert parse_process(stat) == (parent, ticks / os.sysconf("SC_CLK_TCK"))
+
+
+@pytest.mark.parametrize("stat", [b"", b"7 (tee) S 4"])
+def test_what_is_cut_short_is_an_error_that_is_met(stat: bytes) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        parse_process(stat)
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator[Path]:
+    """A file that a process writes whose parent is gone, and one that it reads."""
+    written = Path(os.path.realpath(tmp_path)) / "log"
+    (written.parent / "read").touch()
+    script = f"exec 3<{written.parent}/read; sleep 60 >{written} & echo $!"
+    number = int(subprocess.run(["sh", "-c", script], capture_output=False, stdout=subprocess.PIPE).stdout)
+    end = time.monotonic() + 10
+    while not written.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    yield written
+    os.kill(number, 9)
+
+
+def now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) + 1
+
+
+@on_linux
+def test_a_stranger_that_is_older_writes_what_it_holds_open(orphan: Path) -> None:
+    paths = {str(orphan), str(orphan.parent / "read"), str(orphan.parent / "other")}
+    assert written_by_strangers(paths, now()) == {str(orphan)}
+    assert written_by_strangers(paths, now() - 100) == frozenset()
+
+
+@on_linux
+def test_children_and_this_process_are_no_strangers(tmp_path: Path) -> None:
+    path = Path(os.path.realpath(tmp_path)) / "log"
+    with path.open("w") as file, subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file):
+        assert written_by_strangers({str(path)}, now()) == frozenset()
+
+
+def test_a_system_without_a_list_of_processes_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> list[str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(strangers._Real, "listdir", fail)
+    assert written_by_strangers({"/srv/shop/a"}, 1e9) == frozenset()
