@@ -233,6 +233,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "coverage's data", subject="*/.coverage*"),
     _expect("file-write", "written by a test tool", "by-tool"),
     _expect("file-write", "shared memory that is made is a leak of its own kind", "memory-made"),
+    _expect("file-write", "shared memory that was left before is cleared away", "memory-removed"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
     _expect("file-lock", "held by a test tool", "by-tool"),
     _expect("file-lock", "a database's own, which lets others read and write", "native", "shared"),

@@ -122,3 +122,14 @@ def test_an_allowance_of_the_table_lets_nothing_through_by_the_memory(project: P
     project.write("test_a.py", "import os\ndef test_a(): os.environ['DEBUG'] = '1'\n")
     allow = "--stateless-allow=interpreter-state:os.environ['DEBUG']"
     project.run_apart("--stateless", allow).assert_outcomes(passed=1)
+
+
+def test_shared_memory_is_no_file_besides() -> None:
+    leaks = [
+        Leak("file-write", "/dev/shm/orders", "created by native code during this test"),
+        Leak("file-write", "/dev/shm/sem.lock", "created by a child process"),
+        Leak("file-write", "/dev/shm/other", "created by native code during this test"),
+        Leak("shared-memory", "memory /orders", "created, in /dev/shm"),
+        Leak("shared-memory", "semaphore /lock", "created, in /dev/shm"),
+    ]
+    assert without_twins(leaks) == leaks[2:]

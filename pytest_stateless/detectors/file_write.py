@@ -198,11 +198,21 @@ def _leak(path: str, what: str, place: Place | None, sources: Sources) -> Leak:
         traits.add("by-tool")
     if place is not None and place.importing:
         traits.add("by-import")
-    if what == "created" and os.path.dirname(path) == SHARED_MEMORY:
-        traits.add("memory-made")
+    if os.path.dirname(path) == SHARED_MEMORY:
+        traits |= _of_memory(what)
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
     return RULE.leak(subject, what, sources.origin(place), owner, traits)
+
+
+def _of_memory(what: str) -> set[str]:
+    """Whether shared memory was made, or was taken away past Python's functions for files."""
+    return (
+        {"memory-made"} if what == "created" else {"memory-removed"} if what.startswith(_REMOVED) else set()
+    )
+
+
+_REMOVED: Final = f"{DELETED} by "
 
 
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
