@@ -19,7 +19,18 @@ _Named = frozenset[tuple[int, object]]
 def without_twins(leaks: Sequence[Leak]) -> list[Leak]:
     """The leaks but for those of the memory that the table tells by name."""
     named = _named(leaks)
-    return [leak for leak in leaks if not named or not _is_told(leak.evidence, named)]
+    left = [leak for leak in leaks if not named or not _is_told(leak.evidence, named)]
+    return _without_files_of_shared_memory(left)
+
+
+def _without_files_of_shared_memory(leaks: list[Leak]) -> list[Leak]:
+    """Shared memory and semaphores are files, too: made by native code or a child, they are seen as both."""
+    told = {_file_of(*leak.subject.split(" ", 1)) for leak in leaks if leak.rule == "shared-memory"}
+    return [leak for leak in leaks if leak.rule != "file-write" or leak.subject not in told]
+
+
+def _file_of(kind: str, name: str) -> str:
+    return f"/dev/shm/{'sem.' if kind == 'semaphore' else ''}{name.removeprefix('/')}"
 
 
 def _named(leaks: Sequence[Leak]) -> _Named:
