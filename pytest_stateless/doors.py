@@ -46,7 +46,7 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
         recording = audit.current()
         if recording is not None:
             try:
-                recording.openings.note_made(numbers_in(made), sys._getframe(1))
+                recording.openings.note_made(real.__name__, numbers_in(made), sys._getframe(1))
             except Exception as error:
                 recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
         return made

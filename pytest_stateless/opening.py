@@ -20,6 +20,7 @@ class Made(NamedTuple):
 
     device: int
     inode: int
+    function: str
     place: Place | None
 
 
@@ -58,12 +59,12 @@ class Openings:
         if not is_own(frame.f_code.co_filename):  # which asks sockets what they are
             self._sockets[id(socket)] = self._sources.place(frame)
 
-    def note_made(self, descriptors: Iterable[int], frame: FrameType) -> None:
-        """A function gave these descriptors."""
+    def note_made(self, function: str, descriptors: Iterable[int], frame: FrameType) -> None:
+        """A function of this name gave these descriptors."""
         place = self._sources.place(frame)
         for descriptor in descriptors:
             found = _Real.fstat(descriptor)
-            self._made[descriptor] = Made(found.st_dev, found.st_ino, place)
+            self._made[descriptor] = Made(found.st_dev, found.st_ino, function, place)
 
     # ------------------------------------------------------------------------------------------- looking up
 
@@ -85,10 +86,12 @@ class Openings:
         """Who made the socket, and whether anybody did."""
         return self._sockets.get(id(socket)), id(socket) in self._sockets
 
-    def of_descriptor(self, descriptor: int, device: int, inode: int) -> tuple[Place | None, bool]:
-        """Which function of ``os`` gave the descriptor, and whether one did."""
+    def of_descriptor(self, descriptor: int, device: int, inode: int, kind: str) -> tuple[Place | None, bool]:
+        """Which function of ``os`` gave the descriptor, and whether one did; ``kind`` where things share an inode."""
         made = self._made.get(descriptor)
         if made is None or (made.device, made.inode) != (device, inode):
+            return None, False
+        if kind and made.function not in (kind, f"{kind}_open", "dup", "dup2"):
             return None, False
         return made.place, True
 

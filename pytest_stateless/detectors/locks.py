@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+import stat
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 
 _KINDS: Final = {"FLOCK": "flock", "POSIX": "lockf", "OFDLCK": "open file description", "LEASE": "lease"}
-_SHORT: Final = 2048  # the kernel gives at least most of a page of a table at once, unless that is all
+_KEY: Final = "locks"
 
 
 class Held(NamedTuple):
@@ -21,54 +22,60 @@ class Held(NamedTuple):
     is_shared: bool
 
 
+class _Seen(NamedTuple):
+    """What the last look found."""
+
+    files: dict[int, tuple[int, int]]
+    """Device and inode of the regular files that are open, by descriptor."""
+    locked: frozenset[int]
+
+
 class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
     open = staticmethod(os.open)
     read = staticmethod(os.read)
     close = staticmethod(os.close)
-    getpid = staticmethod(os.getpid)
 
 
 def read(context: Context) -> list[tuple[int, Held]]:
-    """The locks, each with a descriptor of its file; read once in a look."""
-    found = None if context.shared is None else context.shared.get("locks")
+    """The locks, each with its descriptor; read once in a look."""
+    found = None if context.shared is None else context.shared.get(_KEY)
     if found is None:
-        found = list(_read(descriptors.table(context)))
+        found = _read(context)
         if context.shared is not None:
-            context.shared["locks"] = found
+            context.shared[_KEY] = found
     return found
 
 
-def _read(table: descriptors.Table) -> Iterator[tuple[int, Held]]:
-    numbers: dict[int, list[int]] = {}
-    locks = list(held(_text("/proc/locks"), _Real.getpid()))
-    for number, state in table.items() if locks else ():
-        numbers.setdefault(state.st_ino, []).append(number)
-    for lock, is_own in locks:
-        candidates = numbers.get(lock.inode, [])
-        # Of a lock that belongs to an open file, the kernel tells the process only at its descriptor.
-        owning = [number for number in candidates if is_own or _is_at(number, lock)]
-        if owning:
-            yield owning[0], lock
+def _read(context: Context) -> list[tuple[int, Held]]:
+    """Ask the descriptors that are new, those that held a lock, and those of files that one was asked for.
+
+    /proc/locks would tell at once, but holds up every process that locks anything: it can take milliseconds.
+    """
+    last: _Seen = context.last.get(_KEY) or _Seen({}, frozenset())
+    asked = {lock.inode for lock in context.recording.locks}
+    files = {
+        number: (state.st_dev, state.st_ino)
+        for number, state in descriptors.table(context).items()
+        if stat.S_ISREG(state.st_mode)
+    }
+    found = [
+        (number, lock)
+        for number, file in files.items()
+        if last.files.get(number) != file or number in last.locked or file[1] in asked
+        for lock in held(_text(f"/proc/self/fdinfo/{number}"))
+    ]
+    context.last[_KEY] = _Seen(files, frozenset(number for number, _ in found))
+    return found
 
 
-def _is_at(number: int, lock: Held) -> bool:
-    lines = _text(f"/proc/self/fdinfo/{number}").splitlines()
-    told = "\n".join(line.partition(":")[2] for line in lines if line.startswith("lock:"))
-    return any(found == lock for found, _ in held(told, -1))
-
-
-def held(text: str, process: int) -> Iterator[tuple[Held, bool]]:
-    """The locks in a table of the kernel's that are of a process, or of nobody that it knows. proc_locks(5)"""
-    owners: Collection[str] = (str(process), "-1")
+def held(text: str) -> Iterator[Held]:
+    """The locks that the kernel tells of one descriptor. proc_pid_fdinfo(5), proc_locks(5)"""
     for line in text.splitlines():
         fields = line.split()
-        if (
-            len(fields) >= 6 and fields[4] in owners and fields[1] in _KINDS
-        ):  # one that waits has an arrow there
-            inode = int(fields[5].rpartition(":")[2])
-            yield Held(_KINDS[fields[1]], inode, fields[3] == "READ"), fields[4] != "-1"
+        if len(fields) >= 7 and fields[0] == "lock:" and fields[2] in _KINDS:
+            yield Held(_KINDS[fields[2]], int(fields[6].rpartition(":")[2]), fields[4] == "READ")
 
 
 def _text(path: str) -> str:
@@ -77,11 +84,7 @@ def _text(path: str) -> str:
     except OSError:
         return ""
     try:
-        read = pieces = _Real.read(descriptor, 65536)
-        while len(read) > _SHORT:
-            read = _Real.read(descriptor, 65536)
-            pieces += read
-        return pieces.decode("utf-8", "replace")
+        return _Real.read(descriptor, 65536).decode("utf-8", "replace")
     except OSError:
         return ""
     finally:

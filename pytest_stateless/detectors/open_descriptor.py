@@ -94,7 +94,7 @@ def _find_out(context: Context, now: dict[int, Opened], new: list[int]) -> None:
 
 
 def _place(opened: Opened, found: Owners, openings: Openings) -> tuple[Place | None, bool]:
-    place, noted = openings.of_descriptor(opened.number, opened.device, opened.inode)
+    place, noted = openings.of_descriptor(*opened.identity)
     if noted:
         return place, noted
     if opened.number in found.sockets:

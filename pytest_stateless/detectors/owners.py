@@ -6,6 +6,7 @@ import _socket
 import gc
 import io
 import sys
+import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from typing import Any, Final, NamedTuple
 
@@ -55,7 +56,7 @@ def find() -> Owners:
 
 def _loaded(module: str, name: str) -> type | None:
     found = sys.modules.get(module)
-    cls = None if found is None else module_namespace(found).get(name)
+    cls = module_namespace(found).get(name) if issubclass(type(found), types.ModuleType) else None
     return cls if cls is not None and issubclass(type(cls), type) else None  # type: ignore[return-value]
 
 
@@ -88,27 +89,30 @@ def _reader(trait: str) -> Callable[[Any, Owners], None]:
     return read
 
 
+_get: Final[Any] = dict.get  # what is kept in an instance may be of a subclass
+
+
 def _attributes(thing: object) -> dict[str, object]:
     namespace = plan_of(type(thing)).namespace
     return {} if namespace is None else namespace(thing)
 
 
 def _of_a_loop(loop: dict[str, object]) -> Iterator[int]:
-    if loop.get("_closed") is False:
-        selector = _attributes(loop.get("_selector"))
-        yield from _numbers([selector.get("_selector"), loop.get("_ssock"), loop.get("_csock")])
+    if _get(loop, "_closed") is False:
+        selector = _attributes(_get(loop, "_selector"))
+        yield from _numbers([_get(selector, "_selector"), _get(loop, "_ssock"), _get(loop, "_csock")])
 
 
 def _of_a_child(child: dict[str, object]) -> Iterator[int]:
-    if child.get("returncode", 0) is not None:
+    if _get(child, "returncode", 0) is not None:
         return
-    yield from _numbers(child.get(name) for name in ("stdin", "stdout", "stderr", "sentinel"))
-    arguments = _attributes(child.get("finalizer")).get("_args")
+    yield from _numbers(_get(child, name) for name in ("stdin", "stdout", "stderr", "sentinel"))
+    arguments = _get(_attributes(_get(child, "finalizer")), "_args")
     yield from _numbers(arguments if type(arguments) is tuple else ())
 
 
 def _of_a_tracker(tracker: dict[str, object]) -> Iterator[int]:
-    yield from _numbers(tracker.get(name) for name in ("_fd", "_forkserver_alive_fd"))
+    yield from _numbers(_get(tracker, name) for name in ("_fd", "_forkserver_alive_fd"))
 
 
 _DESCRIPTORS: Final[dict[str, Callable[[dict[str, object]], Iterator[int]]]] = {

@@ -42,25 +42,19 @@ def at(*held: FileLock, asked: tuple[Lock, ...] = ()) -> FileLocks:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        pytest.param(
-            "1: FLOCK  ADVISORY  WRITE 100 08:02:77 0 EOF", [(Held("flock", 77, False), True)], id="flock"
-        ),
-        pytest.param(
-            "1: POSIX  ADVISORY  READ  100 08:02:77 0 9", [(Held("lockf", 77, True), True)], id="shared"
-        ),
+        pytest.param("1: FLOCK  ADVISORY  WRITE 100 08:02:77 0 EOF", [Held("flock", 77, False)], id="flock"),
+        pytest.param("1: POSIX  ADVISORY  READ  100 08:02:77 0 9", [Held("lockf", 77, True)], id="shared"),
         pytest.param(
             "1: OFDLCK ADVISORY  WRITE -1 08:02:77 0 EOF",
-            [(Held("open file description", 77, False), False)],
+            [Held("open file description", 77, False)],
             id="of-an-open-file",
         ),
-        pytest.param("1: FLOCK  ADVISORY  WRITE 101 08:02:77 0 EOF", [], id="of-another-process"),
-        pytest.param("1: -> FLOCK  ADVISORY  WRITE 100 08:02:77 0 EOF", [], id="waiting"),
         pytest.param("1: DELEG  ACTIVE    READ 100 08:02:77 0 EOF", [], id="of-a-file-server"),
         pytest.param("", [], id="none"),
     ],
 )
-def test_the_kernels_table_tells_who_holds_what(line: str, found: list[tuple[Held, bool]]) -> None:
-    assert list(locks.held(line, 100)) == found
+def test_the_kernel_tells_of_the_locks_of_a_descriptor(line: str, found: list[Held]) -> None:
+    assert list(locks.held(f"pos:\t0\nflags:\t0100002\nmnt_id:\t29\nlock:\t{line}\n")) == found
 
 
 @pytest.mark.parametrize(
@@ -229,6 +223,14 @@ def test_where_the_kernel_shows_none_nothing_is_said(
 
     monkeypatch.setattr(locks._Real, "open", refuse)
     assert left_by(file_lock, lambda: fcntl.flock(file, fcntl.LOCK_EX)) == []
+
+
+def test_where_no_lock_is_asked_for_no_descriptor_is_asked(
+    context: Context, file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_lock.capture(context)
+    monkeypatch.setattr(locks._Real, "open", None)
+    assert file_lock.capture(context).held == frozenset()
 
 
 def test_looking_leaves_no_descriptor_and_no_lock_behind(context: Context, file: int) -> None:

@@ -330,6 +330,28 @@ def test_things_that_share_an_inode_are_told_apart(left_by: LeftBy, keep: ExitSt
 
 
 @on_linux
+def test_what_is_at_a_number_now_is_not_blamed_on_who_opened_what_was_there(
+    recorded: Context, keep: ExitStack
+) -> None:
+    open_descriptor.capture(recorded)
+    number = os.eventfd(0)
+    before = open_descriptor.capture(recorded)
+    assert before.open[number].place is not None
+    os.close(number)
+    assert keep.enter_context(select.epoll()).fileno() == number
+    (leak,) = compare(before, open_descriptor.capture(recorded))
+    assert (leak.subject, leak.origin) == ("epoll", None)
+
+
+def test_that_sockets_are_asked_is_not_noted(recorded: Context, keep: ExitStack) -> None:
+    made = keep.enter_context(socket.socket())
+    noted = dict(recorded.recording.openings._sockets)
+    assert id(made) in noted
+    open_descriptor.capture(recorded)
+    assert recorded.recording.openings._sockets == noted
+
+
+@on_linux
 def test_a_descriptor_closed_beneath_its_file_is_told(left_by: LeftBy, here: Path, keep: ExitStack) -> None:
     file = open("a.txt")
     (leak,) = left_by(open_descriptor, lambda: os.close(file.fileno()))
