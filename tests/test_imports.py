@@ -166,7 +166,7 @@ def test_an_import_is_told_before_it_begins(load: Callable[[str], object]) -> No
     try:
         load("stateless_outer")
         assert found == [("before", False), ("after", True)]
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             load("stateless_raising")
         assert [when for when, _ in found] == ["before", "after"] * 2
     finally:

@@ -13,7 +13,7 @@ from pytest_stateless.interpreter import difference
 from pytest_stateless.interpreter.difference import Difference, changed_things, differences
 from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
-from pytest_stateless.interpreter.item import ABSENT, Item, Items, Reading
+from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading
 from pytest_stateless.interpreter.table import ITEMS, look
 from pytest_stateless.leak import Leak, Owner, Rule, Severity
 
@@ -102,9 +102,11 @@ def _parts(one: Difference) -> tuple[list[Any], list[Any]]:
     """What came and what went: the things in a list one by one."""
     if type(one.before) is Items and type(one.after) is Items:
         return changed_things(one.before, one.after)
-    return [part for part in (one.after,) if part is not ABSENT], [
-        part for part in (one.before,) if part is not ABSENT
-    ]
+    came, went = (
+        [part for part in (value,) if part is not ABSENT and type(part) is not Numbers]
+        for value in (one.after, one.before)
+    )
+    return came, went
 
 
 def _message(item: Item, one: Difference, show_values: bool) -> str:

@@ -17,12 +17,12 @@ import pytest
 from pytest_stateless.detectors import Context
 from pytest_stateless.detectors.interpreter_state import Look, absorb, capture, compare
 from pytest_stateless.expected import is_expected
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Numbers
 from pytest_stateless.interpreter.table import ITEMS
 from pytest_stateless.window import Windows
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
-TOOLS = frozenset({"stateless_tool"})
+TOOLS = frozenset({"stateless_tool", "pytest_stateless"})
 NAMES = [item.name for item in ITEMS]
 FIRST_OF_MANY = 6
 
@@ -240,6 +240,7 @@ def test_what_is_expected_is_no_leak(name: str, before: Any, after: Any) -> None
         pytest.param("sys_modules", {"shop": THING}, {"shop": OTHER}, id="module-exchanged"),
         pytest.param("sys_modules", {"shop": THING}, {}, id="module-taken-out"),
         pytest.param("tempfile_tempdir", {WHOLE: "/tmp"}, {WHOLE: "/srv"}, id="not-the-first-use"),
+        pytest.param("random", {WHOLE: Numbers((1,))}, {WHOLE: Numbers((2,))}, id="seeded-anew"),
         pytest.param("clock", {}, {"freezegun": "frozen"}, id="frozen-by-a-tool"),
     ],
 )
