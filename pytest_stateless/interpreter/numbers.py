@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextvars
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
 from pytest_stateless.heap.readers import reader_of
 from pytest_stateless.heap.twister import was_drawn_from
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Numbers, Place, Reading, loaded
+
+_get_ident: Final = threading.get_ident
+_HOME: Final = threading.main_thread().ident
 
 SEEDED: Final = ("random", "numpy.random")
 """The generators that test tools seed anew before each phase of a test."""
@@ -69,7 +73,7 @@ def _tell(before: Any, after: Any) -> str:
 
 def _decimals() -> Reading | None:
     """Precision, rounding and traps of this thread's arithmetic, without making a context that isn't there yet."""
-    if "decimal" not in sys.modules:
+    if "decimal" not in sys.modules or _get_ident() != _HOME:  # each thread has its own
         return None
     for variable in contextvars.copy_context():
         if variable.name == "decimal_context":
