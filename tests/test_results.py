@@ -206,6 +206,7 @@ def test_a_json_report_of_a_clean_run_is_whole(project: Project) -> None:
         "tool": "pytest-stateless",
         "checked": 0,
         "counts": {},
+        "warnings": {},
         "tests": [],
         "unused_allowances": [],
         "ports": [],
@@ -228,6 +229,7 @@ def test_a_json_report_says_everything(project: Project) -> None:
         "request": None,
         "chain": [],
         "note": None,
+        "severity": "error",
         "fingerprint": second["leaks"][1]["fingerprint"],
     }
 

@@ -10,7 +10,7 @@ from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.severity import Grade, GradeError, graded, parse_grade
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from tests.conftest import CountedProject, Project
 
 RULES = ("module-state", "file-write", "interpreter-state")
 
@@ -126,11 +126,11 @@ def test_a_warning_fails_no_test_and_is_told_in_a_part_of_its_own(project: Proje
     assert 'name="stateless.warning.interpreter-state"' in (project.path / "j.xml").read_text()
 
 
-def test_for_a_warning_alone_no_test_runs_again(project: Project) -> None:
-    project.write("test_shop.py", SHOP + "def test_told(): random.random(); print('<told>')\n")
-    result = project.run_apart("--stateless", "-k", "told", "-s")
-    result.assert_outcomes(passed=1)
-    assert result.stdout.str().count("<told>") == 1
+def test_for_a_warning_alone_no_test_runs_again(counted: CountedProject) -> None:
+    counted.write_test("import random\ndef test_a(): count(); random.random()\n")
+    counted.check_apart().assert_outcomes(passed=1)
+    assert counted.report()["warnings"] == {"interpreter-state": 1}
+    assert counted.runs == 1
 
 
 @pytest.mark.parametrize("quiet", ["--disable-warnings", "--no-summary"])

@@ -13,8 +13,8 @@ from pytest_stateless.interpreter import difference
 from pytest_stateless.interpreter.difference import Difference, changed_things, differences
 from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
-from pytest_stateless.interpreter.item import ABSENT, Item, Items, Reading
-from pytest_stateless.interpreter.table import ITEMS, look
+from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading
+from pytest_stateless.interpreter.table import ITEMS, look, look_again
 from pytest_stateless.leak import Leak, Owner, Rule, Severity
 
 RULE: Final = Rule(
@@ -44,8 +44,8 @@ def capture(context: Context) -> Look:
 
 
 def carry(end: Look, context: Context) -> Look:
-    """As the contract says. pytest moves some of it between two tests, and a look is cheap."""
-    return capture(context)
+    """As the contract says."""
+    return end._replace(readings=look_again(end.readings), imports=tuple(context.imports.ended))
 
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
@@ -102,9 +102,11 @@ def _parts(one: Difference) -> tuple[list[Any], list[Any]]:
     """What came and what went: the things in a list one by one."""
     if type(one.before) is Items and type(one.after) is Items:
         return changed_things(one.before, one.after)
-    return [part for part in (one.after,) if part is not ABSENT], [
-        part for part in (one.before,) if part is not ABSENT
-    ]
+    came, went = (
+        [part for part in (value,) if part is not ABSENT and type(part) is not Numbers]
+        for value in (one.after, one.before)
+    )
+    return came, went
 
 
 def _message(item: Item, one: Difference, show_values: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from pytest_stateless.interpreter import kernel
 from pytest_stateless.interpreter.difference import absorb
 from pytest_stateless.interpreter.item import Reading
 from pytest_stateless.interpreter.table import ITEMS
@@ -45,6 +46,7 @@ class Imports:
 
 
 def _look() -> Readings:
+    kernel.forget()
     return tuple([ITEMS[position].read() for position in POSITIONS])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
+from itertools import repeat
+from operator import is_, itemgetter
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import class_namespace, mro_of
@@ -33,33 +34,45 @@ def _loggers() -> Reading | None:
     found: dict[Any, Any] = {}
     for name, own in _namespaces():
         level, propagate, disabled, handlers, filters = _parts(own)
-        found[name, "level"] = level
-        if propagate is not True and type(propagate) in (bool, int) and not propagate:
-            found[name, "propagate"] = False
-        if disabled is not False and type(disabled) in (bool, int) and disabled:
-            found[name, "disabled"] = True
+        labels = _LABELS.get(name) or _label(name)
+        found[labels[0]] = level
+        if propagate is not True and not _is_number(propagate, True):
+            found[labels[1]] = propagate
+        if disabled is not False and not _is_number(disabled, False):
+            found[labels[2]] = disabled
         if handlers:
-            found[name, "handlers"] = Items(handlers)
+            found[labels[3]] = Items(handlers)
         if filters:
-            found[name, "filters"] = Items(filters)
+            found[labels[4]] = Items(filters)
     return found
+
+
+_LABELS: Final[dict[str, tuple[tuple[str, str], ...]]] = {}
+"""The labels of each logger's parts, the same objects in each look, by its name."""
+
+
+def _label(name: str) -> tuple[tuple[str, str], ...]:
+    found = _LABELS[name] = tuple((name, part) for part in _PARTS)
+    return found
+
+
+def _is_number(found: object, meaning: bool) -> bool:
+    """Whether it is a number that stands for yes or no."""
+    return type(found) is int and bool(found) is meaning
 
 
 def _namespaces() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each logger's name and dictionary, past what its class makes of attributes."""
     logging = loaded("logging")
-    base = None if logging is None else logging.get("Filterer")
-    root = None if logging is None else logging.get("root")
-    if type(base) is not type or root is None:
+    if logging is None or type(base := logging.get("Filterer")) is not type:
         return
     namespace = class_namespace(base)["__dict__"].__get__  # type: ignore[attr-defined]
-    logger = logging.get("Logger") if logging is not None else None
-    loggers = [(_ROOT, root), *_others()]
-    for name, one in loggers:
-        if any(cls is logger for cls in mro_of(type(one))):
+    logger = logging.get("Logger")
+    for name, one in ((_ROOT, logging.get("root")), *_others()):
+        if type(one) is logger or any(map(is_, mro_of(type(one)), repeat(logger))):
             own = namespace(one)
-            if type(own.get("handlers")) is type(own.get("filters")) is list:
-                yield name, {**_FRESH, **own} if len(own.keys() & _FRESH.keys()) < len(_PARTS) else own
+            if type(own.get("handlers")) is list and type(own.get("filters")) is list:
+                yield name, own if all(map(own.__contains__, _PARTS)) else {**_FRESH, **own}
 
 
 def _others() -> list[tuple[str, Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextvars
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
 from pytest_stateless.heap.readers import reader_of
 from pytest_stateless.heap.twister import was_drawn_from
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Place, Reading, loaded
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Numbers, Place, Reading, loaded
+
+_get_ident: Final = threading.get_ident
+_HOME: Final = threading.main_thread().ident
 
 SEEDED: Final = ("random", "numpy.random")
 """The generators that test tools seed anew before each phase of a test."""
@@ -20,7 +24,9 @@ def _inside(thing: Any) -> Any:
     """The state of an object, as the readers of the memory find it."""
     reader = reader_of(type(thing))
     found = None if reader is None else reader(thing, None)
-    return UNKNOWN if found is None or found.state is None else found.state
+    if found is None or found.state is None:
+        return UNKNOWN
+    return Numbers(found.state) if type(found.state) is tuple else found.state
 
 
 def _generator() -> Any:
@@ -47,7 +53,7 @@ def _numpy() -> Reading:
 def _put_random(_: object, state: Any) -> None:
     found = _generator()
     if found is not None:
-        (loaded("_random") or {})["Random"].setstate(found, state)
+        (loaded("_random") or {})["Random"].setstate(found, state.held)
 
 
 def _place_of_random(_: object) -> Iterator[Place]:
@@ -62,12 +68,12 @@ _DRAWN: Final = "numbers drawn from it"
 
 
 def _tell(before: Any, after: Any) -> str:
-    return _DRAWN if was_drawn_from(before, after) else "seeded anew"
+    return _DRAWN if was_drawn_from(before.held, after.held) else "seeded anew"
 
 
 def _decimals() -> Reading | None:
     """Precision, rounding and traps of this thread's arithmetic, without making a context that isn't there yet."""
-    if "decimal" not in sys.modules:
+    if "decimal" not in sys.modules or _get_ident() != _HOME:  # each thread has its own
         return None
     for variable in contextvars.copy_context():
         if variable.name == "decimal_context":

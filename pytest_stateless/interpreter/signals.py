@@ -103,6 +103,7 @@ ITEMS: Final = (
         "this process answers a signal otherwise than the others do",
         "install handlers where the process starts",
         show=str,
+        by_import=True,
         spell=lambda name, label: f"{name} {label}",
     ),
     Item(

@@ -35,6 +35,24 @@ ITEMS: Final[tuple[Item, ...]] = (
 )
 
 
+MOVED_BETWEEN: Final[dict[str, str]] = {
+    "warnings.filters": "pytest catches the warnings of each test",
+    "warnings.showwarning": "pytest catches the warnings of each test",
+    "warnings._showwarnmsg_impl": "pytest catches the warnings of each test",
+    "sys.unraisablehook": "pytest watches for errors that nobody caught, before 8.4 in each phase",
+    "threading.excepthook": "pytest watches for errors that nobody caught, before 8.4 in each phase",
+    "signal": "pytest-timeout sets a handler around each test",
+    "timer": "pytest-timeout sets an alarm around each test",
+    "sys.stdin": "pytest's capture",
+    "sys.stdout": "pytest's capture",
+    "sys.stderr": "pytest's capture",
+    "logging": "pytest's own handlers",
+}
+"""Items that pytest and test tools change between two tests, with who does."""
+
+_MOVED: Final = tuple(position for position, item in enumerate(ITEMS) if item.name in MOVED_BETWEEN)
+
+
 @lru_cache(maxsize=8)
 def _readers(without: frozenset[str]) -> tuple[Callable[[], Reading | None], ...]:
     return tuple((lambda: None) if item.name in without else item.read for item in ITEMS)
@@ -44,3 +62,11 @@ def look(without: frozenset[str] = frozenset()) -> tuple[Reading | None, ...]:
     """What there is of each item now, but for those of some names."""
     kernel.forget()
     return tuple([read() for read in _readers(without)])
+
+
+def look_again(before: tuple[Reading | None, ...]) -> tuple[Reading | None, ...]:
+    """What there is where nothing but pytest and test tools ran since the last look."""
+    found = list(before)
+    for position in _MOVED:
+        found[position] = ITEMS[position].read()
+    return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pytest_stateless.heap.spell import spell_key
@@ -29,46 +29,49 @@ _PROCESS: Final = "the other processes don't have it"
 _START: Final = "register it where the process starts"
 
 
-def _types() -> Reading | None:
-    """The types of files, once somebody used them: they are read from the system's tables then."""
-    if (loaded("mimetypes") or {}).get("inited") is not True:
-        return {}
-    return {
-        (kind, suffix): name
-        for kind, table in zip(("common", "strict"), _maps(_database()), strict=False)
-        for suffix, name in list(table.items())
-        if type(suffix) is str
-    }
+def _types(strict: bool) -> Callable[[], Reading | None]:
+    """Reads one of the tables of types of files, once somebody used them: they are filled from the system's then."""
+
+    def read() -> Reading | None:
+        if (loaded("mimetypes") or {}).get("inited") is not True:
+            return {}
+        table = _table(strict)
+        return None if table is None else dict(table)
+
+    return read
 
 
-def _database() -> Any:
-    return (loaded("mimetypes") or {}).get("_db")
+def _table(strict: bool) -> dict[Any, Any] | None:
+    maps = own((loaded("mimetypes") or {}).get("_db")).get("types_map")
+    found = maps[strict] if type(maps) is tuple and len(maps) == 2 else None
+    return found if type(found) is dict else None
 
 
-def _maps(database: Any) -> tuple[dict[Any, Any], ...]:
-    maps = own(database).get("types_map")
-    return tuple(table for table in maps if type(table) is dict) if type(maps) is tuple else ()
+def _places_of_type(strict: bool) -> Callable[[object], Iterator[Place]]:
+    def places(label: object) -> Iterator[Place]:
+        yield _table(strict), label
 
-
-def _place_of_type(label: tuple[str, str]) -> Iterator[Place]:
-    for table in _maps(_database()):
-        yield table, label[1]
+    return places
 
 
 class _Fresh:
     """The types of files as the first use of them finds them."""
 
-    types: Any = None
+    maps: Any = None
 
 
-def _type_at_first(label: tuple[str, str], _: Reading) -> Any:
-    if _Fresh.types is None:
-        own: Any = loaded("mimetypes") or {}
-        try:
-            _Fresh.types = _maps(own["MimeTypes"](list(filter(os.path.isfile, own["knownfiles"]))))
-        except (OSError, KeyError, TypeError, ValueError):  # a test has replaced what it needs
-            return UNKNOWN
-    return _Fresh.types[label[0] == "strict"].get(label[1], ABSENT)
+def _type_at_first(strict: bool) -> Callable[[Any, Reading], Any]:
+    def otherwise(label: Any, _: Reading) -> Any:
+        if _Fresh.maps is None:
+            module: Any = loaded("mimetypes") or {}
+            try:
+                found = module["MimeTypes"](list(filter(os.path.isfile, module["knownfiles"])))
+            except (OSError, KeyError, TypeError, ValueError):  # a test has replaced what it needs
+                return UNKNOWN
+            _Fresh.maps = own(found)["types_map"]
+        return _Fresh.maps[strict].get(label, ABSENT) if type(label) is str else ABSENT
+
+    return otherwise
 
 
 # ------------------------------------------------------------------------------------------------------ codecs
@@ -110,15 +113,17 @@ def _error_handlers() -> Reading | None:
 
 
 ITEMS: Final = (
-    Item(
-        "mimetypes",
-        _types,
-        _PROCESS,
-        _START,
-        otherwise=_type_at_first,
-        spell=lambda name, label: f"{name}[{spell_key(label[1])}]",
-        by_import=True,
-        places=_place_of_type,
+    *(
+        Item(
+            "mimetypes",
+            _types(strict),
+            _PROCESS,
+            _START,
+            otherwise=_type_at_first(strict),
+            by_import=True,
+            places=_places_of_type(strict),
+        )
+        for strict in (True, False)
     ),
     kept("gettext", "_current_domain", "messages come from another catalogue"),
     registry("_csv", "_dialects")._replace(

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from pytest_stateless.detectors import Context
-from pytest_stateless.detectors.interpreter_state import Look, absorb, capture, compare
+from pytest_stateless.detectors.interpreter_state import Look, absorb, capture, carry, compare
 from pytest_stateless.expected import is_expected
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items
-from pytest_stateless.interpreter.table import ITEMS
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Numbers
+from pytest_stateless.interpreter.table import ITEMS, MOVED_BETWEEN
 from pytest_stateless.window import Windows
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
-TOOLS = frozenset({"stateless_tool"})
+TOOLS = frozenset({"stateless_tool", "pytest_stateless"})
 NAMES = [item.name for item in ITEMS]
 FIRST_OF_MANY = 6
 
@@ -240,6 +240,7 @@ def test_what_is_expected_is_no_leak(name: str, before: Any, after: Any) -> None
         pytest.param("sys_modules", {"shop": THING}, {"shop": OTHER}, id="module-exchanged"),
         pytest.param("sys_modules", {"shop": THING}, {}, id="module-taken-out"),
         pytest.param("tempfile_tempdir", {WHOLE: "/tmp"}, {WHOLE: "/srv"}, id="not-the-first-use"),
+        pytest.param("random", {WHOLE: Numbers((1,))}, {WHOLE: Numbers((2,))}, id="seeded-anew"),
         pytest.param("clock", {}, {"freezegun": "frozen"}, id="frozen-by-a-tool"),
     ],
 )
@@ -292,6 +293,19 @@ def test_each_line_of_the_table_says_why_it_matters_and_how_to_mend_it(item: Any
 def test_each_line_of_the_table_stands_in_the_documentation(name: str) -> None:
     section = DOCS.read_text("utf-8").partition("\n## interpreter-state\n")[2].partition("\n## ")[0]
     assert f"`{name}`" in section
+
+
+def test_what_moves_between_tests_is_in_the_table() -> None:
+    assert set(MOVED_BETWEEN) <= set(NAMES)
+
+
+def test_what_pytest_moves_between_two_tests_is_looked_at_anew(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = capture(context)
+    monkeypatch.setattr(sys, "unraisablehook", shop_hook)
+    assert list(compare(carry(end, context), capture(context))) == []
+    assert len(list(compare(end, capture(context)))) == 1
 
 
 def test_a_look_imports_nothing_and_warns_of_nothing(context: Context) -> None:

@@ -62,20 +62,26 @@ def _judged(name: str, suite: Suite, found: dict[str, Any], summary: str, wrong:
     if found["checked"] < suite.at_least:
         wrong.append(f"{name}: {found['checked']} tests were checked, not {suite.at_least}")
     told: list[str] = []
-    explained = unexplained = 0
+    explained = unexplained = warnings = 0
     for test in found["tests"]:
         wrong += [f"{name}: {test['nodeid']}: {error['traceback']}" for error in test["internal_errors"]]
         for leak in test["leaks"]:
             shown = f"{leak['rule']}:{leak['subject']}"
             reason = next((why for pattern, why in suite.true_leaks if matches(pattern, shown)), None)
-            told.append(f"  {test['nodeid']}  {shown}  {leak['message']}  ({reason or 'NOT EXPLAINED'})")
-            if reason is None:
+            warned = leak["severity"] == "warning"
+            said = reason or ("a warning" if warned else "NOT EXPLAINED")
+            told.append(f"  {test['nodeid']}  {shown}  {leak['message']}  ({said})")
+            if reason is None and warned:
+                warnings += 1
+            elif reason is None:
                 unexplained += 1
                 wrong.append(f"{name}: {test['nodeid']}: {shown} {leak['message']}")
             else:
                 explained += 1
     told += [f"  no leak is like {pattern} this time" for pattern in _unused(suite, found)]
-    counts = f"{found['checked']} checked, {explained} leaks explained, {unexplained} not"
+    counts = (
+        f"{found['checked']} checked, {explained} leaks explained, {unexplained} not, {warnings} warnings"
+    )
     return Ran([f"{name}: {summary.strip('= ')}; {counts}", *told], wrong)
 
 
