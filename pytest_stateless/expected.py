@@ -230,6 +230,22 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "coverage's data", subject="*/.coverage*"),
     _expect("file-write", "written by a test tool", "by-tool"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("thread", "started by a test tool", "by-tool"),
+    _expect("thread", "a worker of a library's own pool waits for work", "idle", "owner:dependency"),
+    _expect(
+        "thread",
+        "an event loop's own pool; a loop left open is a leak of its own kind",
+        "idle",
+        "default-pool",
+    ),
+    _expect(
+        "thread",
+        "a pool that a module has kept since before, and whose workers start on first use",
+        "idle",
+        "lasting-pool",
+    ),
+    _expect("thread", "a native library's worker waits for work", "idle", "native"),
+    _expect("thread", "a thread that was there before started its own successor", "renewed"),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-from pytest_stateless.detectors import file_write, listening_socket, module_state
+from pytest_stateless.detectors import file_write, listening_socket, module_state, thread
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
@@ -49,6 +49,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     module_state,
     file_write,
     listening_socket,
+    thread,
 )
 """In the order in which their leaks are shown."""
 

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import socket
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -49,10 +50,19 @@ def leave_socket(place: Place, name: str) -> None:
     made.listen()
 
 
+def leave_thread(place: Place, name: str) -> None:
+    ended = threading.Event()
+    made = threading.Thread(target=ended.wait, name=name)
+    place.undo.callback(made.join)
+    place.undo.callback(ended.set)
+    made.start()
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
+    "thread": leave_thread,
 }
 
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for rule in RULES])
@@ -89,7 +99,7 @@ Leave = Callable[[Detector, str], None]
 
 @every_detector
 def test_a_rule_is_spelled_in_kebab_case_and_said_in_a_sentence(detector: Detector) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", detector.RULE.id)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", detector.RULE.id)
     assert detector.RULE.summary.endswith(".")
     assert type(detector.PATIENT) is bool
 
