@@ -63,6 +63,8 @@ class Spawn(NamedTuple):
     command: str
     """The program and its arguments, or what a forked child is; shortened."""
     place: Place | None
+    test: str = ""
+    """The test that pytest names in the environment, which the child inherits."""
 
 
 class Start(NamedTuple):
@@ -103,6 +105,7 @@ class _Real:
     getcwd = staticmethod(os.getcwd)
     getframe = staticmethod(sys._getframe)
     get_ident = staticmethod(threading.get_ident)
+    environ: Any = vars(os.environ)["_data"]
     threads = threading._active  # type: ignore[attr-defined]
     identity = object.__hash__  # ``id`` raises an audit event
 
@@ -280,7 +283,8 @@ class Recording:
 
     def note_spawn(self, command: str, frame: Any) -> None:
         """Note that a child process was asked for."""
-        spawn = Spawn(command, self.sources.place(frame))
+        test = os.fsdecode(_Real.environ.get(b"PYTEST_CURRENT_TEST", b"")).rpartition(" (")[0]
+        spawn = Spawn(command, self.sources.place(frame), test)
         if not self.spawns or self.spawns[-1] != spawn:  # subprocess tells of it, and so does what it calls
             self.spawns.append(spawn)
 

@@ -230,6 +230,8 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "coverage's data", subject="*/.coverage*"),
     _expect("file-write", "written by a test tool", "by-tool"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("child-process", "started by a test tool", "by-tool"),
+    _expect("child-process", "serves multiprocessing, and ends with this process", "servant"),
     _expect("thread", "started by a test tool", "by-tool"),
     _expect("thread", "a worker of a library's own pool waits for work", "idle", "owner:dependency"),
     _expect(

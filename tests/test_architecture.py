@@ -49,7 +49,7 @@ USES_PYTEST: Final = {
     "fixture",
     "keys",
 }
-SHARED_BY_DETECTORS: Final = {"context", "descriptors", "kernel", "running", "spelling"}
+SHARED_BY_DETECTORS: Final = {"context", "descriptors", "kernel", "offspring", "running", "spelling"}
 
 
 def modules() -> dict[str, Path]:

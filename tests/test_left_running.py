@@ -77,3 +77,52 @@ def test_each_test_is_told_of_its_own_threads(options: tuple[str, ...], project:
         "leaves_a_timer": ["Timer of print"],
         "leaves_a_pool": ["ThreadPoolExecutor-*_*"],
     }
+
+
+_CHILDREN = """
+    import multiprocessing, os, subprocess, time, pytest
+
+    @pytest.fixture(scope="session", autouse=True)
+    def server():
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE):
+            yield
+
+    KEPT = []
+
+    @pytest.fixture(scope="session", autouse=True)
+    def last():
+        yield
+        for child in KEPT:
+            child.kill()
+            child.wait()
+
+    def test_leaves_one():
+        KEPT.append(subprocess.Popen(["sleep", "3600"]))
+
+    def test_finds_one():
+        assert KEPT[0].poll() is None
+
+    def test_waits_for_one():
+        subprocess.run(["sleep", "0"], check=True)
+
+    def test_leaves_a_zombie():
+        KEPT.append(subprocess.Popen(["true"]))
+
+    def test_ends_one():
+        with subprocess.Popen(["sleep", "3600"]) as made:
+            made.kill()
+
+    def test_closes_a_pool():
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.map(len, ["a"]) == [1]
+        pool.join()
+"""
+
+
+@PLAIN_AND_DISTRIBUTED
+def test_each_test_is_told_of_its_own_children(options: tuple[str, ...], project: Project) -> None:
+    project.write("test_shop.py", _CHILDREN)
+    assert left(project, "child-process", *options) == {
+        "leaves_one": ["sleep *"],
+        "leaves_a_zombie": ["true"],
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
-from pytest_stateless.detectors import file_write, listening_socket, module_state, thread
+from pytest_stateless.detectors import child_process, file_write, listening_socket, module_state, thread
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
@@ -50,6 +50,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     file_write,
     listening_socket,
     thread,
+    child_process,
 )
 """In the order in which their leaks are shown."""
 

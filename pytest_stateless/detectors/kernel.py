@@ -1,4 +1,4 @@
-"""Reads what Linux tells of this process's own threads; elsewhere there is nothing to read."""
+"""Reads what Linux tells of this process's own threads and of other processes; elsewhere there is nothing to read."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def waits(task: int) -> bool:
     return text_of(f"{_TASKS}/{task}/wchan").startswith("futex")
 
 
-def text_of(path: str) -> str:
+def text_of(path: str, size: int = _ENOUGH) -> str:
     """The beginning of a file of the kernel's; empty where it can't be read."""
     try:
         descriptor = _Real.open(path, _READING)
     except OSError:
         return ""
     try:
-        return _Real.read(descriptor, _ENOUGH).decode("utf-8", "replace")
+        return _Real.read(descriptor, size).decode("utf-8", "replace")
     except OSError:
         return ""
     finally:

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 import socket
+import subprocess
 import sys
 import threading
 import types
@@ -58,11 +59,17 @@ def leave_thread(place: Place, name: str) -> None:
     made.start()
 
 
+def leave_child(place: Place, name: str) -> None:
+    command = [sys.executable, "-S", "-E", "-c", "input()", name]
+    place.undo.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
     "listening-socket": leave_socket,
     "thread": leave_thread,
+    "child-process": leave_child,
 }
 
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for rule in RULES])
