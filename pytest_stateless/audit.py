@@ -1,4 +1,4 @@
-"""The one audit hook of the process: while a recording is open it notes who writes, binds and starts a child.
+"""The one audit hook of the process: while a recording is open it notes who writes, binds, starts a child or a thread.
 
 A hook can't be removed and runs for every audit event of the process, so it is installed once, with the first
 recording, and returns at once while none is open. It notes texts and numbers, never objects of the program; what the
@@ -11,6 +11,8 @@ import os
 import pathlib
 import stat
 import sys
+import threading
+import types
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -92,6 +94,20 @@ class Spawn(NamedTuple):
     command: str
     """The program and its arguments, or what a forked child is; shortened."""
     place: Place | None
+    test: str = ""
+    """The test that pytest names in the environment, which the child inherits."""
+
+
+class Start(NamedTuple):
+    """A thread that was started."""
+
+    thread: int
+    """The identity of its ``threading.Thread``; 0 where it has none."""
+    code: str
+    """Where the function that it runs is defined, as ``file:line``; empty where that isn't Python code."""
+    by: int
+    """The identity of the ``threading.Thread`` that started it."""
+    place: Place | None
 
 
 class Attempt(NamedTuple):
@@ -119,6 +135,10 @@ class _Real:
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     getframe = staticmethod(sys._getframe)
+    get_ident = staticmethod(threading.get_ident)
+    environ: Any = vars(os.environ)["_data"]
+    threads = threading._active  # type: ignore[attr-defined]
+    identity = object.__hash__  # ``id`` raises an audit event
 
 
 # ------------------------------------------------------------------------- decisions: event -> attempts, pure
@@ -238,6 +258,9 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
 }
 """The command of the child process that each audit event asks for."""
 
+STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
+"""The audit events of a thread that starts; the first since 3.11, the second since 3.13."""
+
 
 def _commands(*names: str) -> frozenset[int]:
     """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""
@@ -273,6 +296,7 @@ class Recording:
         self.locks: list[Lock] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
+        self.starts: list[Start] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
 
@@ -285,6 +309,7 @@ class Recording:
         self.locks.clear()
         self.spawns.clear()
         self.openings.forget()
+        self.starts.clear()
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what an audit event attempts, if anything. Runs inside the user's call."""
@@ -303,6 +328,9 @@ class Recording:
             self.openings.note_file(args[0], _Real.getframe(2))
         if event in SPAWNS:
             self.note_spawn(SPAWNS[event](*args), _Real.getframe(2))
+            return
+        if event in STARTS:
+            self.note_start(args[0], _Real.getframe(2))
             return
         for attempt in DECISIONS[event](*args):
             if event == "sqlite3.connect":
@@ -325,7 +353,8 @@ class Recording:
 
     def note_spawn(self, command: str, frame: Any) -> None:
         """Note that a child process was asked for."""
-        spawn = Spawn(command, self.sources.place(frame))
+        test = os.fsdecode(_Real.environ.get(b"PYTEST_CURRENT_TEST", b"")).rpartition(" (")[0]
+        spawn = Spawn(command, self.sources.place(frame), test)
         if not self.spawns or self.spawns[-1] != spawn:  # subprocess tells of it, and so does what it calls
             self.spawns.append(spawn)
 
@@ -336,6 +365,16 @@ class Recording:
         address = _socket.socket.getsockname(socket)
         if type(address) is tuple and type(address[0]) is str:
             self.listens.append(Listen(_inode(socket), address[0], address[1], self.sources.place(frame)))
+
+    def note_start(self, function: Any, frame: Any) -> None:
+        """Note that a thread is started that runs a function."""
+        thread = 0
+        if type(function) is types.MethodType:
+            thread, function = _Real.identity(function.__self__), function.__func__
+        is_python = type(function) is types.FunctionType
+        code = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}" if is_python else ""
+        by = _Real.identity(_Real.threads.get(_Real.get_ident()))
+        self.starts.append(Start(thread, code, by, self.sources.place(frame)))
 
     def _note_bind(self, socket: Any, address: object) -> None:
         place = self.sources.place(_Real.getframe(3))
@@ -421,7 +460,7 @@ def look(path: str) -> State | None:
     )
 
 
-_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *LOCKS, "socket.bind", "socket.__new__"})
+_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *STARTS, *LOCKS, "socket.bind", "socket.__new__"})
 _open_recording: Recording | None = None
 _installed = False
 

@@ -1,17 +1,20 @@
-"""Stands in for the few functions of ``os`` that write without an audit event, or with one that doesn't say where.
+"""Stands in for the few functions that do something without an audit event, or with one that doesn't say where.
 
 It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, and for ``socket.listen``.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
-tell nothing. The stand-ins are in place while windows are open, and note the attempt before they call the real one.
+tell nothing, and neither does a thread that starts before Python 3.11. The stand-ins are in place while windows are
+open, and note the attempt before they call the real one.
 """
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import socket
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any, Final
@@ -100,10 +103,34 @@ _SOCKET: Final = socket.socket
 _C_SOCKET: Final[Any] = socket.SocketType
 
 
+def _starting(real: Callable[..., int]) -> Callable[..., int]:
+    @functools.wraps(real)
+    def door(*args: Any, **kwargs: Any) -> int:
+        recording = audit.current()
+        if recording is not None and args:
+            try:
+                recording.note_start(args[0], sys._getframe(1))
+            except Exception as error:
+                recording.broken.append(f"_thread.start_new_thread: {type(error).__name__}: {error}")
+        return real(*args, **kwargs)
+
+    return door
+
+
+_STARTS: Final = ((_thread, "start_new_thread"), (_thread, "start_new"), (threading, "_start_new_thread"))
+_START: Final = _thread.start_new_thread
+_START_DOOR: Final = _starting(_START)
+_IS_SILENT: Final = sys.version_info < (3, 11)
+"""Whether a thread starts without an audit event."""
+
+
 def install() -> None:
     """Put the stand-ins into their places."""
     if "listen" not in vars(_SOCKET):
         _SOCKET.listen = _listen  # type: ignore[method-assign]
+    for module, name in _STARTS if _IS_SILENT else ():
+        if getattr(module, name, None) is _START:
+            setattr(module, name, _START_DOOR)
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is real:  # else somebody else stands there, whose calls end at the real one
             setattr(os, name, door)
@@ -115,6 +142,9 @@ def remove() -> None:
     """Give the places back."""
     if vars(_SOCKET).get("listen") is _listen:
         del _SOCKET.listen
+    for module, name in _STARTS:
+        if getattr(module, name, None) is _START_DOOR:
+            setattr(module, name, _START)
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is door:
             setattr(os, name, real)

@@ -276,6 +276,24 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect(
         "interpreter-state", "a library keeps quiet until it is told otherwise", "value:logging.NullHandler"
     ),
+    _expect("child-process", "started by a test tool", "by-tool"),
+    _expect("child-process", "serves multiprocessing, and ends with this process", "servant"),
+    _expect("thread", "started by a test tool", "by-tool"),
+    _expect("thread", "a worker of a library's own pool waits for work", "idle", "owner:dependency"),
+    _expect(
+        "thread",
+        "an event loop's own pool; a loop left open is a leak of its own kind",
+        "idle",
+        "default-pool",
+    ),
+    _expect(
+        "thread",
+        "a pool that a module has kept since before, and whose workers start on first use",
+        "idle",
+        "lasting-pool",
+    ),
+    _expect("thread", "a native library's worker waits for work", "idle", "native"),
+    _expect("thread", "a thread that was there before started its own successor", "renewed"),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

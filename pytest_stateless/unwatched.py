@@ -128,6 +128,8 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "threading._shutdown_locks_lock": "guards the former",
     "threading._threading_atexits": "functions to run at exit, of executors that were made",
     "threading._counter": "numbers the threads",
+    "subprocess._active": "children that nobody waited for; one left over is a leak of its own kind",
+    "multiprocessing.process._children": "the children that run; one left over is a leak of its own kind",
     "asyncio.coroutines._iscoroutine_typecache": "types that are coroutines",
     "asyncio.tasks._scheduled_tasks": "weak entries of tasks",
     "asyncio.tasks._eager_tasks": "weak entries of tasks",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -374,3 +376,38 @@ def test_children_are_noted_with_the_line_that_asked_for_them(started: Recording
     assert spawn.place.function == "test_children_are_noted_with_the_line_that_asked_for_them"
     started.forget()
     assert started.spawns == []
+
+
+def run(*_: object) -> None:
+    pass
+
+
+announced = pytest.mark.skipif(sys.version_info < (3, 11), reason="doors stand in for the event")
+
+
+@announced
+def test_threads_are_noted_with_the_line_that_started_them(started: Recording) -> None:
+    made = threading.Thread(target=run)
+    made.start()
+    made.join()
+    (start,) = started.starts
+    assert start.thread == object.__hash__(made)
+    assert start.by == object.__hash__(threading.current_thread())
+    assert start.place is not None
+    assert start.place.function == "test_threads_are_noted_with_the_line_that_started_them"
+    started.forget()
+    assert started.starts == []
+
+
+@announced
+def test_a_thread_without_an_object_is_noted_by_its_function(started: Recording) -> None:
+    ended = threading.Event()
+    _thread.start_new_thread(run, ())
+    _thread.start_new_thread(ended.set, ())
+    assert ended.wait(10)
+    _thread.start_new_thread(print, ("",))
+    codes = [start.code.rpartition(":") for start in started.starts]
+    assert codes[0] == (__file__, ":", str(run.__code__.co_firstlineno))
+    assert codes[1][0] == threading.__file__
+    assert codes[2] == ("", "", "")
+    assert started.broken == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import inspect
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,40 @@ def test_what_goes_wrong_while_noting_does_not_reach_the_program(
     os.mkfifo(tmp_path / "a")
     assert (tmp_path / "a").exists()
     assert recording.broken == ["os.mknod: RuntimeError: odd"]
+
+
+@pytest.fixture
+def silent(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """As before 3.11, where no event tells of a thread."""
+    monkeypatch.setattr(doors, "_IS_SILENT", True)
+    monkeypatch.setattr(audit, "STARTS", frozenset())
+    monkeypatch.setattr(audit, "_EVENTS", audit._EVENTS - {"_thread.start_new_thread"})
+    return recording
+
+
+def test_a_thread_that_no_event_tells_of_is_noted(silent: Recording) -> None:
+    doors.install()
+    ended = threading.Event()
+    _thread.start_new_thread(ended.set, ())
+    assert ended.wait(10)
+    (start,) = silent.starts
+    assert start.place is not None
+    assert (start.place.file, start.place.function) == (
+        __file__,
+        "test_a_thread_that_no_event_tells_of_is_noted",
+    )
+
+
+def test_a_thread_that_is_started_wrongly_is_so_as_ever(silent: Recording) -> None:
+    doors.install()
+    with pytest.raises(TypeError):
+        _thread.start_new_thread()  # type: ignore[call-overload]
+    assert silent.broken == []
+
+
+def test_the_place_of_a_thread_that_starts_is_given_back(silent: Recording) -> None:
+    real = doors._START
+    doors.install()
+    assert _thread.start_new_thread is not real
+    doors.remove()
+    assert _thread.start_new_thread is real

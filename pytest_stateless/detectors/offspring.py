@@ -1,0 +1,208 @@
+"""Looks at the children of this process: those that it still has, and those that left it for another parent."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from pytest_stateless.audit import Spawn, command_line
+from pytest_stateless.detectors import kernel
+from pytest_stateless.detectors.spelling import stable
+from pytest_stateless.heap.graph import module_namespace, plan_of
+
+_LOOKS: Final = 8  # at a child; a window takes no more than five
+_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+_CHILDREN: Final = "/proc/self/task/{}/children"
+_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class Child(NamedTuple):
+    """A process that this one started."""
+
+    pid: int
+    started: float
+    """Ticks since the system's start; elsewhere than on Linux seconds of the clock."""
+    command: str
+    """Empty for a moment while a program begins."""
+    state: str
+    """``alive``, ``zombie`` or ``orphan``."""
+    name: str = ""
+    """What multiprocessing calls it."""
+    forked: bool = False
+    """Whether it runs this very program, from a fork on."""
+
+
+class Stat(NamedTuple):
+    """What the kernel says of a process."""
+
+    name: str
+    state: str
+    parent: int
+    started: int
+    image: tuple[str, ...]
+    """Where its arguments lie in memory: somewhere else for each program that is run, and the same after a fork."""
+
+
+class _Real:
+    """Held where neither a mock nor a faked file system replaces it."""
+
+    listdir = staticmethod(os.listdir)
+    getpid = staticmethod(os.getpid)
+    waitid = staticmethod(getattr(os, "waitid", lambda *_: None))
+    wall = staticmethod(time.time)
+    clock = staticmethod(getattr(time, "clock_gettime", lambda _: 0.0))
+    environ: Any = vars(os.environ)["_data"]
+
+
+def now() -> float:
+    """The moment, as the beginnings of children are given."""
+    return _Real.wall() if _CLOCK is None else int(_Real.clock(_CLOCK) * _TICKS)
+
+
+def has_children() -> bool:
+    """Whether there may be children; a single call that neither waits for one nor takes its end from the program."""
+    if not hasattr(os, "WNOWAIT"):
+        return True
+    try:
+        _Real.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def children(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
+    """The children that there are; where to look is dear, none that were not asked for within the window."""
+    if kernel.task_count():
+        if has_children():
+            yield from _listed()
+        if spawns:
+            yield from _orphans(spawns)
+    elif spawns and has_children():
+        yield from _told_by_psutil()
+
+
+# -------------------------------------------------------------------------------------------------- on Linux
+
+_met: dict[int, tuple[Child, int]] = {}
+"""Children by their numbers, and how often each was looked at."""
+
+
+def _listed() -> Iterator[Child]:
+    names = dict(_of_multiprocessing())
+    # A child is listed under the thread that started it; a fork server's under none of this process.
+    own = {int(pid) for task in kernel.tasks() for pid in kernel.text_of(_CHILDREN.format(task)).split()}
+    for gone in _met.keys() - own - names.keys():
+        _met.pop(gone, None)
+    for pid in sorted(own | names.keys()):
+        child, looks = _met.get(pid, (None, 0))
+        if child is None or looks < _LOOKS:
+            child = _look(pid, names.get(pid, ""))
+            if child is None:
+                continue
+            _met[pid] = child, looks + 1
+        yield child
+
+
+def _look(pid: int, name: str) -> Child | None:
+    stat = stat_of(pid)
+    if stat is None:
+        return None
+    own = stat_of(_Real.getpid())
+    forked = own is not None and stat.image == own.image and any(map(int, stat.image))
+    state = "zombie" if stat.state in "ZX" else "alive"
+    command = stat.name if state == "zombie" else _command(pid)
+    return Child(pid, stat.started, command, state, name, forked)
+
+
+def _command(pid: int) -> str:
+    return command_line(kernel.text_of(f"/proc/{pid}/cmdline").rstrip("\0").split("\0"))
+
+
+def stat_of(pid: int) -> Stat | None:
+    """What the kernel says of a process; None where it is gone."""
+    before, _, rest = kernel.text_of(f"/proc/{pid}/stat").rpartition(")")
+    fields = rest.split()  # a process may have spaces and brackets in its name
+    if len(fields) < 48:
+        return None
+    return Stat(before.partition("(")[2], fields[0], int(fields[1]), int(fields[19]), tuple(fields[45:47]))
+
+
+def _orphans(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
+    """Processes that no child is the parent of any more, and that are known by what they took along.
+
+    A fork has this program's addresses; whoever was run anew has the name of the test in its environment.
+    """
+    own, tests = stat_of(_Real.getpid()), {spawn.test for spawn in spawns if spawn.test}
+    for pid in _processes():
+        stat = stat_of(pid) if pid not in _met else None
+        if stat is None or own is None or stat.state in "ZX" or stat.parent == _Real.getpid():
+            continue
+        forked = stat.image == own.image and any(map(int, stat.image))
+        if stat.started < own.started or not (forked or _test_of(pid) in tests):
+            continue
+        if _left(stat.parent):
+            yield Child(pid, stat.started, _command(pid), "orphan", forked=forked)
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in _Real.listdir("/proc") if name.isdigit() and int(name) != _Real.getpid()]
+
+
+def _left(parent: int) -> bool:
+    """Whether the way up from a parent doesn't lead to this process: the parent's parent is told otherwise."""
+    for _ in range(100):
+        if parent == _Real.getpid():
+            return False
+        stat = stat_of(parent)
+        if stat is None or parent <= 1:
+            return True
+        parent = stat.parent
+    return True
+
+
+def _test_of(pid: int) -> str:
+    """The test during which a process was run, of one that another worker of the same run didn't start."""
+    text = kernel.text_of(f"/proc/{pid}/environ", 1 << 20)
+    found = dict(entry.partition("=")[::2] for entry in text.split("\0"))
+    worker = _Real.environ.get(b"PYTEST_XDIST_WORKER", b"").decode()
+    same = found.get("PYTEST_XDIST_WORKER", "") == worker
+    return found.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0] if same else ""
+
+
+# ------------------------------------------------------------------------------------------ names, and elsewhere
+
+
+def _of_multiprocessing() -> Iterator[tuple[int, str]]:
+    """Number and name of the processes that multiprocessing started."""
+    module = sys.modules.get("multiprocessing.process")
+    found = module_namespace(module).get("_children") if type(module) is types.ModuleType else None
+    for process in list(found) if type(found) is set else ():
+        own = _namespace(process)
+        pid = _namespace(own.get("_popen")).get("pid")
+        if type(pid) is int:
+            name = own.get("_name")  # what it runs is forgotten when it has started
+            yield pid, stable(name) if type(name) is str else ""
+
+
+def _namespace(thing: object) -> dict[str, Any]:
+    get = plan_of(type(thing)).namespace
+    return {} if get is None else get(thing)
+
+
+def _told_by_psutil() -> Iterator[Child]:
+    import psutil
+
+    names = dict(_of_multiprocessing())
+    for process in psutil.Process().children():
+        try:
+            state = "zombie" if process.status() == psutil.STATUS_ZOMBIE else "alive"
+            command = process.name() if state == "zombie" else command_line(process.cmdline())
+            yield Child(process.pid, process.create_time(), command, state, names.get(process.pid, ""))
+        except psutil.Error:  # it ended meanwhile, or isn't ours to ask
+            continue
