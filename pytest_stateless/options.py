@@ -52,7 +52,7 @@ OPTIONS: Final = (
     Option(
         "--stateless-no-blame",
         "bool",
-        "Don't run a leaking test once more to find the line that changed a module's state.",
+        "Don't run a leaking test once more to find the line that changed a module's or the interpreter's state.",
     ),
     Option(
         "--stateless-allow",

@@ -13,7 +13,7 @@ from pytest_stateless.interpreter import difference
 from pytest_stateless.interpreter.difference import Difference, changed_things, differences
 from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
-from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading
+from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading, unchanged
 from pytest_stateless.interpreter.table import ITEMS, look, look_again
 from pytest_stateless.leak import Leak, Owner, Rule, Severity
 
@@ -58,7 +58,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry of an item that differs, or one for the item where many do."""
     begun = with_imports(before.readings, after.imports[len(before.imports) :])
     for item, was, now in zip(ITEMS, begun, after.readings, strict=True):
-        if was is not now:
+        if was is not None and now is not None and not unchanged(was, now):
             yield from _leaks(item, differences(item, was, now), after)
 
 
