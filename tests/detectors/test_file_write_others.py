@@ -348,10 +348,10 @@ def test_many_windows_leave_nothing_of_their_own(project: Path, context: Context
         run(10)
         gc.collect()
         allocated = tracemalloc.get_traced_memory()[0]
-        run(300)
+        run(100)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - allocated
     finally:
         tracemalloc.stop()
-    assert grown < 300 * 200  # one change that is kept takes 500 bytes
+    assert grown < 100 * 200  # one change that is kept takes 500 bytes
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
