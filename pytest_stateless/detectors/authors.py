@@ -81,7 +81,8 @@ class Family(NamedTuple):
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
     """What is known now. Who is alive, and what strangers write, only where something changed."""
     known = Family(tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours)
-    unclear = [change for change in changes if not change.own]
+    announced = {write.path for write in context.recording.writes} if changes else ()
+    unclear = [change for change in changes if not change.own and change.path not in announced]
     if not unclear:
         return known
     known = known._replace(living=_any_alive())
@@ -93,10 +94,11 @@ def family(context: Context, changes: Sequence[Change] = ()) -> Family:
 
 def _strangers(context: Context, paths: set[str]) -> frozenset[str]:
     """Those of strangers among paths that ours might be blamed for: a search of milliseconds, once for each."""
-    unknown = paths - context.strangers
+    unknown = {path for path in paths if path not in context.strangers}
     if unknown and context.watches is not None:
-        context.strangers |= written_by_strangers(unknown, context.watches.began)
-    return frozenset(context.strangers & paths)
+        found = written_by_strangers(unknown, context.watches.began)
+        context.strangers.update((path, path in found) for path in unknown)
+    return frozenset(path for path in paths if context.strangers.get(path))
 
 
 def _usage() -> Callable[[], Any] | None:

@@ -51,8 +51,8 @@ class Context:
     alone: bool = True
     """Whether no other process takes part in this run of the tests."""
 
-    strangers: set[str] = field(default_factory=set)
-    """Files that were found to be written by programs that are none of ours."""
+    strangers: dict[str, bool] = field(default_factory=dict)
+    """Whether a changed file was found to be written by a program that is none of ours."""
 
     @property
     def zones(self) -> Zones:

@@ -173,7 +173,14 @@ def _unannounced(
     if database in attempts:
         return _leak(path, what, _first_place(attempts[database]), after.sources)
     author = _author(path, changes, relatives)
-    return None if author is None else _leak(path, f"{what} {author.name}", author.place, after.sources)
+    if author is None:
+        return None
+    how = (
+        "; events were lost, and all files compared"
+        if any(one.operation == "scan" for one in changes)
+        else ""
+    )
+    return _leak(path, f"{what} {author.name}{how}", author.place, after.sources)
 
 
 def _author(path: str, changes: list[Change], relatives: Family) -> Author | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from pytest_stateless.zones import Zones, within
 DIRECTORIES: Final = 10_000
 ENTRIES: Final = 100_000
 """Beyond these, watching would cost seconds and some ten megabytes, and watches are scarce: a user has so many."""
+SECONDS: Final = 10.0
+"""What listing may take, on a slow network file system say; ten times what as many directories take on a disk."""
 
 _Known = tuple[
     int, ...
@@ -31,6 +34,7 @@ class _Real:
     """Held where no mock and no faked file system replaces them."""
 
     scandir: Any = staticmethod(os.scandir)
+    monotonic = staticmethod(time.monotonic)
 
 
 class Tree:
@@ -91,7 +95,10 @@ class Tree:
         """
         found: list[str] = []
         waiting = [root.path]
+        end = _Real.monotonic() + SECONDS
         while waiting:
+            if _Real.monotonic() > end:
+                raise TooMuchError(f"listing {root.path} takes more than {SECONDS:.0f} seconds")
             directory = waiting.pop()
             if not self._zones.count(directory) or not self._add_watch(directory):
                 continue

@@ -403,6 +403,11 @@ A, B = "/srv/shop/a", "/srv/shop/b"
             id="native-code",
         ),
         pytest.param(
+            noticed([change(A, FILE, None, "scan")], {A: None}, known=CHILD),
+            [("a", "deleted by a child process (make); events were lost, and all files compared", 3)],
+            id="found-by-a-scan",
+        ),
+        pytest.param(
             noticed([change(A, FILE, False)], {A: None}, known=CHILD),
             [("a", "deleted by a child process (make)", 3)],
             id="a-child-with-the-line-that-started-it",

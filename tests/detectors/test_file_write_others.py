@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ import pytest
 from pytest_stateless import watches
 from pytest_stateless.detectors import Context, Detector, file_write
 from pytest_stateless.leak import Leak
+from pytest_stateless.window import Windows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
@@ -324,3 +328,30 @@ def test_nothing_is_said_of_what_leaves_nothing(act: Act, project: Path, left_by
     both(text("a"), text("d/a"))(project)
     sqlite3.connect(project / "db").close()
     assert left_by(file_write, lambda: act(project)) == []
+
+
+def test_many_windows_leave_nothing_of_their_own(project: Path, context: Context) -> None:
+    windows = Windows(context, [file_write], sleep=lambda _: None)
+
+    def run(number: int) -> None:
+        for _ in range(number):
+            window = windows.open()
+            call("mkdir", project / "d", 0o755)
+            (project / "d" / "a").touch()
+            assert len(windows.close(window).leaks) == 1
+            shutil.rmtree(project / "d")
+
+    run(10)
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    tracemalloc.start()
+    try:
+        run(10)
+        gc.collect()
+        allocated = tracemalloc.get_traced_memory()[0]
+        run(100)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - allocated
+    finally:
+        tracemalloc.stop()
+    assert grown < 100 * 200  # one change that is kept takes 500 bytes
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before

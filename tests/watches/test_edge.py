@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_stateless import environment
 from pytest_stateless.watches import tree
+from pytest_stateless.zones import Zones
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -161,3 +163,24 @@ def test_who_keeps_the_output_in_the_project_is_not_taken_for_the_test(
     assert result.ret == 0
     assert project.report()["tests"] == []
     assert project.path.joinpath("log.txt").stat().st_size > 0
+
+
+def test_where_nothing_can_be_watched_python_is_seen_and_nothing_else(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+        import pytest_stateless.environment
+        pytest_stateless.environment.make_watches = lambda *arguments: None
+        """,
+    )
+    project.write("test_shop.py", HEAD + "def test_a(): sh('echo x > child'); open('made', 'w').close()\n")
+    result = project.run_apart("--stateless", "--stateless-report=json:leaks.json")
+    result.stdout.no_fnmatch_line("*note:*")
+    assert [leak["subject"] for test in project.report()["tests"] for leak in test["leaks"]] == ["made"]
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_nothing_is_watched(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    settings: Any = None  # it isn't looked at
+    assert environment.make_watches(settings, Zones("/", ())) is None
