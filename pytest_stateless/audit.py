@@ -7,11 +7,13 @@ attempts came to is judged later.
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import stat
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.source import Place, Sources
@@ -43,6 +45,12 @@ class Write(NamedTuple):
     before: State | None
     """The path as it was just before the attempt; None where nothing was there."""
     place: Place | None
+    fate: str = ""
+    """What became of it where it didn't reach the disk: ``DENIED`` or ``FAKED``."""
+
+
+DENIED: Final = "denied"
+FAKED: Final = "faked"
 
 
 class Bind(NamedTuple):
@@ -87,7 +95,9 @@ class _Real:
     fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
+    path = os.path
     getframe = staticmethod(sys._getframe)
+    get_ident = staticmethod(threading.get_ident)
 
 
 # ------------------------------------------------------------------------- decisions: event -> attempts, pure
@@ -221,37 +231,64 @@ class Recording:
         self.spawns: list[Spawn] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
+        self.refuse: Callable[[Write], str | None] | None = None
+        """Why a write must not happen; None for one that may."""
+        self.look_at_fake: Callable[[str], State | None] = look
+        """``look``, on the disk that faked writes went to."""
+        self.at_the_door: set[int] = set()
+        """Threads within a call that a stand-in noted already."""
 
     def forget(self) -> None:
         """Start anew: no window refers to what was noted."""
         self.writes.clear()
         self.binds.clear()
         self.spawns.clear()
+        self.look_at_fake = look
 
-    def note(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note what an audit event attempts, if anything. Runs inside the user's call."""
+    def note(self, event: str, args: tuple[Any, ...]) -> OSError | None:
+        """Note what an audit event attempts, if anything. Runs inside the user's call.
+
+        Returns the error to raise where the attempt is refused.
+        """
         if event == "socket.bind":
-            self._note_bind(*args)
-            return
+            return self._note_bind(*args)
         if event in SPAWNS:
             self.note_spawn(SPAWNS[event](*args), _Real.getframe(2))
-            return
-        for attempt in DECISIONS[event](*args):
-            self.note_attempt(attempt, _Real.getframe(2))
+            return None
+        if event == "open" and _Real.get_ident() in self.at_the_door:
+            return None
+        return self.note_attempts(DECISIONS[event](*args), _Real.getframe(2))
 
-    def note_attempt(self, attempt: Attempt, frame: Any) -> None:
-        """Note one attempt with the state that it starts from."""
+    def note_attempts(self, attempts: Iterable[Attempt], frame: Any) -> OSError | None:
+        """Note what one call attempts, with the states that it starts from; the error to raise where it is refused."""
+        writes = [write for attempt in attempts for write in self._writes_of(attempt, frame)]
+        refusal = self._refusal(writes)
+        self.writes += writes
+        return refusal
+
+    def _writes_of(self, attempt: Attempt, frame: Any) -> Iterator[Write]:
         path = resolve(attempt.path, attempt.directory)
         if path is None:
             return
         before = look(path)
         other = resolve(attempt.other, attempt.other_directory) if attempt.other else ""
         place = self.sources.place(frame)
-        self.writes.append(Write(attempt.operation, path, other or "", before, place))
+        yield Write(attempt.operation, path, other or "", before, place)
         if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
             # No event tells whether the link itself is meant (``follow_symlinks=False``): look at both.
             path = follow_links(path)
-            self.writes.append(Write(attempt.operation, path, other or "", look(path), place))
+            yield Write(attempt.operation, path, other or "", look(path), place)
+
+    def _refusal(self, writes: list[Write]) -> OSError | None:
+        """The error for a call whose writes must not happen, which are marked so."""
+        if self.refuse is None or any(map(comes_to_nothing, writes)):
+            return None
+        for write in writes:
+            reason = self.refuse(write)
+            if reason is not None:
+                writes[:] = [one._replace(fate=DENIED) for one in writes]
+                return PermissionError(errno.EACCES, reason, write.path)
+        return None
 
     def note_spawn(self, command: str, frame: Any) -> None:
         """Note that a child process was asked for."""
@@ -259,16 +296,30 @@ class Recording:
         if not self.spawns or self.spawns[-1] != spawn:  # subprocess tells of it, and so does what it calls
             self.spawns.append(spawn)
 
-    def _note_bind(self, socket: Any, address: object) -> None:
-        place = self.sources.place(_Real.getframe(3))
+    def _note_bind(self, socket: Any, address: object) -> OSError | None:
+        refusal, place = None, self.sources.place(_Real.getframe(3))
         if type(address) is tuple and len(address) >= 2:
             host, port = address[0], address[1]
             name, number = host if type(host) is str else "", port if type(port) is int else 0
         else:
             name, number = _text(address) or "", 0
             if name and not name.startswith("\0"):
-                self.note_attempt(Attempt("bind", name, follow=False), _Real.getframe(3))
+                refusal = self.note_attempts([Attempt("bind", name, follow=False)], _Real.getframe(3))
         self.binds.append(Bind(_inode(socket), name, number, place))
+        return refusal
+
+
+_NEEDS_NOTHING: Final = frozenset({"mkdir", "symlink", "link", "mknod", "bind"})
+_NEEDS_SOMETHING: Final = frozenset(
+    {"remove", "rmdir", "rename-from", "truncate", "chmod", "chown", "utime", "setxattr"}
+)
+
+
+def comes_to_nothing(write: Write) -> bool:
+    """Whether the system itself is about to say no: to make what is there, to change what isn't."""
+    if write.before is None:
+        return write.operation in _NEEDS_SOMETHING
+    return write.operation in _NEEDS_NOTHING
 
 
 def _inode(socket: Any) -> int:
@@ -298,12 +349,12 @@ def resolve(path: object, directory: int) -> str | None:
     if text.startswith(("/proc/self/fd/", "/dev/fd/")):
         number = text.rpartition("/")[2]
         return _descriptor_path(int(number)) if number.isdigit() else None
-    if not os.path.isabs(text):
+    if not _Real.path.isabs(text):
         start = _descriptor_path(directory) if directory >= 0 else _working_directory()
         if start is None:
             return None
-        text = os.path.join(start, text)
-    return os.path.normpath(text)
+        text = _Real.path.join(start, text)
+    return _Real.path.normpath(text)
 
 
 def _descriptor_path(descriptor: int) -> str | None:
@@ -325,7 +376,7 @@ def follow_links(path: str) -> str:
     """The path that a chain of symbolic links ends at, also where nothing is there yet."""
     for _ in range(40):
         try:
-            path = os.path.normpath(os.path.join(os.path.dirname(path), _Real.readlink(path)))
+            path = _Real.path.normpath(_Real.path.join(_Real.path.dirname(path), _Real.readlink(path)))
         except OSError:
             return path
     return path
@@ -352,10 +403,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     recording = _open_recording
     if recording is None or event not in _EVENTS:
         return
+    refusal = None
     try:
-        recording.note(event, args)
+        refusal = recording.note(event, args)
     except BaseException as error:  # anything raised here would abort the user's call
         recording.broken.append(f"{event}: {type(error).__name__}: {error}")
+    if refusal is not None:
+        __tracebackhide__ = True  # the traceback ends at the culprit
+        raise refusal
 
 
 def start(recording: Recording) -> Recording | None:

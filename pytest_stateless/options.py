@@ -13,6 +13,7 @@ from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowanc
 from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
 
 SCOPES: Final = ("all", "application")
+DISKS: Final = ("real", "fake", "deny")
 
 
 def rule_ids() -> tuple[str, ...]:
@@ -79,6 +80,14 @@ OPTIONS: Final = (
         "A package that is the application's although it is installed among the dependencies.",
         "NAME",
     ),
+    Option(
+        "--stateless-disk",
+        "string",
+        "Whether writes outside the temporary directories reach the real disk, a fake one in memory, or are denied.",
+        "DISK",
+        DISKS,
+        "real",
+    ),
     Option("--stateless-show-values", "bool", "Show the values of leaked state; they may be secret."),
     Option(
         "--stateless-report",
@@ -110,6 +119,7 @@ class Settings(NamedTuple):
     """Absolute and resolved: what the user declared and the system's own."""
     scope: str
     packages: tuple[str, ...]
+    disk: str
     show_values: bool
     reports: tuple[Report, ...]
 
@@ -147,6 +157,7 @@ def settings_of(config: pytest.Config) -> Settings:
         temp=(*_declared_temp(value["--stateless-temp"], root, config), *_system_temp(config)),
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
+        disk=disk_of(value["--stateless-disk"], _place_of_string(config, "--stateless-disk")),
         show_values=bool(value["--stateless-show-values"]),
         reports=tuple(_report(text, config) for text in value["--stateless-report"]),
     )
@@ -198,6 +209,29 @@ def _scope(text: str, config: pytest.Config) -> str:
             f"{where}: {text!r} is no scope{suggestion(text, SCOPES)}; write {' or '.join(SCOPES)}"
         )
     return text
+
+
+def disk_of(text: object, where: str) -> str:
+    """What becomes of writes, as an option or a marker says it. Raises pytest.UsageError."""
+    if not isinstance(text, str) or text not in DISKS:
+        near = suggestion(text, DISKS) if isinstance(text, str) else ""
+        raise pytest.UsageError(
+            f"{where}: {text!r} is no disk{near}; write {', '.join(DISKS[:-1])} or {DISKS[-1]}"
+        )
+    if text == "fake" and not _is_installed("pyfakefs"):
+        raise pytest.UsageError(
+            f"{where}: the disk 'fake' needs pyfakefs; install it with: pip install 'pytest-stateless[fake]'"
+        )
+    return text
+
+
+def _is_installed(name: str) -> bool:
+    from importlib.util import find_spec  # loaded only where a fake disk is asked for
+
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # somebody keeps it from being imported
+        return False
 
 
 def _place_of_string(config: pytest.Config, flag: str) -> str:

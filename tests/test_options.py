@@ -44,6 +44,7 @@ STATE = "test_state: module-state test_shop.CARTS['bob'] added: str (6 character
 FILE = "test_file: file-write receipt.txt created"
 OTHER = "test_other: module-state rates.LEFT added: list (1 item)"
 ALL = sorted([STATE, FILE, OTHER])
+DENIED = "test_file: file-write receipt.txt denied: open for writing"
 
 EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless": (True, ALL, 1),
@@ -54,6 +55,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
+    "--stateless-disk": ("deny", sorted([STATE, DENIED, OTHER]), 1),
     "--stateless-show-values": (
         True,
         sorted([f"{STATE} 's3cret'", FILE, f"{OTHER} [1]"]),
@@ -212,6 +214,11 @@ def test_every_option_is_in_the_help(project: Project) -> None:
             "--stateless-report=json:var",
             "--stateless-report: 'var' is a directory; write json:FILE",
             id="directory",
+        ),
+        pytest.param(
+            "--stateless-disk=denny",
+            "--stateless-disk: 'denny' is no disk (did you mean 'deny'?); write real, fake or deny",
+            id="misspelt-disk",
         ),
         pytest.param("--stateless-temp=", "--stateless-temp: '' is no directory; *", id="empty-directory"),
     ],

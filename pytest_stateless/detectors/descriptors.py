@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless.audit import State
 
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_GET_FLAGS: Final = getattr(fcntl, "F_GETFL", 0)
 _FILES: Final = ("/proc/self/fd", "/dev/fd")
 
 
@@ -17,6 +24,7 @@ class _Real:
     listdir = staticmethod(os.listdir)
     fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
+    fcntl = staticmethod(fcntl.fcntl) if fcntl is not None else None
 
 
 def numbers() -> list[int]:
@@ -53,6 +61,4 @@ def writable_file(descriptor: int) -> tuple[str, State] | None:
 
 
 def _is_writable(descriptor: int) -> bool:
-    import fcntl  # loaded by pytest's own capture
-
-    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    return bool(_Real.fcntl and _Real.fcntl(descriptor, _GET_FLAGS) & os.O_ACCMODE != os.O_RDONLY)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import State, Write, look
+from pytest_stateless.audit import DENIED, FAKED, State, Write, look
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -20,6 +20,12 @@ PATIENT: Final = False
 _KERNEL: Final = ("/dev", "/proc", "/sys")
 _SHARED_MEMORY: Final = "/dev/shm"
 _RANDOM_NAME: Final = re.compile(r"(?<=^/dev/shm/)psm_[0-9a-f]+$")  # multiprocessing.shared_memory's
+
+
+class _Real:
+    """Held where no faked file system replaces them."""
+
+    path = os.path
 
 
 class Zones(NamedTuple):
@@ -69,13 +75,13 @@ def capture(context: Context) -> Writes:
     attempts = tuple(context.recording.writes)
     now: dict[str, tuple[str, State | None]] = {}
     directories: dict[str, str] = {}
-    for path in {write.path for write in attempts}:
-        directory, name = os.path.split(path)
+    for path, fake in sorted({(write.path, write.fate == FAKED) for write in attempts}):
+        directory, name = _Real.path.split(path)
         if directory not in directories:
-            directories[directory] = os.path.realpath(directory)
-        resolved = os.path.join(directories[directory], name)
+            directories[directory] = _Real.path.realpath(directory)
+        resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
-            now[path] = resolved, look(path)
+            now[path] = resolved, (context.recording.look_at_fake if fake else look)(path)
     return Writes(attempts, now, _held_files(), zones, context.sources)
 
 
@@ -111,9 +117,12 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
             attempts.setdefault(path, []).append(write)
     told: dict[str, Leak] = {}
     for path, writes in attempts.items():
-        what = describe(writes, now[path], after.sources)
+        denied = [write for write in writes if write.fate == DENIED]
+        what = _denied(denied[0]) if denied else describe(writes, now[path], after.sources)
+        if what and any(write.fate == FAKED for write in writes):
+            what += _IN_MEMORY
         if what:
-            told[path] = _leak(path, what, writes, after.sources)
+            told[path] = _leak(path, what, denied or writes, after.sources)
     for file, state in after.held.items():
         was = before.held.get(file)
         if was is not None and was != state and file.path not in told and after.zones.count(file.path):
@@ -123,7 +132,7 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
     """Whether what was told of something below says it already: a directory made for a file, or gone with it."""
-    comes_with = told[path].message in (_MADE, _DELETED)
+    comes_with = told[path].message.removesuffix(_IN_MEMORY) in (_MADE, _DELETED)
     return comes_with and any(other != path and within(other, path) for other in told)
 
 
@@ -137,6 +146,17 @@ def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
     return RULE.leak(subject, what, sources.origin(place), owner, traits)
+
+
+def about_to_leak(write: Write, zones: Zones, sources: Sources) -> Leak | None:
+    """The leak that an attempt is on the way to; None where its path doesn't count."""
+    directory, name = _Real.path.split(write.path)
+    path = _Real.path.join(_Real.path.realpath(directory), name)
+    return _leak(path, _denied(write), [write], sources) if zones.count(path) else None
+
+
+def _denied(write: Write) -> str:
+    return f"denied: {_DOING.get(write.operation, write.operation)}"
 
 
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
@@ -172,6 +192,8 @@ def _makes_shared_memory(write: Write) -> bool:
     return fresh and write.operation == "truncate" and within(write.path, _SHARED_MEMORY)
 
 
+_DOING: Final = {"open": "open for writing", "rename-from": "rename", "rename-to": "rename"}
+_IN_MEMORY: Final = " (in memory only)"
 _MADE: Final = "created (directory)"
 _DELETED: Final = "deleted"
 _KINDS: Final = {
