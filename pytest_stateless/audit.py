@@ -47,6 +47,8 @@ class Write(NamedTuple):
     place: Place | None
     fate: str = ""
     """What became of it where it didn't reach the disk: ``DENIED`` or ``FAKED``."""
+    child: str = ""
+    """The command of the child process that did it; empty for this process."""
 
 
 DENIED: Final = "denied"
@@ -233,6 +235,8 @@ class Recording:
         """Attempts that could not be noted, which the hook must not raise about."""
         self.refuse: Callable[[Write], str | None] | None = None
         """Why a write must not happen; None for one that may."""
+        self.send: Callable[[list[Write]], None] | None = None
+        """Tells the process that this one was forked from."""
         self.look_at_fake: Callable[[str], State | None] = look
         """``look``, on the disk that faked writes went to."""
         self.at_the_door: set[int] = set()
@@ -264,6 +268,8 @@ class Recording:
         writes = [write for attempt in attempts for write in self._writes_of(attempt, frame)]
         refusal = self._refusal(writes)
         self.writes += writes
+        if self.send is not None:
+            self.send(writes)
         return refusal
 
     def _writes_of(self, attempt: Attempt, frame: Any) -> Iterator[Write]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
 from pytest_stateless.detectors import DETECTORS
@@ -226,6 +227,7 @@ class Checks:
         self._quarantine.end()
         self._windows.abandon()
         self._windows.let_go()
+        children.clear_away()
 
     # ---------------------------------------------------------------------------------------- the reports
 

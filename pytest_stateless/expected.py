@@ -223,8 +223,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "module-state", "pyfakefs keeps the real function for tracebacks", "added", subject="linecache.open"
     ),
     _expect(
-        *("module-state", "pyfakefs puts the real function back, wrapped anew", "changed"),
-        *("was:builtins.staticmethod", "value:builtins.staticmethod"),
+        *(
+            "module-state",
+            "pyfakefs puts the real function back, wrapped anew",
+            "value:builtins.staticmethod",
+        ),
         subject="glob._StringGlobber.*",
     ),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),

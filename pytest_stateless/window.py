@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_stateless import audit, doors, imports
+from pytest_stateless import audit, children, doors, imports
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.expected import judge
@@ -92,6 +92,7 @@ class Windows:
         if not self._open:
             self._previous = audit.start(self._context.recording)
             doors.install()
+            children.install()
             imports.listen(self._meet)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
@@ -154,6 +155,7 @@ class Windows:
             self._open.remove(window)
         if not self._open:
             imports.rest()
+            children.remove()
             doors.remove()
             audit.stop(self._previous)
             self._previous = None

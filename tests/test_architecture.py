@@ -16,7 +16,7 @@ LAYERS: Final = (
     {"allowance"},
     {"source"},
     {"audit", "blame", "heap"},
-    {"doors", "fake", "imports"},
+    {"child", "children", "doors", "fake", "imports"},
     {"detectors"},
     {"unwatched"},
     {"expected"},

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from pytest_stateless import children
 from pytest_stateless.audit import DENIED, FAKED, State, Write, look
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
@@ -72,6 +73,7 @@ class Writes(NamedTuple):
 def capture(context: Context) -> Writes:
     """The attempts so far, with the state of each path that they name now."""
     zones = Zones(context.sources.root, context.temp)
+    children.collect(context.recording)
     attempts = tuple(context.recording.writes)
     now: dict[str, tuple[str, State | None]] = {}
     directories: dict[str, str] = {}
@@ -122,7 +124,7 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
         if what and any(write.fate == FAKED for write in writes):
             what += _IN_MEMORY
         if what:
-            told[path] = _leak(path, what, denied or writes, after.sources)
+            told[path] = _leak(path, what + _by_child(denied or writes), denied or writes, after.sources)
     for file, state in after.held.items():
         was = before.held.get(file)
         if was is not None and was != state and file.path not in told and after.zones.count(file.path):
@@ -132,7 +134,7 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
     """Whether what was told of something below says it already: a directory made for a file, or gone with it."""
-    comes_with = told[path].message.removesuffix(_IN_MEMORY) in (_MADE, _DELETED)
+    comes_with = told[path].message.startswith((_MADE, _DELETED))
     return comes_with and any(other != path and within(other, path) for other in told)
 
 
@@ -146,6 +148,12 @@ def _leak(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
     return RULE.leak(subject, what, sources.origin(place), owner, traits)
+
+
+def _by_child(writes: list[Write]) -> str:
+    """Of the write whose place is shown."""
+    write = next((write for write in writes if write.place is not None), writes[0])
+    return f" by a child ({write.child})" if write.child else ""
 
 
 def about_to_leak(write: Write, zones: Zones, sources: Sources) -> Leak | None:

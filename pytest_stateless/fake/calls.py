@@ -52,10 +52,6 @@ def _symlinked(
     return (Attempt("symlink", target, -1 if dir_fd is None else dir_fd, follow=False),)
 
 
-def _symlinked_from(_: object, link: object, target: object, *rest: object) -> tuple[Attempt, ...]:
-    return (Attempt("symlink", link, follow=False),)
-
-
 def _opened(
     _: object,
     path: object,
@@ -95,24 +91,28 @@ _ACCESSOR: Final[dict[str, Decide]] = {
     "rmdir": _one("rmdir"),
     "rename": _renamed,
     "replace": _renamed,
-    "symlink": _symlinked_from,
+    "symlink": _symlinked,
     "link": _linked,
 }
 """Functions that pathlib up to 3.10 calls, which pyfakefs takes from the file system when it is loaded."""
 
 
-def _noting(real: Callable[..., Any], decide: Decide, note: Callable[[Any, Any], None]) -> Callable[..., Any]:
+def _noting(kept: Any, decide: Decide, note: Callable[[Any, Any], None]) -> Any:
+    static = type(kept) is staticmethod
+    real = kept.__func__ if static else kept
+    instance = (None,) if static else ()
+
     @functools.wraps(real)
     def noting(*args: Any, **kwargs: Any) -> Any:
         try:
-            attempts = decide(*args, **kwargs)
+            attempts = decide(*instance, *args, **kwargs)
         except Exception:  # wrong arguments: the real one says what is wrong with them
             attempts = ()
         if attempts:
             note(attempts, _Real.getframe(1))
         return real(*args, **kwargs)
 
-    return noting
+    return staticmethod(noting) if static else noting
 
 
 def stand_in(notes: FakedWrites) -> ExitStack:
@@ -131,8 +131,7 @@ def stand_in(notes: FakedWrites) -> ExitStack:
         for name, decide in table.items():
             kept = vars(cls).get(name)
             if kept is not None:  # else it is not of this system, or of this version of pyfakefs
-                function = kept.__func__ if type(kept) is staticmethod else kept
-                setattr(cls, name, _noting(function, decide, notes.note))
+                setattr(cls, name, _noting(kept, decide, notes.note))
                 undoing.callback(setattr, cls, name, kept)
     return undoing
 
