@@ -144,6 +144,22 @@ def test_a_child_tells_what_it_writes_and_where(lines: str, child: str, place: s
     assert left_over() == set()
 
 
+@pytest.mark.slow
+def test_a_child_of_a_forkserver_tells_what_it_writes(project: Project) -> None:
+    write_test(
+        project,
+        f"""
+        def test_a():
+            child = {MP.format("forkserver")}
+            child.start()
+            child.join()
+        """,
+    )
+    project.run_apart("-W", "ignore", "--stateless-report=json:leaks.json")
+    ((leak,),) = [test["leaks"] for test in project.report()["tests"]]
+    assert (leak["subject"], leak["origin"]["function"]) == ("new", "work")
+
+
 OPERATIONS = {
     "os.mkdir('new')": ["new"],
     "os.remove('old')": ["old"],
