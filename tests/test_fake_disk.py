@@ -188,6 +188,34 @@ def test_what_a_wider_scoped_fixture_writes_is_on_the_disk_and_seen(project: Pro
     assert files(project) == TREE
 
 
+def test_what_fixtures_make_in_a_directory_that_was_looked_into_before_is_seen(project: Project) -> None:
+    write_test(
+        project,
+        """
+        @pytest.fixture(scope="module")
+        def assets():
+            (HERE / "assets").mkdir()
+            (HERE / "assets" / "a.css").write_text("a {}")
+            (HERE / "old").rename(HERE / "assets" / "old")
+            yield HERE / "assets"
+            (HERE / "assets" / "old").rename(HERE / "old")
+            shutil.rmtree(HERE / "assets")
+        def test_wider(request):
+            assert "assets" not in os.listdir(HERE)
+            assets = request.getfixturevalue("assets")
+            assert sorted(os.listdir(assets)) == ["a.css", "old"]
+            assert not os.path.exists("old")
+        def test_temporary(request, tmp_path_factory):
+            before = set(os.listdir(tmp_path_factory.getbasetemp()))
+            tmp_path = request.getfixturevalue("tmp_path")
+            (tmp_path / "a").write_text("tea")
+            assert tmp_path.name in set(os.listdir(tmp_path.parent)) - before
+        """,
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=2)
+    assert files(project) == TREE
+
+
 def test_nothing_of_the_fake_is_left_afterwards(project: Project) -> None:
     write_test(
         project,
