@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -20,7 +20,7 @@ from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
 from pytest_stateless.leak import Leak
 from pytest_stateless.options import Settings
-from pytest_stateless.quarantine import Quarantine
+from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.second_run import SecondRun
@@ -51,24 +51,6 @@ _dumps: Final = json.JSONEncoder(
 _RUN: Final = pytest.StashKey[Run]()
 _MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
 """Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
-
-
-class _Looking:
-    """Windows within a test whose disk is faked: they look at the real one."""
-
-    def __init__(self, windows: Windows, quarantine: Quarantine) -> None:
-        self._windows = windows
-        self._quarantine = quarantine
-
-    def open(self) -> Any:
-        """As of the windows."""
-        with self._quarantine.looking():
-            return self._windows.open()
-
-    def close(self, window: Any, allowances: Sequence[Allowance] = ()) -> Findings:
-        """As of the windows."""
-        with self._quarantine.looking():
-            return self._windows.close(window, allowances)
 
 
 def _disk_of(item: pytest.Item) -> str:
@@ -158,7 +140,7 @@ class Checks:
         self._quarantine.end()
         self._windows.abandon()  # of a test that was interrupted
         allowances = (*item.stash[CHECKED], *self._settings.allow)
-        requests = RequestWindows(_Looking(self._windows, self._quarantine), self._request_closer(item))
+        requests = RequestWindows(Looking(self._windows, self._quarantine), self._request_closer(item))
         run = item.stash[_RUN] = Run(allowances, requests)
         self._running = run
         run.window = self._windows.open(undisturbed=self._between.is_quiet())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless import audit, doors
 from pytest_stateless.allowance import Allowance
@@ -13,6 +13,7 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.detectors.file_write import Zones, about_to_leak
 from pytest_stateless.expected import judge
 from pytest_stateless.fake.disk import FakeDisk
+from pytest_stateless.window import Findings, Windows
 
 Refuse = Callable[[Write], "str | None"]
 
@@ -103,3 +104,21 @@ class Quarantine:
             doors.install()
             self._undoing.callback(doors.remove)
         return recording
+
+
+class Looking:
+    """Windows within a test whose disk is faked: they look at the real one."""
+
+    def __init__(self, windows: Windows, quarantine: Quarantine) -> None:
+        self._windows = windows
+        self._quarantine = quarantine
+
+    def open(self) -> Any:
+        """As of the windows."""
+        with self._quarantine.looking():
+            return self._windows.open()
+
+    def close(self, window: Any, allowances: Sequence[Allowance] = ()) -> Findings:
+        """As of the windows."""
+        with self._quarantine.looking():
+            return self._windows.close(window, allowances)

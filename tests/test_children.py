@@ -456,3 +456,17 @@ def test_windows_leave_neither_descriptors_nor_files(recorded_children: Any) -> 
     assert look() == before
     children.clear_away()
     assert left_over() == set()
+
+
+def test_where_no_child_can_be_reached_nothing_is_put_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "_REAL_FORK_EXEC", None)
+    monkeypatch.setattr(children, "_SPAWNING", {})
+    monkeypatch.setattr(children._Installed, "at_fork", True)
+    before = (os.posix_spawn, dict(vars(subprocess)))
+    children.install()
+    try:
+        assert (os.posix_spawn, dict(vars(subprocess))) == before
+        subprocess.run([sys.executable, "-c", ""], check=True)
+        assert not children._Reports.used
+    finally:
+        children.remove()

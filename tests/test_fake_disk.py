@@ -374,6 +374,10 @@ def test_a_file_held_open_is_seen_while_the_disk_is_faked(project: Project) -> N
         project,
         """
         LOG = open(HERE / "shop.log", "w")
+        @pytest.fixture(scope="session", autouse=True)
+        def closing():
+            yield
+            LOG.close()
         def test_a(fs, stateless):
             with stateless.request("GET /"):
                 LOG.write("tea")

@@ -94,13 +94,17 @@ class FakeDisk:
             with _as_it_was():
                 yield
         finally:
-            self._loaded = set(sys.modules)
-            self._patcher._find_modules()  # those that were imported meanwhile
-            self._patcher.resume()
-            self._accessing = paths_made_before(self._patcher.fake_modules)
-            for path in {write.path for write in self._recording.writes[first:] if write.fate != FAKED}:
-                self._take_over(path)
-            self._go_to(_working_directory(), directory)
+            if self.is_in_use():  # else the test was torn down within
+                self._resume()
+                for path in {write.path for write in self._recording.writes[first:] if write.fate != FAKED}:
+                    self._take_over(path)
+                self._go_to(_working_directory(), directory)
+
+    def _resume(self) -> None:
+        self._loaded = set(sys.modules)
+        self._patcher._find_modules()  # those that were imported meanwhile
+        self._patcher.resume()
+        self._accessing = paths_made_before(self._patcher.fake_modules)
 
     def _lay_over(self) -> None:
         """The real tree, each directory of which is read when it is looked into."""
