@@ -7,13 +7,14 @@ attempts came to is judged later.
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import stat
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.opening import Openings
@@ -46,6 +47,14 @@ class Write(NamedTuple):
     before: State | None
     """The path as it was just before the attempt; None where nothing was there."""
     place: Place | None
+    fate: str = ""
+    """What became of it where it didn't reach the disk: ``DENIED`` or ``FAKED``."""
+    child: str = ""
+    """The command of the child process that did it; empty for this process."""
+
+
+DENIED: Final = "denied"
+FAKED: Final = "faked"
 
 
 class Change(NamedTuple):
@@ -134,6 +143,7 @@ class _Real:
     fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
+    path = os.path
     getframe = staticmethod(sys._getframe)
     get_ident = staticmethod(threading.get_ident)
     environ: Any = vars(os.environ)["_data"]
@@ -299,6 +309,14 @@ class Recording:
         self.starts: list[Start] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
+        self.refuse: Callable[[Write], str | None] | None = None
+        """Why a write must not happen; None for one that may."""
+        self.send: Callable[[list[Write]], None] | None = None
+        """Tells the process that this one was forked from."""
+        self.look_at_fake: Callable[[str], State | None] = look
+        """``look``, on the disk that faked writes went to."""
+        self.at_the_door: set[int] = set()
+        """Threads within a call that a stand-in noted already."""
 
     def forget(self) -> None:
         """Start anew: no window refers to what was noted."""
@@ -310,46 +328,75 @@ class Recording:
         self.spawns.clear()
         self.openings.forget()
         self.starts.clear()
+        self.look_at_fake = look
 
-    def note(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note what an audit event attempts, if anything. Runs inside the user's call."""
+    def note(self, event: str, args: tuple[Any, ...]) -> OSError | None:
+        """Note what an audit event attempts, if anything. Runs inside the user's call.
+
+        Returns the error to raise where the attempt is refused.
+        """
         if event == "socket.bind":
-            self._note_bind(*args)
-            return
-        if event == "socket.__new__":
-            self.openings.note_socket(args[0], _Real.getframe(2))
-            return
-        if event in LOCKS:
-            if args[1] in LOCKS[event]:
-                inode = _Real.fstat(args[0]).st_ino
-                self.locks.append(Lock(inode, self.sources.place(_Real.getframe(2))))
-            return
-        if event == "open":
-            self.openings.note_file(args[0], _Real.getframe(2))
-        if event in SPAWNS:
-            self.note_spawn(SPAWNS[event](*args), _Real.getframe(2))
-            return
-        if event in STARTS:
-            self.note_start(args[0], _Real.getframe(2))
-            return
-        for attempt in DECISIONS[event](*args):
-            if event == "sqlite3.connect":
-                self.openings.note_file(attempt.path, _Real.getframe(2))
-            self.note_attempt(attempt, _Real.getframe(2))
+            return self._note_bind(*args)
+        if event in DECISIONS:
+            return self._note_writes(event, args)
+        self._note_other(event, args)
+        return None
 
-    def note_attempt(self, attempt: Attempt, frame: Any) -> None:
-        """Note one attempt with the state that it starts from."""
+    def _note_writes(self, event: str, args: tuple[Any, ...]) -> OSError | None:
+        attempts = DECISIONS[event](*args)
+        if event == "open":
+            self.openings.note_file(args[0], _Real.getframe(3))
+            if _Real.get_ident() in self.at_the_door:
+                return None
+        elif event == "sqlite3.connect":
+            for attempt in attempts:
+                self.openings.note_file(attempt.path, _Real.getframe(3))
+        return self.note_attempts(attempts, _Real.getframe(3))
+
+    def _note_other(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note what can't be refused."""
+        frame = _Real.getframe(3)
+        if event == "socket.__new__":
+            self.openings.note_socket(args[0], frame)
+        elif event in SPAWNS:
+            self.note_spawn(SPAWNS[event](*args), frame)
+        elif event in STARTS:
+            self.note_start(args[0], frame)
+        elif args[1] in LOCKS[event]:
+            self.locks.append(Lock(_Real.fstat(args[0]).st_ino, self.sources.place(frame)))
+
+    def note_attempts(self, attempts: Iterable[Attempt], frame: Any) -> OSError | None:
+        """Note what one call attempts, with the states that it starts from; the error to raise where it is refused."""
+        writes = [write for attempt in attempts for write in self._writes_of(attempt, frame)]
+        refusal = self._refusal(writes)
+        self.writes += writes
+        if self.send is not None:
+            self.send(writes)
+        return refusal
+
+    def _writes_of(self, attempt: Attempt, frame: Any) -> Iterator[Write]:
         path = resolve(attempt.path, attempt.directory)
         if path is None:
             return
         before = look(path)
         other = resolve(attempt.other, attempt.other_directory) if attempt.other else ""
         place = self.sources.place(frame)
-        self.writes.append(Write(attempt.operation, path, other or "", before, place))
+        yield Write(attempt.operation, path, other or "", before, place)
         if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
             # No event tells whether the link itself is meant (``follow_symlinks=False``): look at both.
             path = follow_links(path)
-            self.writes.append(Write(attempt.operation, path, other or "", look(path), place))
+            yield Write(attempt.operation, path, other or "", look(path), place)
+
+    def _refusal(self, writes: list[Write]) -> OSError | None:
+        """The error for a call whose writes must not happen, which are marked so."""
+        if self.refuse is None or any(map(comes_to_nothing, writes)):
+            return None
+        for write in writes:
+            reason = self.refuse(write)
+            if reason is not None:
+                writes[:] = [one._replace(fate=DENIED) for one in writes]
+                return PermissionError(errno.EACCES, reason, write.path)
+        return None
 
     def note_spawn(self, command: str, frame: Any) -> None:
         """Note that a child process was asked for."""
@@ -376,16 +423,30 @@ class Recording:
         by = _Real.identity(_Real.threads.get(_Real.get_ident()))
         self.starts.append(Start(thread, code, by, self.sources.place(frame)))
 
-    def _note_bind(self, socket: Any, address: object) -> None:
-        place = self.sources.place(_Real.getframe(3))
+    def _note_bind(self, socket: Any, address: object) -> OSError | None:
+        refusal, place = None, self.sources.place(_Real.getframe(3))
         if type(address) is tuple and len(address) >= 2:
             host, port = address[0], address[1]
             name, number = host if type(host) is str else "", port if type(port) is int else 0
         else:
             name, number = _text(address) or "", 0
             if name and not name.startswith("\0"):
-                self.note_attempt(Attempt("bind", name, follow=False), _Real.getframe(3))
+                refusal = self.note_attempts([Attempt("bind", name, follow=False)], _Real.getframe(3))
         self.binds.append(Bind(_inode(socket), name, number, place))
+        return refusal
+
+
+_NEEDS_NOTHING: Final = frozenset({"mkdir", "symlink", "link", "mknod", "bind"})
+_NEEDS_SOMETHING: Final = frozenset(
+    {"remove", "rmdir", "rename-from", "truncate", "chmod", "chown", "utime", "setxattr"}
+)
+
+
+def comes_to_nothing(write: Write) -> bool:
+    """Whether the system itself is about to say no: to make what is there, to change what isn't."""
+    if write.before is None:
+        return write.operation in _NEEDS_SOMETHING
+    return write.operation in _NEEDS_NOTHING
 
 
 def _inode(socket: Any) -> int:
@@ -415,12 +476,12 @@ def resolve(path: object, directory: int) -> str | None:
     if text.startswith(("/proc/self/fd/", "/dev/fd/")):
         number = text.rpartition("/")[2]
         return _descriptor_path(int(number)) if number.isdigit() else None
-    if not os.path.isabs(text):
+    if not _Real.path.isabs(text):
         start = _descriptor_path(directory) if directory >= 0 else _working_directory()
         if start is None:
             return None
-        text = os.path.join(start, text)
-    return os.path.normpath(text)
+        text = _Real.path.join(start, text)
+    return _Real.path.normpath(text)
 
 
 def _descriptor_path(descriptor: int) -> str | None:
@@ -442,7 +503,7 @@ def follow_links(path: str) -> str:
     """The path that a chain of symbolic links ends at, also where nothing is there yet."""
     for _ in range(40):
         try:
-            path = os.path.normpath(os.path.join(os.path.dirname(path), _Real.readlink(path)))
+            path = _Real.path.normpath(_Real.path.join(_Real.path.dirname(path), _Real.readlink(path)))
         except OSError:
             return path
     return path
@@ -469,10 +530,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     recording = _open_recording
     if recording is None or event not in _EVENTS:
         return
+    refusal = None
     try:
-        recording.note(event, args)
+        refusal = recording.note(event, args)
     except BaseException as error:  # anything raised here would abort the user's call
         recording.broken.append(f"{event}: {type(error).__name__}: {error}")
+    if refusal is not None:
+        __tracebackhide__ = True  # the traceback ends at the culprit
+        raise refusal
 
 
 def start(recording: Recording) -> Recording | None:

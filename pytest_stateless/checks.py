@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
 from pytest_stateless.detectors import DETECTORS
 from pytest_stateless.environment import make_context
 from pytest_stateless.failure import append, fail, passed
-from pytest_stateless.keys import CHECKED, PAYLOAD
+from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Settings
+from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import port_to_dict
 from pytest_stateless.requests import RequestWindows
@@ -51,6 +54,18 @@ _dumps: Final = json.JSONEncoder(
     separators=(",", ":")
 ).encode  # a test may replace json.dumps, or its separators
 _RUN: Final = pytest.StashKey[Run]()
+_MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
+"""Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
+
+
+def _disk_of(item: pytest.Item) -> str:
+    """What becomes of a test's writes; where the test itself uses pyfakefs, they are in memory anyway."""
+    disk = item.stash[DISK]
+    if disk == "fake":
+        found = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        modules = {getattr(one[-1].func, "__module__", "") for one in found.values() if one}
+        return "real" if any(name.partition(".")[0] == "pyfakefs" for name in modules) else disk
+    return disk
 
 
 class Checks:
@@ -61,6 +76,7 @@ class Checks:
         self._settings = settings
         context = self._context = make_context(config, settings)
         self._windows = Windows(context, DETECTORS, grades=settings.severity)
+        self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
@@ -107,8 +123,10 @@ class Checks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        if CHECKED in item.stash and not self._second.is_on:
-            self._begin(item)
+        if CHECKED in item.stash:
+            if not self._second.is_on:
+                self._begin(item)
+            self._quarantine.begin(_disk_of(item), item.stash[_RUN].allowances)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -118,15 +136,18 @@ class Checks:
         try:
             return (yield)
         finally:
+            self._quarantine.end()
             if _RUN in item.stash and not self._second.is_on:
                 item.stash[_RUN].nextitem = nextitem
                 self._end(item.stash[_RUN], is_last=nextitem is None or CHECKED not in nextitem.stash)
 
     def _begin(self, item: pytest.Item) -> None:
+        self._quarantine.end()
         self._windows.abandon()  # of a test that was interrupted
         self._context.failed = False
         allowances = (*item.stash[CHECKED], *self._settings.allow)
-        run = item.stash[_RUN] = Run(allowances, RequestWindows(self._windows, self._request_closer(item)))
+        requests = RequestWindows(Looking(self._windows, self._quarantine), self._request_closer(item))
+        run = item.stash[_RUN] = Run(allowances, requests)
         self._running = run
         prepare(item)
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
@@ -162,21 +183,28 @@ class Checks:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """What a wider-scoped fixture makes and unmakes is its own: windows of their own, absorbed."""
-        if fixturedef.scope == "function":
+        apart = self._apart(fixturedef)
+        if apart is None:
             return (yield)
         undoing = ExitStack()
         fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
-        name = f"{fixturedef.argname} ({fixturedef.scope} fixture)"
         try:
-            with self._absorbing(name):
+            with apart():
                 return (yield)
         finally:  # a setup that failed half-way is undone too
-            fixturedef.addfinalizer(lambda: undoing.enter_context(self._absorbing(name)))
+            fixturedef.addfinalizer(lambda: undoing.enter_context(apart()))
+
+    def _apart(self, fixturedef: pytest.FixtureDef[Any]) -> Callable[[], AbstractContextManager[None]] | None:
+        """What a fixture is set up and torn down in; None for one that is a part of the test."""
+        if fixturedef.scope != "function":
+            return partial(self._absorbing, f"{fixturedef.argname} ({fixturedef.scope} fixture)")
+        makes = self._quarantine.is_on and getattr(fixturedef.func, "__module__", "") in _MAKE_DIRECTORIES
+        return self._quarantine.lifted if makes else None
 
     @contextmanager
     def _absorbing(self, name: str) -> Iterator[None]:
         run = self._running
-        with self._windows.absorbing() as found, self._second.apart():
+        with self._windows.absorbing() as found, self._second.apart(), self._quarantine.lifted():
             yield
         if run is not None:
             run.ports += (port_to_dict(port, name) for port in found.ports)
@@ -184,14 +212,16 @@ class Checks:
     @pytest.hookimpl(wrapper=True)
     def pytest_exception_interact(self) -> Generator[None, object, object]:
         """What somebody does in the debugger is no leak of the test."""
-        with self._windows.absorbing():
+        with self._windows.absorbing(), self._quarantine.lifted():
             return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
+        self._quarantine.end()
         self._windows.abandon()
         self._windows.let_go()
         self._context.close()
+        children.clear_away()
 
     # ---------------------------------------------------------------------------------------- the reports
 

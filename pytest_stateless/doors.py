@@ -22,6 +22,9 @@ from typing import Any, Final
 from pytest_stateless import audit
 from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
 
+_getframe: Final = sys._getframe
+_get_ident: Final = threading.get_ident
+
 
 def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt | None]) -> Callable[..., Any]:
     @functools.wraps(real)
@@ -33,7 +36,11 @@ def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt |
             except Exception:  # wrong arguments: the real one says what is wrong with them
                 attempt = None
             if attempt is not None:
-                _note(recording, attempt, sys._getframe(1))
+                refusal = _note(recording, attempt, _getframe(1))
+                if refusal is not None:
+                    __tracebackhide__ = True
+                    raise refusal
+                return _call_noted(recording, real, *args, **kwargs)
         return real(*args, **kwargs)
 
     door.__module__ = "os"
@@ -58,11 +65,22 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
     return door
 
 
-def _note(recording: audit.Recording, attempt: audit.Attempt, frame: types.FrameType) -> None:
+def _note(recording: audit.Recording, attempt: audit.Attempt, frame: types.FrameType) -> OSError | None:
     try:
-        recording.note_attempt(attempt, frame)
+        return recording.note_attempts([attempt], frame)
     except Exception as error:
         recording.broken.append(f"os.{attempt.operation}: {type(error).__name__}: {error}")
+        return None
+
+
+def _call_noted(recording: audit.Recording, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call the real one; its own event, which doesn't say where, isn't listened to."""
+    thread = _get_ident()
+    recording.at_the_door.add(thread)
+    try:
+        return real(*args, **kwargs)
+    finally:
+        recording.at_the_door.discard(thread)
 
 
 def _opened(path: object, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> audit.Attempt | None:

@@ -217,6 +217,22 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         subject="django.core.signals.request_*.receivers[*]",
     ),
     _expect("module-state", "pytest tells here which test runs", subject="*[b'PYTEST_CURRENT_TEST']"),
+    _expect(
+        *("module-state", "the directory for temporary files is found anew on the next use", "changed"),
+        "value:builtins.NoneType",
+        subject="tempfile.tempdir",
+    ),
+    _expect(
+        "module-state", "pyfakefs keeps the real function for tracebacks", "added", subject="linecache.open"
+    ),
+    _expect(
+        *(
+            "module-state",
+            "pyfakefs puts the real function back, wrapped anew",
+            "value:builtins.staticmethod",
+        ),
+        subject="glob._StringGlobber.*",
+    ),
     _expect("module-state", "put in by a test tool", "value:of-a-tool"),
     _expect("module-state", "taken out by a test tool", "was:of-a-tool", "!added"),
     *(

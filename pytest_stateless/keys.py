@@ -19,6 +19,9 @@ SETTINGS: Final[pytest.StashKey[Settings]] = pytest.StashKey()
 CHECKED: Final[pytest.StashKey[tuple[Allowance, ...]]] = pytest.StashKey()
 """On a test that is checked: the allowances of its markers."""
 
+DISK: Final[pytest.StashKey[str]] = pytest.StashKey()
+"""On a test that is checked: what becomes of its writes."""
+
 PAYLOAD: Final = "stateless"
 """The attribute of a test report that carries what was found: plain values, as text.
 

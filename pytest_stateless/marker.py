@@ -10,11 +10,11 @@ import pytest
 from _pytest.nodes import Node
 
 from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
-from pytest_stateless.options import Settings, rule_ids
+from pytest_stateless.options import Settings, disk_of, rule_ids
 
 NAME: Final = "stateless"
 DESCRIPTION: Final = (
-    "stateless(check=True, *, allow=(), reason=''): fail the test if it leaves process-local state behind "
+    "stateless(check=True, *, allow=(), reason='', disk='real'): fail the test if it leaves process-local state behind "
     "(pytest-stateless); False opts out of --stateless or of a marked class or module"
 )
 
@@ -24,6 +24,7 @@ class Marked(NamedTuple):
 
     check: bool
     allowances: tuple[Allowance, ...]
+    disk: str
 
 
 class Mentions:
@@ -48,9 +49,11 @@ def _has_marker(node: Node) -> bool:
     return any(mark.name == NAME for mark in node.own_markers)
 
 
-def _signature(check: bool = True, *, allow: object = (), reason: str = "") -> tuple[bool, object]:
+def _signature(
+    check: bool = True, *, allow: object = (), reason: str = "", disk: object = None
+) -> tuple[bool, object, object]:
     """The marker's arguments."""
-    return check, allow
+    return check, allow, disk
 
 
 def read_markers(item: pytest.Item, settings: Settings) -> Marked:
@@ -59,15 +62,19 @@ def read_markers(item: pytest.Item, settings: Settings) -> Marked:
     Raises pytest.UsageError naming the test and the mend.
     """
     check: bool | None = None
+    disk: str | None = None
     allowances: list[Allowance] = []
     for node, mark in item.iter_markers_with_node(NAME):
         where = _place(node, mark)
-        marked, allow = _arguments(mark, where)
+        marked, allow, written = _arguments(mark, where)
         check = marked if check is None else check
+        if written is not None:
+            found = disk_of(written, f"{where}: disk= of the stateless marker")
+            disk = found if disk is None else disk
         allowances += _allowances(allow, where)
     if check is None:
         check = settings.check_all or NAME in getattr(item, "fixturenames", ())
-    return Marked(check, tuple(allowances))
+    return Marked(check, tuple(allowances), disk or settings.disk)
 
 
 def _place(node: Node, mark: pytest.Mark) -> str:
@@ -78,14 +85,14 @@ def _place(node: Node, mark: pytest.Mark) -> str:
     return node.nodeid.removesuffix(f"[{callspec.id}]")
 
 
-def _arguments(mark: pytest.Mark, where: str) -> tuple[bool, object]:
+def _arguments(mark: pytest.Mark, where: str) -> tuple[bool, object, object]:
     names = tuple(inspect.signature(_signature).parameters)
     for name in mark.kwargs:
         if name not in names:
             known = suggestion(name, names) or f"; it takes {', '.join(names)}"
             raise pytest.UsageError(f"{where}: the stateless marker has no argument {name!r}{known}")
     try:
-        check, allow = _signature(*mark.args, **mark.kwargs)
+        check, allow, disk = _signature(*mark.args, **mark.kwargs)
     except TypeError:
         raise pytest.UsageError(
             f"{where}: the stateless marker takes one positional argument, False to opt out; "
@@ -95,7 +102,7 @@ def _arguments(mark: pytest.Mark, where: str) -> tuple[bool, object]:
         raise pytest.UsageError(
             f"{where}: the stateless marker takes True or False, not {check!r}; allowances go into allow=[...]"
         )
-    return check, allow
+    return check, allow, disk
 
 
 def _allowances(allow: object, where: str) -> Iterator[Allowance]:

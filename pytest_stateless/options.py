@@ -14,6 +14,7 @@ from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
 from pytest_stateless.severity import LEVELS, Grade, GradeError, parse_grade
 
 SCOPES: Final = ("all", "application")
+DISKS: Final = ("real", "fake", "deny")
 
 
 def rule_ids() -> tuple[str, ...]:
@@ -98,6 +99,14 @@ OPTIONS: Final = (
         "A port that the program may open, or a range as 8000-8010; any other is then an unexpected-port.",
         "PORT",
     ),
+    Option(
+        "--stateless-disk",
+        "string",
+        "Whether writes outside the temporary directories reach the real disk, a fake one in memory, or are denied.",
+        "DISK",
+        DISKS,
+        "real",
+    ),
     Option("--stateless-show-values", "bool", "Show the values of leaked state; they may be secret."),
     Option(
         "--stateless-report",
@@ -134,6 +143,7 @@ class Settings(NamedTuple):
     packages: tuple[str, ...]
     ports: tuple[range, ...]
     """Those that the program is declared to open."""
+    disk: str
     show_values: bool
     reports: tuple[Report, ...]
 
@@ -174,6 +184,7 @@ def settings_of(config: pytest.Config) -> Settings:
         scope=_scope(value["--stateless-scope"], config),
         packages=tuple(value["--stateless-package"]),
         ports=tuple(_ports(text, config) for text in value["--stateless-ports"]),
+        disk=disk_of(value["--stateless-disk"], _place_of_string(config, "--stateless-disk")),
         show_values=bool(value["--stateless-show-values"]),
         reports=tuple(_report(text, config) for text in value["--stateless-report"]),
     )
@@ -236,6 +247,29 @@ def _scope(text: str, config: pytest.Config) -> str:
             f"{where}: {text!r} is no scope{suggestion(text, SCOPES)}; write {' or '.join(SCOPES)}"
         )
     return text
+
+
+def disk_of(text: object, where: str) -> str:
+    """What becomes of writes, as an option or a marker says it. Raises pytest.UsageError."""
+    if not isinstance(text, str) or text not in DISKS:
+        near = suggestion(text, DISKS) if isinstance(text, str) else ""
+        raise pytest.UsageError(
+            f"{where}: {text!r} is no disk{near}; write {', '.join(DISKS[:-1])} or {DISKS[-1]}"
+        )
+    if text == "fake" and not _is_installed("pyfakefs"):
+        raise pytest.UsageError(
+            f"{where}: the disk 'fake' needs pyfakefs; install it with: pip install 'pytest-stateless[fake]'"
+        )
+    return text
+
+
+def _is_installed(name: str) -> bool:
+    from importlib.util import find_spec  # loaded only where a fake disk is asked for
+
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # somebody keeps it from being imported
+        return False
 
 
 def _place_of_string(config: pytest.Config, flag: str) -> str:

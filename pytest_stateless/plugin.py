@@ -8,7 +8,7 @@ import pytest
 
 from pytest_stateless import marker, options, streams  # noqa: F401 - streams looks before pytest's capture starts
 from pytest_stateless.fixture import Stateless
-from pytest_stateless.keys import CHECKED, MISTAKE, PAYLOAD, SETTINGS
+from pytest_stateless.keys import CHECKED, DISK, MISTAKE, PAYLOAD, SETTINGS
 from pytest_stateless.marker import Mentions, read_markers
 from pytest_stateless.options import Settings
 
@@ -77,6 +77,7 @@ def _choose(items: list[pytest.Item], settings: Settings) -> bool:
         marked = read_markers(item, settings)
         if marked.check:
             item.stash[CHECKED] = marked.allowances
+            item.stash[DISK] = marked.disk
             found = True
     return found
 

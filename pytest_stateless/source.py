@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from pytest_stateless.leak import Origin, Owner
 
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_DOORS: Final = _HERE + "doors.py"  # its functions stand in for those of os
+_DOORS: Final = (_HERE + "doors.py", _HERE + "fake" + os.sep)  # their functions stand in for those of os
+_STANDS_IN: Final = "pyfakefs"  # so does the whole of it
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _STANDARD: Final = tuple(
@@ -58,7 +59,7 @@ class Sources:
         return found
 
     def _classify(self, file: str) -> tuple[Owner, bool]:
-        if file.startswith("<") or file == _DOORS:
+        if file.startswith(("<", *_DOORS)):
             return Owner.STANDARD_LIBRARY, False
         if file.startswith(_HERE):
             return Owner.DEPENDENCY, True
@@ -68,6 +69,8 @@ class Sources:
                 package = inside.split(os.sep)[0].removesuffix(".py")
                 if package in self.packages:
                     return Owner.APPLICATION, False
+                if package == _STANDS_IN:
+                    return Owner.STANDARD_LIBRARY, False
                 return Owner.DEPENDENCY, package in self.tools
         if file.startswith(_STANDARD):
             return Owner.STANDARD_LIBRARY, False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_stateless import audit, doors, imports
+from pytest_stateless import audit, children, doors, imports
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
@@ -99,6 +99,7 @@ class Windows:
         if not self._open:
             self._previous = audit.start(self._context.recording)
             doors.install()
+            children.install()
             imports.listen(self._meet, self._await_import)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
@@ -181,6 +182,7 @@ class Windows:
             self._open.remove(window)
         if not self._open:
             imports.rest()
+            children.remove()
             doors.remove()
             audit.stop(self._previous)
             self._previous = None

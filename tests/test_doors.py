@@ -174,7 +174,7 @@ def test_what_goes_wrong_while_noting_does_not_reach_the_program(
     def fail(*_: object) -> None:
         raise RuntimeError("odd")
 
-    monkeypatch.setattr(recording, "note_attempt", fail)
+    monkeypatch.setattr(recording, "note_attempts", fail)
     os.mkfifo(tmp_path / "a")
     assert (tmp_path / "a").exists()
     assert recording.broken == ["os.mknod: RuntimeError: odd"]

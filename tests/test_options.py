@@ -55,6 +55,7 @@ ELSEWHERE = "test_elsewhere: file-write ../elsewhere/tea.txt created"
 OTHER = "test_other: module-state rates.LEFT added: list (1 item)"
 PORT = "test_port: unexpected-port 0.0.0.0:0 tcp, exposed on all interfaces, closed since"
 ALL = sorted([STATE, FILE, OTHER])
+DENIED = "test_file: file-write receipt.txt denied: open for writing"
 
 EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless": (True, ALL, 1),
@@ -72,6 +73,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
     "--stateless-ports": (["8000", "8010-8020"], sorted([*ALL, PORT]), 1),
+    "--stateless-disk": ("deny", sorted([STATE, DENIED, OTHER]), 1),
     "--stateless-show-values": (
         True,
         sorted([f"{STATE} 's3cret'", FILE, f"{OTHER} [1]"]),
@@ -241,6 +243,11 @@ def test_every_option_is_in_the_help(project: Project) -> None:
             "--stateless-report=json:var",
             "--stateless-report: 'var' is a directory; write json:FILE",
             id="directory",
+        ),
+        pytest.param(
+            "--stateless-disk=denny",
+            "--stateless-disk: 'denny' is no disk (did you mean 'deny'?); write real, fake or deny",
+            id="misspelt-disk",
         ),
         pytest.param("--stateless-temp=", "--stateless-temp: '' is no directory; *", id="empty-directory"),
         pytest.param("--stateless-watch=", "--stateless-watch: '' is no directory; *", id="nothing-watched"),

@@ -173,7 +173,7 @@ def test_the_fixture_does_nothing_where_nothing_is_checked(project: Project) -> 
 
 def test_the_marker_is_described(project: Project) -> None:
     project.run("--markers").stdout.fnmatch_lines(
-        ["@pytest.mark.stateless(check=True, ?, allow=(), reason=''): fail *"]
+        ["@pytest.mark.stateless(check=True, ?, allow=(), reason='', disk='real'): fail *"]
     )
 
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 Table = dict[int, os.stat_result]
 """The open descriptors, with what the system says of each."""
 
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_GET_FLAGS: Final = getattr(fcntl, "F_GETFL", 0)
+_GET_PATH: Final = getattr(fcntl, "F_GETPATH", 0)  # macOS
 _FILES: Final = ("/proc/self/fd", "/dev/fd")
 
 
@@ -24,6 +32,7 @@ class _Real:
     listdir = staticmethod(os.listdir)
     fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
+    fcntl = staticmethod(fcntl.fcntl) if fcntl is not None else None
 
 
 def numbers() -> list[int]:
@@ -65,28 +74,22 @@ def link_of(descriptor: int) -> str:
 
 
 def _path_on_macos(descriptor: int) -> str:
-    fcntl = _fcntl()
-    if not hasattr(fcntl, "F_GETPATH"):
+    if _Real.fcntl is None or not _GET_PATH:
         return ""
     try:
-        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        return os.fsdecode(_Real.fcntl(descriptor, _GET_PATH, bytes(1024)).rstrip(b"\0"))
     except OSError:  # no file
         return ""
 
 
 def access_of(descriptor: int) -> int:
     """Whether it reads, writes or both: one of ``os.O_RDONLY``, ``os.O_WRONLY``, ``os.O_RDWR``."""
-    fcntl = _fcntl()
+    if _Real.fcntl is None:
+        return os.O_RDONLY
     try:
-        return int(fcntl.fcntl(descriptor, fcntl.F_GETFL)) & os.O_ACCMODE
+        return int(_Real.fcntl(descriptor, _GET_FLAGS)) & os.O_ACCMODE
     except OSError:  # closed meanwhile
         return os.O_RDONLY
-
-
-def _fcntl() -> Any:
-    import fcntl  # loaded by pytest's own capture
-
-    return fcntl
 
 
 def stat_of(descriptor: int) -> os.stat_result | None:

@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Change, State, Write, look
+from pytest_stateless import children
+from pytest_stateless.audit import DENIED, FAKED, Change, State, Write, look
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import Author, Family, family
 from pytest_stateless.detectors.context import Context
@@ -21,6 +22,12 @@ RULE: Final = Rule("file-write", "A file or directory outside the temporary dire
 PATIENT: Final = False
 
 _RANDOM_NAME: Final = re.compile(r"(?<=^/dev/shm/)psm_[0-9a-f]+$")  # multiprocessing.shared_memory's
+
+
+class _Real:
+    """Held where no faked file system replaces them."""
+
+    path = os.path
 
 
 class Held(NamedTuple):
@@ -54,16 +61,18 @@ def capture(context: Context) -> Writes:
     zones = context.zones
     recording = context.recording
     _see(context)
+    children.collect(recording)
     attempts, changes = tuple(recording.writes), tuple(recording.changes)
+    faked = {write.path for write in attempts if write.fate == FAKED}
     now: dict[str, tuple[str, State | None]] = {}
     directories: dict[str, str] = {}
     for path in {write.path for write in attempts} | {change.path for change in changes}:
-        directory, name = os.path.split(path)
+        directory, name = _Real.path.split(path)
         if directory not in directories:
-            directories[directory] = os.path.realpath(directory)
-        resolved = os.path.join(directories[directory], name)
+            directories[directory] = _Real.path.realpath(directory)
+        resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
-            now[path] = resolved, look(path)
+            now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
     relatives = family(context, changes)
     held = _held_files(context)
     return Writes(attempts, now, held, zones, context.sources, changes=changes, family=relatives)
@@ -117,9 +126,13 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
         if _author(path, changes.get(path, []), relatives) is not None:
             # What was there at the last look was there before all attempts, also those that nobody told of.
             writes[0] = writes[0]._replace(before=changes[path][0].before)
-        what = describe(writes, now[path], after.sources)
+        denied = [write for write in writes if write.fate == DENIED]
+        what = _denied(denied[0]) if denied else describe(writes, now[path], after.sources)
+        if what and any(write.fate == FAKED for write in writes):
+            what += _IN_MEMORY
         if what:
-            told[path] = _leak(path, what, _first_place(writes), after.sources)
+            what += _by_child(denied or writes)
+            told[path] = _leak(path, what, _first_place(denied or writes), after.sources)
     for file, state in after.held.items():
         was, path = before.held.get(file), file.path
         if was is None or was == state or path in told or not after.zones.count(path):
@@ -222,6 +235,27 @@ def _of_memory(what: str) -> set[str]:
 _REMOVED: Final = f"{DELETED} by "
 
 
+def _by_child(writes: list[Write]) -> str:
+    """Of the write whose place is shown."""
+    write = next((write for write in writes if write.place is not None), writes[0])
+    return f" by a child ({write.child})" if write.child else ""
+
+
+def about_to_leak(write: Write, zones: Zones, sources: Sources) -> Leak | None:
+    """The leak that an attempt is on the way to; None where its path doesn't count."""
+    directory, name = _Real.path.split(write.path)
+    path = _Real.path.join(_Real.path.realpath(directory), name)
+    return _leak(path, _denied(write), write.place, sources) if zones.count(path) else None
+
+
+def _denied(write: Write) -> str:
+    return f"denied: {_DOING.get(write.operation, write.operation)}"
+
+
 def _grown(before: tuple[int, int], after: tuple[int, int]) -> str:
     size = f", {after[0] - before[0]:+d} bytes" if after[0] != before[0] else ""
     return f"modified through a descriptor opened before{size}"
+
+
+_DOING: Final = {"open": "open for writing", "rename-from": "rename", "rename-to": "rename"}
+_IN_MEMORY: Final = " (in memory only)"

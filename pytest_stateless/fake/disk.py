@@ -1,0 +1,178 @@
+"""A fake of the disk in memory while a test runs: pyfakefs over the real tree."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from pytest_stateless.audit import FAKED, Recording
+from pytest_stateless.fake.calls import FakedWrites, stand_in
+from pytest_stateless.fake.modules import Kept, mend, paths_made_before, searched
+
+
+class _Real:
+    """Held where the faked file system doesn't replace them."""
+
+    listdir = staticmethod(os.listdir)
+    getcwd = staticmethod(os.getcwd)
+    path = os.path
+
+
+class FakeDisk:
+    """The fake of one test: reads come from the real disk, writes stay in memory."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._writes = FakedWrites(recording)
+        self._undoing = ExitStack()
+        self._accessing = ExitStack()
+        self._patcher: Any = None
+        self._fs: Any = None
+        self._loaded: set[str] = set()
+
+    @staticmethod
+    def is_in_use() -> bool:
+        """Whether somebody fakes the disk already; there can be only one who does."""
+        loaded = sys.modules.get("pyfakefs.fake_filesystem_unittest")
+        return loaded is not None and loaded.Patcher.PATCHER is not None
+
+    def start(self) -> None:
+        """From now on the program sees the fake."""
+        from pyfakefs import pytest_plugin  # it says which parts of pytest need the real disk
+        from pyfakefs.fake_filesystem_unittest import Patcher
+
+        assert pytest_plugin.__name__
+        self._undoing.enter_context(_as_it_was())
+        self._undoing.enter_context(searched(Patcher))
+        self._undoing.enter_context(stand_in(self._writes))
+        self._patcher = Patcher()
+        self._patcher.cleanup_handlers = Kept(self._patcher.cleanup_handlers)
+        self._loaded = set(sys.modules)
+        self._patcher.setUp()
+        self._undoing.callback(self._stop_patching)
+        self._fs = self._writes.fs = self._patcher.fs
+        self._accessing = paths_made_before(self._patcher.fake_modules)
+        self._lay_over()
+        self._recording.look_at_fake = self._writes.look
+
+    def stop(self) -> None:
+        """The program sees the real disk again."""
+        self._undoing.close()
+
+    def _stop_patching(self) -> None:
+        self._accessing.close()
+        self._flush()
+        self._patcher.tearDown()
+        self._mend()
+
+    def _flush(self) -> None:
+        """Write what waits in buffers: a real file that nobody holds any more does so by itself."""
+        for wrapper in [wrapper for opened in self._fs.open_files[3:] for wrapper in opened or ()]:
+            try:
+                wrapper.flush()
+            except (AttributeError, OSError, ValueError):  # a pipe or a directory, or it is closed
+                continue
+
+    def _mend(self) -> None:
+        mend(set(sys.modules) - self._loaded, self._patcher.fake_modules)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens within happens on the real disk, and is seen in the fake afterwards."""
+        if not self._patcher.is_patching:  # within another such block
+            yield
+            return
+        first, directory = len(self._recording.writes), _working_directory()
+        self._accessing.close()
+        self._patcher.pause()
+        self._mend()
+        try:
+            with _as_it_was():
+                yield
+        finally:
+            if self.is_in_use():  # else the test was torn down within
+                self._resume()
+                for path in {write.path for write in self._recording.writes[first:] if write.fate != FAKED}:
+                    self._take_over(path)
+                self._go_to(_working_directory(), directory)
+
+    def _resume(self) -> None:
+        self._loaded = set(sys.modules)
+        self._patcher._find_modules()  # those that were imported meanwhile
+        self._patcher.resume()
+        self._accessing = paths_made_before(self._patcher.fake_modules)
+
+    def _lay_over(self) -> None:
+        """The real tree, each directory of which is read when it is looked into."""
+        for name in ("add_real_file", "add_real_directory", "add_real_symlink"):
+            setattr(self._fs, name, _as_it_is(getattr(self._fs, name)))
+        root = self._fs.get_object("/")
+        for name in list(root.entries):  # the temporary directory, made for a file system without one
+            root.remove_entry(name)
+        for name in _Real.listdir("/"):
+            self._add_real(f"/{name}")
+        self._go_to(_working_directory(), None)
+
+    def _go_to(self, directory: str | None, before: str | None) -> None:
+        if directory is not None and directory != before:
+            self._fs.cwd = directory
+
+    def _add_real(self, path: str) -> None:
+        if _Real.path.islink(path):
+            self._fs.add_real_symlink(path)
+        elif _Real.path.isdir(path):
+            self._fs.add_real_directory(path, read_only=False)
+        elif _Real.path.exists(path):
+            self._fs.add_real_file(path, read_only=False)
+
+    def _take_over(self, path: str) -> None:
+        """What was made or removed on the real disk, in a directory that the fake may have read before."""
+        directory, name = _Real.path.split(path)
+        try:
+            entries = self._fs.get_object(self._fs.resolve_path(directory))
+            if name in entries.entries:
+                entries.remove_entry(name, recursive=False)
+        except (OSError, AttributeError):  # the fake has no such directory
+            return
+        self._add_real(_Real.path.join(directory, name))
+
+
+def _as_it_is(add: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what the real disk has, also to a directory that the user may not write to.
+
+    What vanishes meanwhile must not keep the rest of its directory from being read.
+    """
+    from pyfakefs import helpers
+
+    def adding(*args: Any, **kwargs: Any) -> Any:
+        user = helpers.get_uid()
+        helpers.set_uid(0)
+        try:
+            return add(*args, **kwargs)
+        except OSError:
+            return None
+        finally:
+            helpers.set_uid(user)
+
+    return adding
+
+
+def _working_directory() -> str | None:
+    try:
+        return _Real.getcwd()
+    except OSError:  # it was deleted
+        return None
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Keep where temporary files go: pyfakefs forgets it."""
+    directory = tempfile.tempdir
+    try:
+        yield
+    finally:
+        tempfile.tempdir = directory

@@ -1,0 +1,472 @@
+"""Python children of a checked test tell what they write, whatever becomes of them, and run unharmed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_stateless import audit, children
+from pytest_stateless.audit import Recording
+from pytest_stateless.children import environment_with, shown
+from pytest_stateless.source import Sources
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children of POSIX")
+
+WRITER = """
+import os, sys
+def work(name):
+    open(name, "w").close()
+if __name__ == "__main__":
+    work(sys.argv[1])
+    if "kill" in sys.argv:
+        os.kill(os.getpid(), 9)
+    if "exit" in sys.argv:
+        os._exit(3)
+"""
+HEAD = """
+import multiprocessing, os, pathlib, subprocess, sys, time
+import pytest
+from writer import work
+pytestmark = pytest.mark.stateless(allow=["module-state:*"])
+def run(*args, **more):
+    return subprocess.run([sys.executable, *args], **more)
+"""
+
+
+def write_test(project: Project, text: str, head: str = HEAD) -> None:
+    project.write("writer.py", WRITER)
+    project.write("test_shop.py", head + textwrap.dedent(text))
+
+
+def told(project: Project, *arguments: str) -> list[tuple[str, str, str]]:
+    """Subject, message and place of each leak."""
+    project.run("-W", "ignore", "--stateless-report=json:leaks.json", *arguments)
+    tests = project.report()["tests"]
+    assert not [error for test in tests for error in test["internal_errors"]]
+    return [
+        (leak["subject"], leak["message"], f"{leak['origin']['file']} {leak['origin']['function']}")
+        for test in tests
+        for leak in test["leaks"]
+    ]
+
+
+def left_over() -> set[str]:
+    return {
+        name
+        for name in os.listdir(tempfile.gettempdir())
+        if name.startswith(f"pytest-stateless-{os.getpid()}-")
+    }
+
+
+MP = "multiprocessing.get_context({!r}).Process(target=work, args=('new',))"
+
+
+@pytest.mark.parametrize(
+    ("lines", "child", "place"),
+    [
+        pytest.param("run('writer.py', 'new')", "python writer.py new", "writer.py work", id="run"),
+        pytest.param(
+            "run('writer.py', 'new', 'kill')", "python writer.py new kill", "writer.py work", id="killed"
+        ),
+        pytest.param(
+            "run('writer.py', 'new', 'exit')", "python writer.py new exit", "writer.py work", id="os-exit"
+        ),
+        pytest.param(
+            "run('-c', 'open(\"new\", \"w\")')", 'python -c open("new", "w")', "test_shop.py run", id="text"
+        ),
+        pytest.param("run('-m', 'writer', 'new')", "python -m writer new", "writer.py work", id="module"),
+        pytest.param(
+            "subprocess.run(f'{sys.executable} writer.py new', shell=True)",
+            *("python writer.py new", "writer.py work"),
+            id="shell",
+        ),
+        pytest.param(
+            "run('writer.py', 'new', env={'HOME': '/'})",
+            "python writer.py new",
+            "writer.py work",
+            id="environment",
+        ),
+        pytest.param(
+            "run('writer.py', 'new', close_fds=False)",
+            "python writer.py new",
+            "writer.py work",
+            id="posix-spawn",
+        ),
+        pytest.param(
+            "os.waitpid(os.posix_spawn(sys.executable, [sys.executable, 'writer.py', 'new'], os.environ), 0)",
+            *("python writer.py new", "writer.py work"),
+            id="os-posix-spawn",
+        ),
+        pytest.param(
+            "pid = os.fork()\n    if not pid: work('new'); os._exit(0)\n    os.waitpid(pid, 0)",
+            "fork",
+            "writer.py work",
+            id="fork",
+        ),
+        pytest.param(
+            "pid = os.fork()\n    if not pid: work('new'); os.kill(os.getpid(), 9)\n    os.waitpid(pid, 0)",
+            *("fork", "writer.py work"),
+            id="fork-killed",
+        ),
+        pytest.param(
+            f"child = {MP.format('fork')}\n    child.start(); child.join()",
+            "fork",
+            "writer.py work",
+            id="mp-fork",
+        ),
+        pytest.param(
+            f"child = {MP.format('spawn')}\n    child.start(); child.join()",
+            "spawn_main",
+            "writer.py work",
+            id="mp-spawn",
+        ),
+    ],
+)
+def test_a_child_tells_what_it_writes_and_where(lines: str, child: str, place: str, project: Project) -> None:
+    write_test(project, f"def test_a():\n    {lines}\n")
+    before = {**os.environ, "PYTEST_CURRENT_TEST": ""}
+    ((subject, message, where),) = told(project)
+    assert (subject, where) == ("new", place)
+    assert message.startswith("created by a child (")
+    assert child in message.replace(os.path.basename(os.path.realpath(sys.executable)), "python")
+    assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == before
+    assert left_over() == set()
+
+
+@pytest.mark.slow
+def test_a_child_of_a_forkserver_tells_what_it_writes(project: Project) -> None:
+    write_test(
+        project,
+        f"""
+        def test_a():
+            child = {MP.format("forkserver")}
+            child.start()
+            child.join()
+        """,
+    )
+    project.run_apart("-W", "ignore", "--stateless-report=json:leaks.json")
+    ((leak,),) = [test["leaks"] for test in project.report()["tests"]]
+    assert (leak["subject"], leak["origin"]["function"]) == ("new", "work")
+
+
+OPERATIONS = {
+    "os.mkdir('new')": ["new"],
+    "os.remove('old')": ["old"],
+    "os.rename('old', 'new')": ["new", "old"],
+    "os.link('old', 'new')": ["new"],
+    "os.symlink('old', 'new')": ["new"],
+    "os.chmod('old', 0o600)": ["old"],
+    "os.truncate('old', 1)": ["old"],
+    "open(b'old', 'a').write('x')": ["old"],
+    "os.truncate(os.open('old', os.O_RDWR), 1)": ["old"],
+    "shutil.rmtree('tree')": ["tree/leaf"],
+    "os.unlink('leaf', dir_fd=os.open('tree', os.O_RDONLY))": ["tree/leaf"],
+    "open('link', 'a').write('x')": ["old"],
+    "sqlite3.connect('new').execute('create table a (b)')": ["new"],
+    "sqlite3.connect(':memory:').execute('create table a (b)')": [],
+    "open('old').read()": [],
+    "os.makedirs('tree', exist_ok=True)": [],
+    "open('new', 'w').close(); os.remove('new')": [],
+    "open(sys.argv[1] + '/a', 'w').close()": [],
+    "pathlib.Path(sys.argv[1], 'a').write_text('x')": [],
+}
+
+
+@pytest.mark.parametrize("line", OPERATIONS)
+def test_what_a_child_does_counts_as_if_the_test_did_it(line: str, project: Project) -> None:
+    write_test(project, "def test_a(tmp_path): run('act.py', str(tmp_path), check=True)\n")
+    project.write("act.py", f"import os, pathlib, shutil, sqlite3, sys\n{line}\n")
+    project.write("old", "tea")
+    project.write("tree/leaf", "tea")
+    os.symlink("old", project.path / "link")
+    assert [subject for subject, _, _ in told(project)] == OPERATIONS[line]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param("run('-I', 'writer.py', 'new', check=True)", id="isolated"),
+        pytest.param("run('-S', '-E', 'writer.py', 'new', check=True)", id="without-site"),
+        pytest.param("run('writer.py', 'new', env={}, check=True)", id="empty-environment"),
+    ],
+)
+def test_a_child_that_loads_no_hook_runs_unharmed(lines: str, project: Project) -> None:
+    write_test(project, f"def test_a():\n    {lines}\n")
+    project.run("-W", "ignore")
+    assert (project.path / "new").exists()
+
+
+SEES = """
+import os, sys
+print(os.environ.get("PYTHONPATH"), [name for name in os.environ if "STATELESS" in name])
+print([entry for entry in sys.path if "pytest-stateless-" in entry], "sitecustomize" in sys.modules)
+print([entry for entry in sys.path_importer_cache if "pytest-stateless-" in entry], "json" in sys.modules)
+try:
+    import sitecustomize
+    print(sitecustomize.MINE)
+except ImportError:
+    print("none")
+"""
+
+
+@pytest.mark.parametrize("path", [None, "extra", f"extra{os.pathsep}more"])
+def test_a_child_sees_nothing_of_the_hook(path: str | None, project: Project, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": path or ""}
+    if path is None:
+        del environment["PYTHONPATH"]
+    project.write("sees.py", SEES)
+    if path:
+        project.write("extra/sitecustomize.py", "MINE = 'mine'\n")
+    write_test(
+        project,
+        f"""
+        def test_a():
+            ran = run("sees.py", env={environment!r}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            pathlib.Path("seen").write_text(ran.stdout + ran.stderr)
+        """,
+    )
+    project.run("-W", "ignore")
+    plain = subprocess.run(
+        [sys.executable, "sees.py"], cwd=project.path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert (project.path / "seen").read_text() == plain.stdout
+    assert ("mine" in plain.stdout) is bool(path)
+
+
+@pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.14", "python2", "pypy3"])
+def test_a_child_of_another_python_runs_unharmed(name: str, project: Project) -> None:
+    program = shutil.which(name)
+    if program is None or subprocess.run([program, "-c", ""], stderr=subprocess.PIPE).returncode:
+        pytest.skip(f"no {name}")
+    write_test(
+        project,
+        f"""
+        def test_a():
+            ran = subprocess.run([{program!r}, "writer.py", "new"], stderr=subprocess.PIPE)
+            assert (ran.returncode, ran.stderr) == (0, b"")
+        """,
+    )
+    assert [(subject, where) for subject, _, where in told(project)] == [("new", "writer.py work")]
+
+
+def test_a_child_of_an_earlier_test_is_not_blamed_on_this_one(project: Project) -> None:
+    write_test(
+        project,
+        """
+        LATE = "import sys, time; sys.stdin.read(1); open('late', 'w').close()"
+        STARTED = []
+        def test_first():
+            STARTED.append(subprocess.Popen([sys.executable, "-c", LATE], stdin=subprocess.PIPE))
+        def test_second():
+            run("-c", "pass")
+            STARTED[0].communicate(b"x")
+            assert pathlib.Path("late").exists()
+        """,
+    )
+    assert told(project) == []
+
+
+def test_a_child_of_a_wider_scoped_fixture_is_the_fixtures(project: Project) -> None:
+    write_test(
+        project,
+        """
+        @pytest.fixture(scope="session")
+        def database():
+            run("writer.py", "shop.db")
+            yield
+            run("-c", "import os; os.remove('shop.db')")
+        def test_first(database): run("writer.py", "new")
+        def test_second(database): pass
+        """,
+    )
+    assert [subject for subject, _, _ in told(project)] == ["new"]
+
+
+def test_a_forked_child_tells_what_was_denied(project: Project) -> None:
+    write_test(
+        project,
+        """
+        @pytest.mark.stateless(disk="deny")
+        def test_a():
+            pid = os.fork()
+            if not pid:
+                try:
+                    work("new")
+                except PermissionError:
+                    pass
+                os._exit(0)
+            os.waitpid(pid, 0)
+        """,
+    )
+    assert told(project) == [("new", "denied: open for writing by a child (fork)", "writer.py work")]
+    assert not (project.path / "new").exists()
+
+
+def test_a_child_of_a_test_whose_disk_is_faked_tells_what_it_writes(project: Project) -> None:
+    pytest.importorskip("pyfakefs")
+    write_test(project, "@pytest.mark.stateless(disk='fake')\ndef test_a(): run('writer.py', 'new')\n")
+    assert [(subject, where) for subject, _, where in told(project)] == [("new", "writer.py work")]
+
+
+def test_children_of_tests_that_are_not_checked_load_no_hook(project: Project) -> None:
+    write_test(
+        project,
+        """
+        SEE = "import os; print([name for name in os.environ if 'STATELESS' in name])"
+        @pytest.mark.stateless
+        def test_first(): run("-c", "pass")
+        def test_unmarked():
+            from pytest_stateless import children
+            assert subprocess._fork_exec.__module__ != children.__name__ if hasattr(subprocess, "_fork_exec") else True
+            assert os.posix_spawn.__class__.__name__ == "builtin_function_or_method"
+        """,
+        HEAD.replace("pytestmark", "unused"),
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=2)
+
+
+@pytest.mark.slow
+def test_children_under_xdist_report_to_their_own_worker(project: Project) -> None:
+    write_test(
+        project,
+        """
+        @pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+        def test_each(name): run("writer.py", name)
+        """,
+    )
+    project.run_apart("-p", "xdist", "-n", "2", "-W", "ignore", "--stateless-report=json:leaks.json")
+    leaks = {
+        test["nodeid"][-2]: [leak["subject"] for leak in test["leaks"]] for test in project.report()["tests"]
+    }
+    assert leaks == {name: [name] for name in "abcd"}
+
+
+# ------------------------------------------------------------------------------------------- hand-made values
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        pytest.param(["/usr/bin/python3", "a.py", "b"], "python3 a.py b", id="program-by-its-name"),
+        pytest.param(
+            ["python", "-c", "import os\nos.mkdir('a')"], "python -c import os os.mkdir('a')", id="lines"
+        ),
+        pytest.param(["python", "x" * 100], "python " + "x" * 50 + "...", id="long"),
+        pytest.param([], "python", id="unknown"),
+    ],
+)
+def test_a_command_is_told_in_a_line(command: list[str], text: str) -> None:
+    assert shown(command) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "path"),
+    [
+        pytest.param({}, b"/tmp/r", id="none"),
+        pytest.param({b"PYTHONPATH": b""}, b"/tmp/r", id="empty"),
+        pytest.param({b"PYTHONPATH": b"/a:/b", b"A": b"1"}, b"/tmp/r:/a:/b", id="some"),
+    ],
+)
+def test_the_hook_stands_first_in_the_path_of_a_child(before: dict[bytes, bytes], path: bytes) -> None:
+    after = environment_with("/tmp/r/3.txt", 7, before)
+    assert after.pop(b"PYTHONPATH") == path
+    assert after.pop(b"PYTEST_STATELESS_REPORT") == b"/tmp/r/3.txt"
+    assert after.pop(b"PYTEST_STATELESS_START") == b"7"
+    assert after == {name: value for name, value in before.items() if name != b"PYTHONPATH"}
+
+
+GOOD = "['mkdir', '/srv/a', '', None, [['/srv/shop/b.py', 3, 'f']], ['python'], '-1']"
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        pytest.param(f"{GOOD}\n{GOOD[:30]}", ["/srv/a"], id="half-a-line-at-the-end"),
+        pytest.param(f"{GOOD[:30]}\n{GOOD}\n", ["/srv/a"], id="half-a-line-before"),
+        pytest.param(f"nonsense\n[]\n{{}}\n\0\n7\n{GOOD}\n", ["/srv/a"], id="something-else"),
+        pytest.param("", [], id="nothing"),
+        pytest.param(
+            "['mkdir', '/srv/\\udcff', '', None, [], [], '-1']\n", ["/srv/\udcff"], id="strange-name"
+        ),
+        pytest.param("['mkdir', '/srv/a', '', None, None, 'denied']\n", ["/srv/a"], id="forked"),
+        pytest.param("['mkdir', '/srv/a', '', None, [], [], '99']\n", [], id="unknown-start"),
+    ],
+)
+def test_whole_lines_are_taken_over_once(
+    text: str, paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "directory": str(tmp_path),
+        "used": True,
+        "read": 0,
+        "window": 3,
+        "starts": [],
+    }.items():
+        monkeypatch.setattr(children._Reports, name, value)
+    (tmp_path / "3.txt").write_text(text)
+    recording = Recording(Sources("/srv/shop"))
+    children.collect(recording)
+    children.collect(recording)
+    assert [write.path for write in recording.writes] == paths
+
+
+def test_a_place_that_cannot_be_made_leaves_the_child_as_it_is(
+    recorded_children: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(children._Real, "mkdir", refuse)
+    ran = subprocess.run(["env"], stdout=subprocess.PIPE, check=True)
+    assert b"STATELESS" not in ran.stdout
+
+
+@pytest.fixture
+def recorded_children(tmp_path: Path) -> Any:
+    recording = Recording(Sources(str(tmp_path)))
+    previous = audit.start(recording)
+    children.install()
+    yield recording
+    children.remove()
+    audit.stop(previous)
+    children.clear_away()
+
+
+def test_windows_leave_neither_descriptors_nor_files(recorded_children: Any) -> None:
+    def look() -> tuple[int, set[str]]:
+        return len(os.listdir("/proc/self/fd")), left_over()
+
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    before = look()
+    for _ in range(200):
+        children.remove()
+        children.install()
+        children.collect(recorded_children)
+    assert look() == before
+    children.clear_away()
+    assert left_over() == set()
+
+
+def test_where_no_child_can_be_reached_nothing_is_put_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "_REAL_FORK_EXEC", None)
+    monkeypatch.setattr(children, "_SPAWNING", {})
+    monkeypatch.setattr(children._Installed, "at_fork", True)
+    before = (os.posix_spawn, dict(vars(subprocess)))
+    children.install()
+    try:
+        assert (os.posix_spawn, dict(vars(subprocess))) == before
+        subprocess.run([sys.executable, "-c", ""], check=True)
+        assert not children._Reports.used
+    finally:
+        children.remove()
