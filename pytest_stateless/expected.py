@@ -218,11 +218,6 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("module-state", "pytest tells here which test runs", subject="*[b'PYTEST_CURRENT_TEST']"),
     _expect(
-        *("module-state", "the directory for temporary files is found anew on the next use", "changed"),
-        "value:builtins.NoneType",
-        subject="tempfile.tempdir",
-    ),
-    _expect(
         "module-state", "pyfakefs keeps the real function for tracebacks", "added", subject="linecache.open"
     ),
     _expect(

@@ -55,6 +55,7 @@ class FakeDisk:
         self._patcher.setUp()
         self._undoing.callback(self._stop_patching)
         self._fs = self._writes.fs = self._patcher.fs
+        self._fs.shuffle_listdir_results = False  # it would draw from the program's random numbers
         self._accessing = paths_made_before(self._patcher.fake_modules)
         self._lay_over()
         self._recording.look_at_fake = self._writes.look

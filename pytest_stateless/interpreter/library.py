@@ -46,8 +46,9 @@ def _is_default_opener(before: Any, after: Any) -> bool:
     return before is None and type(parts) is list and all(_is_from(part, "urllib") for part in parts)
 
 
-def _was_none(before: Any, after: Any) -> bool:
-    return before is None
+def _is_found_anew(before: Any, after: Any) -> bool:
+    """Whether the directory was found on its first use, or will be on the next one."""
+    return before is None or after is None
 
 
 def _watcher() -> Reading:
@@ -128,7 +129,7 @@ ITEMS: Final = (
         put=_put_start_method,
         places=_place_of_start_method,
     ),
-    kept("tempfile", "tempdir", "temporary files go elsewhere from now on", FIXTURE, None, _was_none),
+    kept("tempfile", "tempdir", "temporary files go elsewhere from now on", FIXTURE, None, _is_found_anew),
     registry("shutil", "_ARCHIVE_FORMATS"),
     registry("shutil", "_UNPACK_FORMATS"),
     registry("copyreg", "dispatch_table"),

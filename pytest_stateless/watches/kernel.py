@@ -15,6 +15,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 CREATE: Final = 0x100
 DELETE: Final = 0x200
 MODIFY: Final = 0x2
@@ -43,9 +49,15 @@ _MARK: Final = 59
 others that a program opened under the same number, having closed all that were open."""
 
 
+_GET_SIGNAL, _SET_SIGNAL, _DUPLICATE = (
+    getattr(fcntl, name, 0) for name in ("F_GETSIG", "F_SETSIG", "F_DUPFD_CLOEXEC")
+)
+
+
 class _Real:
     """Held where no mock and no faked file system replaces them."""
 
+    fcntl: Any = staticmethod(fcntl.fcntl) if fcntl is not None else None
     read = staticmethod(os.read)
     close = staticmethod(os.close)
     getpid = staticmethod(os.getpid)
@@ -108,10 +120,8 @@ class _Descriptor:
     @property
     def is_here(self) -> bool:
         """Whether the number is still that of this queue: a program may close what it didn't open."""
-        import fcntl
-
         try:
-            return fcntl.fcntl(self.number, fcntl.F_GETSIG) == _MARK
+            return _Real.fcntl(self.number, _GET_SIGNAL) == _MARK  # type: ignore[no-any-return]
         except OSError:
             return False
 
@@ -137,15 +147,13 @@ class _Descriptor:
 
 
 def _out_of_the_way(number: int) -> int:
-    import fcntl  # loaded by pytest's own capture
-
     try:
-        high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        high: int = _Real.fcntl(number, _DUPLICATE, _HIGH)
     except OSError:  # as many are not allowed
         high = number
     else:
         _Real.close(number)
-    fcntl.fcntl(high, fcntl.F_SETSIG, _MARK)
+    _Real.fcntl(high, _SET_SIGNAL, _MARK)
     return high
 
 
