@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless import audit
 from pytest_stateless.audit import Recording, State, Write
+from pytest_stateless.interpreter import c_environment
 from pytest_stateless.leak import Owner
 from pytest_stateless.source import Place
 
@@ -91,11 +93,48 @@ def environment_with(report: str, start: int, before: dict[bytes, bytes]) -> dic
     }
 
 
+_PYTHON: Final = re.compile(rb"(?:^|[/\s!])(?:python|pypy)[\w.-]*(?:\s|$)|\.py(?:\s|$)")
+_SHELLS: Final = frozenset({b"sh", b"ash", b"bash", b"dash", b"ksh", b"zsh"})
+
+
+def _may_run_python(words: Any, programs: Any) -> bool:
+    """Whether a command looks as if it ran Python, itself or below a shell.
+
+    Other programs get the environment that they were given: they may show it.
+    """
+    spelled = [_Real.fsencode(word) for word in words if type(word) in (str, bytes)]
+    paths = [_Real.fsencode(path) for path in programs if type(path) in (str, bytes)]
+    if any(map(_PYTHON.search, [*spelled, *paths])):
+        return True
+    if any(path.rpartition(b"/")[2] in _SHELLS for path in paths):
+        return True
+    return any(map(_is_script_of_python, paths))
+
+
+def _is_script_of_python(program: bytes) -> bool:
+    """Whether a program is a text that begins with the path of a Python."""
+    try:
+        number = _Real.open(program, os.O_RDONLY)
+    except OSError:  # not this one of those on the path
+        return False
+    try:
+        line = _Real.read(number, 256).partition(b"\n")[0]
+    finally:
+        _Real.close(number)
+    return line.startswith(b"#!") and _PYTHON.search(line) is not None
+
+
+def _inherited() -> dict[bytes, bytes]:
+    """What a child gets that is given no environment: also what ``os.putenv`` set."""
+    found = c_environment.variables()
+    return _encoded(_Real.environ) if found is None else found
+
+
 def _fork_exec(*args: Any) -> Any:
-    given = args[_ENVIRONMENT] if len(args) > _ENVIRONMENT else ()
+    given = args[_ENVIRONMENT] if len(args) > _ENVIRONMENT and _may_run_python(*args[:2]) else ()
     found = None
     if given is None:
-        found = _encoded(_Real.environ)
+        found = _inherited()
     elif type(given) is list and given:
         found = dict(entry.partition(b"=")[::2] for entry in given)
     started = _started(found, _Real.getframe(1))
@@ -111,8 +150,9 @@ def _encoded(environment: Any) -> dict[bytes, bytes]:
 
 def _spawning(real: Callable[..., Any]) -> Callable[..., Any]:
     def spawn(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
-        if env is None or (env and type(env) in (dict, type(_Real.environ))):
-            found = _encoded(_Real.environ if env is None else env)
+        known = env is None or (env and type(env) in (dict, type(_Real.environ)))
+        if known and type(argv) in (list, tuple) and _may_run_python(argv, [path]):
+            found = _inherited() if env is None else _encoded(env)
             env = _started(found, _Real.getframe(1)) or env
         return real(path, argv, env, *args, **kwargs)
 

@@ -475,3 +475,57 @@ def test_where_no_child_can_be_reached_nothing_is_put_in_place(monkeypatch: pyte
         assert not children._Reports.used
     finally:
         children.remove()
+
+
+@pytest.mark.parametrize(
+    ("words", "programs", "may"),
+    [
+        pytest.param([b"python3", b"-V"], (b"/usr/bin/python3",), True, id="python"),
+        pytest.param(["uwsgi", "--wsgi-file", "shop.py"], ["uwsgi"], True, id="file-of-python"),
+        pytest.param([b"sh", b"-c", b"flask run"], (b"/bin/sh",), True, id="shell"),
+        pytest.param([b"env"], (b"/usr/local/bin/env", b"/usr/bin/env"), False, id="other-program"),
+        pytest.param([b"/usr/bin/env", b"python", b"-V"], (b"/usr/bin/env",), True, id="python-by-env"),
+        pytest.param([b"cat", b"copy.pyx"], (b"/bin/cat",), False, id="another-ending"),
+        pytest.param([Path("odd")], [Path("odd")], False, id="no-text"),
+    ],
+)
+def test_who_may_run_python(words: Any, programs: Any, may: bool) -> None:
+    assert children._may_run_python(words, programs) is may
+
+
+def test_a_script_of_python_is_known_by_its_first_line(tmp_path: Path) -> None:
+    script = tmp_path / "gunicorn"
+    script.write_text("#!/srv/venv/bin/python3\nimport sys\n")
+    other = tmp_path / "start"
+    other.write_text("#!/bin/sh\necho python\n")
+    missing = bytes(tmp_path / "missing")
+    assert children._may_run_python([b"gunicorn"], (missing, bytes(script)))
+    assert not children._may_run_python([b"start"], (missing, bytes(other)))
+
+
+@pytest.mark.parametrize("environment", ["None", "dict(os.environ, SHOP='tea')"])
+def test_other_programs_see_the_environment_that_they_are_given(environment: str, project: Project) -> None:
+    write_test(
+        project,
+        f"""
+        def test_a():
+            shown = subprocess.run(["env"], env={environment}, stdout=subprocess.PIPE, text=True).stdout
+            assert "STATELESS_REPORT" not in shown
+        """,
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=1)
+
+
+def test_what_putenv_set_reaches_a_child(project: Project) -> None:
+    write_test(
+        project,
+        """
+        def test_a():
+            os.putenv("STATELESS_SHOP", "tea")
+            try:
+                run("-c", "import os; assert os.environ['STATELESS_SHOP'] == 'tea'", check=True)
+            finally:
+                os.unsetenv("STATELESS_SHOP")
+        """,
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=1)

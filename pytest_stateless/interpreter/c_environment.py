@@ -46,6 +46,14 @@ def differing(python: dict[Any, Any]) -> dict[bytes, Any] | None:
     return _Last.differing
 
 
+def variables() -> dict[bytes, bytes] | None:
+    """All variables as C code sees them, which is what a child inherits; None where they can't be read."""
+    if _environ is None:
+        return None
+    _is_as_before()
+    return _Last.variables
+
+
 def _is_as_before() -> bool:
     """Whether the array of pointers is that of the last time; if not, read it anew."""
     address = _environ.value if _environ is not None else None
