@@ -138,7 +138,7 @@ def test_a_child_tells_what_it_writes_and_where(lines: str, child: str, place: s
     before = {**os.environ, "PYTEST_CURRENT_TEST": ""}
     ((subject, message, where),) = told(project)
     assert (subject, where) == ("new", place)
-    assert message.startswith("created by a child (")
+    assert message.startswith("created by a child process (")
     assert child in message.replace(os.path.basename(os.path.realpath(sys.executable)), "python")
     assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == before
     assert left_over() == set()
@@ -314,7 +314,7 @@ def test_a_forked_child_tells_what_was_denied(project: Project) -> None:
             os.waitpid(pid, 0)
         """,
     )
-    assert told(project) == [("new", "denied: open for writing by a child (fork)", "writer.py work")]
+    assert told(project) == [("new", "denied: open for writing by a child process (fork)", "writer.py work")]
     assert not (project.path / "new").exists()
 
 

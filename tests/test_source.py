@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import sys
 import types
@@ -199,3 +200,10 @@ def test_paths_are_shown_relative_to_the_root(path: str, root: str, relative: st
 
 def test_names_of_packages_are_their_top_level_names() -> None:
     assert names_of(["shop", "shop.cart", "lib.a.b"]) == {"shop", "lib"}
+
+
+@pytest.mark.parametrize("module", ["doors", "children", "imports", "fake.calls"])
+def test_what_stands_in_for_the_standard_library_is_no_culprit(module: str) -> None:
+    found = importlib.import_module(f"pytest_stateless.{module}")
+    assert found.__file__ is not None
+    assert Sources("/srv/shop").owner(found.__file__) is Owner.STANDARD_LIBRARY

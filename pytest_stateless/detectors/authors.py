@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.audit import Change, Spawn
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.offspring import has_children
 from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.source import Place
@@ -50,14 +51,15 @@ class Family(NamedTuple):
     ours: tuple[str, ...] = ()
     """Directories that are the project's. Elsewhere, other programs come and go."""
 
+    elder: bool = False
+    """Whether there were children at the beginning: then it need not have been one that was asked for since."""
     strangers: frozenset[str] = frozenset()
     """Changed files that programs write which are none of ours."""
 
     def since(self, before: Family) -> Family:
         """With the children alone that were asked for after an earlier moment."""
-        return self._replace(
-            spawns=self.spawns[len(before.spawns) :], living=self.living or self.reaped != before.reaped
-        )
+        living = self.living or self.reaped != before.reaped
+        return self._replace(spawns=self.spawns[len(before.spawns) :], living=living, elder=before.elder)
 
     def author(self, path: str, own: bool | None) -> Author | None:
         """Who changed a path; None where it need not have been ours.
@@ -74,20 +76,23 @@ class Family(NamedTuple):
         naming = [spawn for spawn in self.spawns if _names(spawn.command, name)]
         among_ours = any(within(path, directory) for directory in self.ours)
         if naming or (self.alone and among_ours and (self.spawns or self.living)):
-            return _child(naming or self.spawns)
+            return _child(naming or (() if self.elder else self.spawns))
         return Author(NATIVE) if own is None and self.alone and among_ours else None
 
 
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
     """What is known now. Who is alive, and what strangers write, only where something changed."""
-    known = Family(tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours)
+    elder = has_children() and _any_alive()
+    known = Family(
+        tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours, elder=elder
+    )
     announced = {write.path for write in context.recording.writes} if changes else ()
     unclear = [change for change in changes if not change.own and change.path not in announced]
     if not unclear:
         return known
     known = known._replace(living=_any_alive())
-    has_children = known.spawns or known.living or known.reaped
-    if known.alone and (has_children or any(change.own is None for change in unclear)):
+    have = known.spawns or known.living or known.reaped
+    if known.alone and (have or any(change.own is None for change in unclear)):
         known = known._replace(strangers=_strangers(context, {change.path for change in unclear}))
     return known
 
@@ -124,8 +129,8 @@ def _reaped() -> int:
 def _any_alive() -> bool:
     """Whether this process has children that may write; False where the system doesn't list them."""
     try:
-        threads, tracker = _Real.listdir("/proc/self/task"), _tracker()
-        return any(child != tracker for thread in threads for child in _children_of(thread))
+        threads, servants = _Real.listdir("/proc/self/task"), _servants()
+        return any(child not in servants for thread in threads for child in _children_of(thread))
     except OSError:
         return False
 
@@ -138,14 +143,23 @@ def _children_of(thread: str) -> list[int]:
         _Real.close(descriptor)
 
 
-def _tracker() -> object:
-    """The number of multiprocessing's child that deletes what is left at the end of the process; None before."""
-    module = sys.modules.get("multiprocessing.resource_tracker")
-    if module is None:
-        return None
-    names = module_namespace(module)
-    tracker: Any = names.get("_resource_tracker")
-    return tracker.__dict__.get("_pid") if type(tracker) is names.get("ResourceTracker") else None
+_SERVANTS: Final = (
+    ("multiprocessing.resource_tracker", "_resource_tracker", "ResourceTracker", "_pid"),
+    ("multiprocessing.forkserver", "_forkserver", "ForkServer", "_forkserver_pid"),
+)
+"""What serves multiprocessing until the end of the process: module, object, its class, where its number is."""
+
+
+def _servants() -> set[object]:
+    """The numbers of children that write nothing: one deletes what is left at the end, one starts others."""
+    found: set[object] = set()
+    for module, name, cls, number in _SERVANTS:
+        loaded = sys.modules.get(module)
+        names = {} if loaded is None else module_namespace(loaded)
+        servant: Any = names.get(name)
+        if type(servant) is names.get(cls):
+            found.add(servant.__dict__.get(number))
+    return found
 
 
 def _names(command: str, name: str) -> bool:

@@ -238,7 +238,7 @@ _REMOVED: Final = f"{DELETED} by "
 def _by_child(writes: list[Write]) -> str:
     """Of the write whose place is shown."""
     write = next((write for write in writes if write.place is not None), writes[0])
-    return f" by a child ({write.child})" if write.child else ""
+    return f" by a child process ({write.child})" if write.child else ""
 
 
 def about_to_leak(write: Write, zones: Zones, sources: Sources) -> Leak | None:

@@ -117,6 +117,14 @@ def test_only_the_children_of_a_window_count() -> None:
     assert Family((LS, CP), reaped=5).since(before) == Family((CP,), reaped=5)
     assert Family((LS,), reaped=6).since(before) == Family((), reaped=6, living=True)
     assert Family((LS,), reaped=5, living=True).since(before).living
+    assert not Family((LS,), elder=True).since(before).elder
+    assert Family((LS,)).since(before._replace(elder=True)).elder
+
+
+def test_of_a_child_that_was_there_before_nobody_says_which_it_was() -> None:
+    both = ALONE._replace(spawns=(CP,), elder=True)
+    assert both.author("/srv/shop/a", False) == Author("by a child process")
+    assert both.author(FILE, False) == Author("by a child process (cp a.txt b.txt)", HERE)
 
 
 CHANGE = Change("modify", FILE, "", None, False)
