@@ -282,6 +282,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("interpreter-state", "put in by a test tool", "value:of-a-tool"),
     _expect("interpreter-state", "taken out by a test tool", "was:of-a-tool", "!added"),
+    _expect("interpreter-state", "goes with what it speaks of weakly", "removed", "was:weakref.ProxyType"),
+    _expect(
+        *("interpreter-state", "exec and eval give their names the built-in ones", "added"),
+        subject="builtins.__builtins__",
+    ),
     _expect("interpreter-state", "set up on first use, the same in every process", "first-use"),
     _expect("interpreter-state", "pytest tells here which test runs", subject="*['PYTEST_CURRENT_TEST']"),
     _expect(

@@ -94,6 +94,8 @@ def _traits(item: Item, one: Difference, tools: frozenset[str]) -> Iterator[str]
             yield "was:of-a-tool"
     bases = [frozenset(spelled_bases(type(part))) for part in came]
     yield from (f"value:{base}" for base in (frozenset.intersection(*bases) if bases else ()))
+    bases = [frozenset(spelled_bases(type(part))) for part in went]
+    yield from (f"was:{base}" for base in (frozenset.intersection(*bases) if bases else ()))
     if item.is_first_use is not None and item.is_first_use(one.before, one.after):
         yield "first-use"
 

@@ -108,7 +108,7 @@ def _what(thread: Any, own: Mapping[str, Any]) -> str:
 
 def _traits(own: Mapping[str, Any], frame: types.FrameType, context: Context) -> Iterator[str]:
     """What the thread is doing, of one that was started within a window."""
-    if _is_idle(frame):
+    if _is_idle(frame) or _waits_for_a_lock(frame, own.get("_native_id")):
         yield "idle"
     pool = _pool(own.get("_args"))
     if pool is not None:
@@ -131,6 +131,14 @@ def _is_idle(frame: types.FrameType | None) -> bool:
             return False
         frame = frame.f_back
     return False
+
+
+def _waits_for_a_lock(frame: types.FrameType | None, task: object) -> bool:
+    """Whether the function that a thread runs waits by itself until another thread lets it go on: for a job."""
+    runs = None if frame is None else frame.f_back
+    if runs is None or (runs.f_code.co_filename, runs.f_code.co_name) != (threading.__file__, "run"):
+        return False
+    return type(task) is int and kernel.waits(task)
 
 
 def _pool(args: Any) -> Any:

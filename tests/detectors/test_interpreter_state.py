@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import os
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 import types
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,10 @@ def test_no_code_of_the_program_runs() -> None:
     absorb(before, before, after)
 
 
+class Weak:
+    """Something that is spoken of weakly."""
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
@@ -219,6 +225,9 @@ def test_no_code_of_the_program_runs() -> None:
         pytest.param("sys_modules", {}, {"shop": types.ModuleType("shop")}, id="import"),
         pytest.param("os_environ", {}, {b"PYTEST_CURRENT_TEST": b"test_a"}, id="current-test"),
         pytest.param("tempfile_tempdir", {WHOLE: None}, {WHOLE: "/tmp"}, id="first-use"),
+        pytest.param("tempfile_tempdir", {WHOLE: "/tmp"}, {WHOLE: None}, id="used-anew"),
+        pytest.param("sys_modules", {"templates": weakref.proxy(Weak)}, {}, id="weakly-kept-module"),
+        pytest.param("builtins", {}, {"__builtins__": vars(builtins)}, id="names-of-exec"),
         pytest.param("atexit", {WHOLE: 3}, {WHOLE: 2}, id="fewer-callbacks"),
     ],
 )

@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import os
 import queue
+import select
 import sys
 import threading
 import time
@@ -395,6 +396,31 @@ def test_a_worker_of_a_queue_is_idle(left_by: LeftBy, keep: ExitStack) -> None:
 
     (found,) = left_by(thread, act)
     assert "idle" in found.traits
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what a thread waits for")
+@pytest.mark.parametrize(
+    ("wait", "idle"),
+    [
+        pytest.param(lambda lock: lock.acquire(timeout=30), True, id="for-a-job"),
+        pytest.param(lambda lock: select.select([], [], [], 0.5), False, id="for-time-to-pass"),
+    ],
+)
+def test_a_worker_that_waits_for_a_lock_by_itself_is_idle(
+    wait: Callable[[Any], object], idle: bool, left_by: LeftBy, keep: ExitStack
+) -> None:
+    lock = threading.Lock()
+    lock.acquire()
+
+    def work() -> None:
+        wait(lock)
+
+    def act() -> None:
+        started(keep, threading.Thread(target=work, name="worker"), lock.release)
+        time.sleep(0.05)
+
+    (found,) = left_by(thread, act)
+    assert ("idle" in found.traits) is idle
 
 
 def test_a_pool_that_a_module_kept_before_is_expected(context: Context, keep: ExitStack) -> None:
