@@ -207,6 +207,9 @@ class Weak:
     """Something that is spoken of weakly."""
 
 
+WEAK = Weak()
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
@@ -226,7 +229,7 @@ class Weak:
         pytest.param("os_environ", {}, {b"PYTEST_CURRENT_TEST": b"test_a"}, id="current-test"),
         pytest.param("tempfile_tempdir", {WHOLE: None}, {WHOLE: "/tmp"}, id="first-use"),
         pytest.param("tempfile_tempdir", {WHOLE: "/tmp"}, {WHOLE: None}, id="used-anew"),
-        pytest.param("sys_modules", {"templates": weakref.proxy(Weak)}, {}, id="weakly-kept-module"),
+        pytest.param("sys_modules", {"templates": weakref.proxy(WEAK)}, {}, id="weakly-kept-module"),
         pytest.param("builtins", {}, {"__builtins__": vars(builtins)}, id="names-of-exec"),
         pytest.param("atexit", {WHOLE: 3}, {WHOLE: 2}, id="fewer-callbacks"),
     ],

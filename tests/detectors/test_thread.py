@@ -412,11 +412,8 @@ def test_a_worker_that_waits_for_a_lock_by_itself_is_idle(
     lock = threading.Lock()
     lock.acquire()
 
-    def work() -> None:
-        wait(lock)
-
     def act() -> None:
-        started(keep, threading.Thread(target=work, name="worker"), lock.release)
+        started(keep, threading.Thread(target=partial(wait, lock), name="worker"), lock.release)
         time.sleep(0.05)
 
     (found,) = left_by(thread, act)
