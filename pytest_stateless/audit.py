@@ -15,7 +15,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pytest_stateless.opening import Openings
 from pytest_stateless.source import Place, Sources
@@ -524,11 +524,25 @@ def look(path: str) -> State | None:
 _EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *STARTS, *LOCKS, "socket.bind", "socket.__new__"})
 _open_recording: Recording | None = None
 _installed = False
+_looking: Final[set[int]] = set()
+"""Threads in which the plugin looks around: what it opens for that is nobody's attempt."""
+
+_T = TypeVar("_T")
+
+
+def unnoticed(look: Callable[..., _T], *args: Any) -> _T:
+    """What a look gives, without noting what it does in this thread."""
+    thread = _Real.get_ident()
+    _looking.add(thread)
+    try:
+        return look(*args)
+    finally:
+        _looking.discard(thread)
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     recording = _open_recording
-    if recording is None or event not in _EVENTS:
+    if recording is None or event not in _EVENTS or _Real.get_ident() in _looking:
         return
     refusal = None
     try:

@@ -218,7 +218,7 @@ class Windows:
     def _look_again(
         self, detector: Detector, window: _Window, allowances: Sequence[Allowance]
     ) -> tuple[Any, list[Leak]]:
-        now = detector.capture(self._context)
+        now = audit.unnoticed(detector.capture, self._context)
         leaks = _compare(detector, window, now)
         for pause in PATIENCE if detector.PATIENT else ():
             if not graded(judge(leaks, allowances)[0], self._grades):
@@ -227,7 +227,7 @@ class Windows:
             if pause == PATIENCE[-1]:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
             self._context.begin_look()
-            now = detector.capture(self._context)
+            now = audit.unnoticed(detector.capture, self._context)
             leaks = _compare(detector, window, now)
         return now, leaks
 
@@ -238,9 +238,9 @@ class Windows:
             name = detector.RULE.id
             with _reported(name, errors):
                 if ended and name in ended:
-                    captures[name] = detector.carry(ended[name], self._context)
+                    captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
                 else:
-                    captures[name] = detector.capture(self._context)
+                    captures[name] = audit.unnoticed(detector.capture, self._context)
         self._context.end_look()
         return captures
 

@@ -411,3 +411,20 @@ def test_a_thread_without_an_object_is_noted_by_its_function(started: Recording)
     assert codes[1][0] == threading.__file__
     assert codes[2] == ("", "", "")
     assert started.broken == []
+
+
+def test_what_the_plugin_opens_to_look_around_is_not_noted(started: Recording, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    assert audit.unnoticed(path.write_text, "tea") == 3
+    thread = threading.Thread(target=path.write_text, args=["other"])
+
+    def look() -> None:
+        thread.start()
+        thread.join()
+
+    audit.unnoticed(look)
+    assert [write.path for write in started.writes] == [str(path)]  # the other thread's
+    with pytest.raises(ZeroDivisionError):
+        audit.unnoticed(lambda: 1 / 0)
+    path.write_text("coffee")
+    assert len(started.writes) == 2
