@@ -104,6 +104,8 @@ class Sources:
                 importing = True
             if owner is not Owner.STANDARD_LIBRARY:
                 culprit = culprit or (frame, owner, tool)
+                if culprit[2]:  # who called the tool makes no difference, and pytest's stack is deep
+                    break
                 if owner is Owner.APPLICATION:
                     users = frame
                     break
