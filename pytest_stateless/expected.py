@@ -270,7 +270,6 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("open-descriptor", "the traceback of a failed test holds what held it", "held", "test-failed"),
     _expect("open-descriptor", "it goes with the client, whom the open server waits for", "accepted"),
-    _expect("open-descriptor", "of a loop; one left open is a leak of its own kind", "event-loop"),
     _expect("open-descriptor", "of a child that runs, which is a leak of its own kind", "running-child"),
     _expect("open-descriptor", "of multiprocessing's own servants, one for each process", "multiprocessing"),
     _expect(

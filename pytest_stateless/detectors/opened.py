@@ -43,6 +43,16 @@ class Opened(NamedTuple):
     """What it is, where all such things have one inode."""
 
     @property
+    def told_as(self) -> str:
+        """Its subject; a loop has several descriptors, and is one thing."""
+        return "event loop" if "event-loop" in self.traits else self.subject
+
+    @property
+    def told_with(self) -> frozenset[str]:
+        """The traits that those that are told together have in common."""
+        return frozenset({"event-loop"}) if "event-loop" in self.traits else self.traits
+
+    @property
     def identity(self) -> tuple[int, int, int, str]:
         """Number and file: a number may be given to another file."""
         return *self[:3], self.kind

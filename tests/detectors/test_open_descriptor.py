@@ -142,7 +142,10 @@ def by(owner: str, *traits: str) -> Opened:
         pytest.param([], PIPE._replace(traits=frozenset({"connection"})), False, True, id="libpq"),
         pytest.param([], by("application", "connection"), False, False, id="connection-of-the-application"),
         pytest.param([], by("application", "connection", "accepted"), False, True, id="other-end"),
-        pytest.param([], by("application", "event-loop"), False, True, id="event-loop"),
+        pytest.param([], by("application", "event-loop"), False, False, id="event-loop"),
+        pytest.param([], by("dependency", "event-loop"), False, True, id="first-loop-of-a-library"),
+        pytest.param([], by("application", "event-loop", "by-tool"), False, True, id="loop-of-a-tool"),
+        pytest.param([], by("dependency", "event-loop", "native", "waits"), False, True, id="loop-in-C"),
         pytest.param([], by("application", "running-child"), False, True, id="child"),
         pytest.param([], by("application", "multiprocessing"), False, True, id="tracker"),
         pytest.param([], PIPE, False, False, id="nobody-knows"),
@@ -279,24 +282,12 @@ TWINS: dict[str, Callable[[ExitStack], object]] = {
     "opened-and-closed": closed_again,
     "connected-and-closed": pool_that_connects_anew,
     "loop-that-ran": lambda keep: asyncio.run(asyncio.sleep(0)),
-    "loop-left-open": lambda keep: keep.callback(keep.enter_context(Loop()).close),
     "child-that-ended": lambda keep: subprocess.run(
         [sys.executable, "-c", ""], capture_output=True, check=True
     ),
     "server": lambda keep: keep.enter_context(socket.create_server(("127.0.0.1", 0))),
     "child-that-runs": lambda keep: keep.enter_context(Child()),
 }
-
-
-class Loop:
-    """A loop for a block."""
-
-    def __enter__(self) -> asyncio.AbstractEventLoop:
-        self.loop = asyncio.new_event_loop()
-        return self.loop
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.close()
 
 
 class Child:
@@ -537,3 +528,16 @@ def test_each_test_is_blamed_for_its_own(shop: WholeProject, workers: tuple[str,
         "test_leaks": [("open-descriptor", "file test_shop.py (read)")],
         "test_leaks_again": [("open-descriptor", "file test_shop.py (read)")],
     }
+
+
+def test_a_loop_left_open_is_one_leak(left_by: LeftBy, keep: ExitStack) -> None:
+    def act() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        keep.callback(loop.close)
+        return loop
+
+    (leak,) = (leak for leak in left_by(open_descriptor, act) if not is_expected(leak))
+    assert leak.subject == "event loop"
+    assert leak.message.startswith("3 open, fd ")
+    assert leak.origin is not None
+    assert leak.origin.function == "act"
