@@ -171,9 +171,13 @@ def _working_directory() -> str | None:
 
 @contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Keep where temporary files go: pyfakefs forgets it."""
-    directory = tempfile.tempdir
+    """Keep where temporary files go, which pyfakefs forgets.
+
+    And keep the import system from writing compiled modules: half of what it calls for that is faked.
+    """
+    directory, writes_no_bytecode = tempfile.tempdir, sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     try:
         yield
     finally:
-        tempfile.tempdir = directory
+        tempfile.tempdir, sys.dont_write_bytecode = directory, writes_no_bytecode

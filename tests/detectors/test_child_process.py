@@ -27,12 +27,7 @@ from pytest_stateless.window import Findings, Windows
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="children are told by /proc"),
-    pytest.mark.filterwarnings(
-        "ignore:This process:DeprecationWarning"
-    ),  # a plugin's thread may run, and we fork
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are told by /proc")
 
 SOURCES = Sources("/srv/shop")
 PLACE = Place("/srv/shop/jobs.py", 9, "start", Owner.APPLICATION, False, False)

@@ -22,7 +22,6 @@ from pytest_stateless.leak import Leak, Owner
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc")
-forks = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="addresses as such a machine shows them")
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -143,7 +142,6 @@ def test_the_child_of_a_child_is_found(left_by: LeftBy, keep: ExitStack) -> None
     assert [leak.subject for leak in left_by(listening_socket, act)] == ["127.0.0.1:0"]
 
 
-@forks
 def test_a_forked_child_shares_what_listens_here(left_by: LeftBy, keep: ExitStack) -> None:
     server = keep.enter_context(socket.create_server(("127.0.0.1", 0)))
 
@@ -195,7 +193,6 @@ def test_elsewhere_nothing_is_read(
     assert child_sockets.read(context) == ([], [])
 
 
-@forks
 def test_looking_waits_for_no_child(context: Context) -> None:
     child = os.fork()
     if not child:

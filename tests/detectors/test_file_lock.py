@@ -27,7 +27,6 @@ if sys.platform != "win32":
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc/locks")
-forks = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 PLACE = Place("/srv/shop/orders.py", 9, "lock", Owner.APPLICATION, False, False)
 LOCK = FileLock("flock", 77, False, "/srv/shop/run/shop.lock", 5)
@@ -193,7 +192,6 @@ def test_a_connection_to_a_database_that_stays_open_is_fine(
     assert [leak.subject for leak in leaks if not is_expected(leak)] == []
 
 
-@forks
 def test_a_lock_of_another_process_is_not_ours(left_by: LeftBy, file: int, keep: ExitStack) -> None:
     def act() -> None:
         is_locked, locked = os.pipe()
