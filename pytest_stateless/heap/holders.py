@@ -39,6 +39,8 @@ def held(thing: Any) -> list[object]:
     cls = type(thing)
     if cls is types.FunctionType:
         return [get(thing) for get in _BODY_GETTERS]
+    if cls is type:  # nearly all classes
+        return [_bases_of(thing), cls]
     if cls is contextvars.ContextVar:
         try:
             return [thing.get()]
