@@ -286,6 +286,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("interpreter-state", "exec and eval give their names the built-in ones", "added"),
         subject="builtins.__builtins__",
     ),
+    *(
+        _expect(
+            *("interpreter-state", "GNU readline tells children the size of the terminal"),
+            subject=f"environment past os.environ['{name}']",
+        )
+        for name in ("LINES", "COLUMNS")
+    ),
     _expect("interpreter-state", "set up on first use, the same in every process", "first-use"),
     _expect("interpreter-state", "pytest tells here which test runs", subject="*['PYTEST_CURRENT_TEST']"),
     _expect(

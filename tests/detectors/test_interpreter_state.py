@@ -229,6 +229,7 @@ WEAK = Weak()
         pytest.param("os_environ", {}, {b"PYTEST_CURRENT_TEST": b"test_a"}, id="current-test"),
         pytest.param("tempfile_tempdir", {WHOLE: None}, {WHOLE: "/tmp"}, id="first-use"),
         pytest.param("tempfile_tempdir", {WHOLE: "/tmp"}, {WHOLE: None}, id="used-anew"),
+        pytest.param("environment_past_os_environ", {}, {b"LINES": b"24"}, id="readline"),
         pytest.param("sys_modules", {"templates": weakref.proxy(WEAK)}, {}, id="weakly-kept-module"),
         pytest.param("builtins", {}, {"__builtins__": vars(builtins)}, id="names-of-exec"),
         pytest.param("atexit", {WHOLE: 3}, {WHOLE: 2}, id="fewer-callbacks"),
