@@ -269,7 +269,7 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
 """The command of the child process that each audit event asks for."""
 
 STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
-"""The audit events of a thread that starts; the first since 3.11, the second since 3.13."""
+"""The audit events of a thread that starts; the first since 3.12, the second since 3.13."""
 
 
 def _commands(*names: str) -> frozenset[int]:

@@ -3,7 +3,7 @@
 It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, and for ``socket.listen``.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
-tell nothing, and neither does a thread that starts before Python 3.11. The stand-ins are in place while windows are
+tell nothing, and neither does a thread that starts before Python 3.12. The stand-ins are in place while windows are
 open, and note the attempt before they call the real one.
 """
 
@@ -138,7 +138,7 @@ def _starting(real: Callable[..., int]) -> Callable[..., int]:
 _STARTS: Final = ((_thread, "start_new_thread"), (_thread, "start_new"), (threading, "_start_new_thread"))
 _START: Final = _thread.start_new_thread
 _START_DOOR: Final = _starting(_START)
-_IS_SILENT: Final = sys.version_info < (3, 11)
+_IS_SILENT: Final = sys.version_info < (3, 12)
 """Whether a thread starts without an audit event."""
 
 

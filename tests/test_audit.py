@@ -382,7 +382,7 @@ def run(*_: object) -> None:
     pass
 
 
-announced = pytest.mark.skipif(sys.version_info < (3, 11), reason="doors stand in for the event")
+announced = pytest.mark.skipif(sys.version_info < (3, 12), reason="doors stand in for the event")
 
 
 @announced
