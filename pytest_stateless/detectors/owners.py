@@ -7,10 +7,11 @@ import gc
 import io
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.graph import identity, module_namespace, mro_of, plan_of
+from pytest_stateless.heap.graph import identity, is_heap_type, module_namespace, mro_of, plan_of
 
 _PIECES: Final = 1000  # objects whose referents are fetched in one call
 
@@ -159,10 +160,16 @@ _POLLERS: Final = _pollers()
 _WITH_NUMBER: Final = (_socket.socket, io.FileIO, *_POLLERS)
 
 
+_PLAIN: Final = frozenset(
+    {dict, list, tuple, set, deque, types.CellType, types.MethodType, types.BuiltinFunctionType}
+)
+
+
 def pollers(wanted: Collection[int]) -> Set[int]:
     """Those of the descriptors that are pollers of Python's: the garbage collector knows only who refers to them."""
     found: set[int | None] = set()
-    objects = gc.get_objects()
+    # Of containers and instances alone: a frame that runs may not be asked what it refers to.
+    objects = [thing for thing in gc.get_objects() if type(thing) in _PLAIN or is_heap_type(type(thing))]
     for start in range(0, len(objects), _PIECES):
         for thing in gc.get_referents(*objects[start : start + _PIECES]):
             if type(thing) in _POLLERS:
