@@ -68,6 +68,12 @@ def _disk_of(item: pytest.Item) -> str:
     return disk
 
 
+def _is_of_one_test(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
+    """Whether a fixture lives and dies with the test; a class's does so where the test is in no class."""
+    scope = fixturedef.scope
+    return scope == "function" or (scope == "class" and getattr(request, "cls", None) is None)
+
+
 class Checks:
     """Opens a window before the setup of a checked test, closes it after the teardown, and fails the test once."""
 
@@ -183,7 +189,7 @@ class Checks:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """What a wider-scoped fixture makes and unmakes is its own: windows of their own, absorbed."""
-        apart = self._apart(fixturedef)
+        apart = self._apart(fixturedef, request)
         if apart is None:
             return (yield)
         undoing = ExitStack()
@@ -194,9 +200,11 @@ class Checks:
         finally:  # a setup that failed half-way is undone too
             fixturedef.addfinalizer(lambda: undoing.enter_context(apart()))
 
-    def _apart(self, fixturedef: pytest.FixtureDef[Any]) -> Callable[[], AbstractContextManager[None]] | None:
+    def _apart(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Callable[[], AbstractContextManager[None]] | None:
         """What a fixture is set up and torn down in; None for one that is a part of the test."""
-        if fixturedef.scope != "function":
+        if not _is_of_one_test(fixturedef, request):
             return partial(self._absorbing, f"{fixturedef.argname} ({fixturedef.scope} fixture)")
         makes = self._quarantine.is_on and getattr(fixturedef.func, "__module__", "") in _MAKE_DIRECTORIES
         return self._quarantine.lifted if makes else None

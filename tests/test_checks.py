@@ -117,6 +117,28 @@ def test_a_wider_scoped_fixture_belongs_to_no_test(scope: str, project: Project)
     result.assert_outcomes(passed=5)
 
 
+def test_a_classs_fixture_is_a_part_of_a_test_in_no_class(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        """
+        import pytest
+        LEFT = []
+        @pytest.fixture(scope="class")
+        def kept(): LEFT.append("kept")
+        @pytest.fixture(scope="class")
+        def undone():
+            LEFT.append("undone")
+            yield
+            LEFT.remove("undone")
+        def test_leaves(kept): pass
+        def test_undoes(undone): pass
+        class TestShop:
+            def test_of_the_class(self, kept): pass
+        """,
+    )
+    assert project.found("--stateless") == {"test_shop.py::test_leaves": ["module-state test_shop.LEFT"]}
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 def test_what_a_test_adds_to_such_a_fixture_is_its_own_leak(scope: str, project: Project) -> None:
     users = USERS.replace("b(self, server): pass", "b(self): LEFT.append('b')")

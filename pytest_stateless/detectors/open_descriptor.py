@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors import descriptors, locks, owners
@@ -58,8 +59,9 @@ def capture(context: Context) -> Descriptors:
     if before is not None:
         new = [number for number in now if _identity(now, number) != _identity(last.open, number)]
         gone = [number for number in last.open if _identity(now, number) != _identity(last.open, number)]
-        _find_out(context, now, new)
-        broken.update(_broken(gone, now, last))
+        search = cache(owners.find)
+        _find_out(context, now, new, search)
+        broken.update(_broken(gone, now, last, search))
     locked = frozenset(number for number, _ in locks.read(context))
     end = Descriptors(now, broken, context.sources, context.failed, context.streams, locked)
     context.last[RULE.id] = end
@@ -76,11 +78,14 @@ def carry(end: Descriptors, context: Context) -> Descriptors:
     return end
 
 
-def _find_out(context: Context, now: dict[int, Opened], new: list[int]) -> None:
-    """Who opened the new ones, and whether an object holds them: the memory is searched."""
+def _find_out(context: Context, now: dict[int, Opened], new: list[int], search: Callable[[], Owners]) -> None:
+    """Who opened the new ones, and whether an object holds them: the memory is searched.
+
+    But for the standard streams: pytest puts others in their place for each phase of a test.
+    """
     if not new:
         return
-    found = owners.find()
+    found = Owners({}, {}, {}) if _STANDARD.keys() >= set(new) else search()
     polled = owners.pollers(new) if any(now[number].subject == "epoll" for number in new) else ()
     for number in new:
         opened = now[number]
@@ -106,10 +111,12 @@ def _place(opened: Opened, found: Owners, openings: Openings) -> tuple[Place | N
 # ------------------------------------------------------------------------------------------------- judging
 
 
-def _broken(gone: list[int], now: dict[int, Opened], last: Descriptors) -> Iterator[tuple[int, str]]:
+def _broken(
+    gone: list[int], now: dict[int, Opened], last: Descriptors, search: Callable[[], Owners]
+) -> Iterator[tuple[int, str]]:
     """Descriptors that were closed although an object still has them, or that two objects have now."""
     gone = [number for number in gone if number not in _STANDARD]
-    claims = owners.find().claims if gone else {}
+    claims = search().claims if gone else {}
     for number in gone:
         if claims.get(number, 0) > (number in now):
             yield number, last.open[number].subject

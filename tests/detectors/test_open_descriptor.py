@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor
+from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, owners
 from pytest_stateless.detectors.open_descriptor import Descriptors, absorb, compare
 from pytest_stateless.detectors.opened import Opened
 from pytest_stateless.expected import is_expected
@@ -390,6 +390,19 @@ def test_standard_output_that_is_another_file_is_told(left_by: LeftBy, keep: Exi
     assert [leak.subject for leak in left_by(open_descriptor, lambda: os.dup2(reading, 0))] == [
         "standard input"
     ]
+
+
+def test_the_memory_is_not_searched_for_standard_streams(
+    left_by: LeftBy, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pytest may put others in their place in each phase of a test, and a search takes milliseconds."""
+    saved = os.dup(0)
+    keep.callback(os.close, saved)
+    keep.callback(os.dup2, saved, 0)
+    ends = os.pipe()
+    raw(keep, ends)
+    monkeypatch.setattr(owners, "find", lambda: pytest.fail("searched"))
+    assert left_by(open_descriptor, lambda: os.dup2(ends[0], 0))
 
 
 def test_code_of_the_program_is_not_run(left_by: LeftBy, keep: ExitStack) -> None:
