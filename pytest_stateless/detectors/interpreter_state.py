@@ -39,13 +39,23 @@ class Look(NamedTuple):
 
 def capture(context: Context) -> Look:
     """Read each item of the table."""
-    imports = tuple(context.imports.ended)
-    return Look(look(context.without_items), imports, context.sources.tools, context.show_values)
+    last = context.last.get(RULE.id)
+    readings = look(context.without_items, None if last is None else last.readings)
+    return _remembered(
+        Look(readings, tuple(context.imports.ended), context.sources.tools, context.show_values), context
+    )
+
+
+def _remembered(seen: Look, context: Context) -> Look:
+    context.last[RULE.id] = seen
+    return seen
 
 
 def carry(end: Look, context: Context) -> Look:
     """As the contract says."""
-    return end._replace(readings=look_again(end.readings), imports=tuple(context.imports.ended))
+    return _remembered(
+        end._replace(readings=look_again(end.readings), imports=tuple(context.imports.ended)), context
+    )
 
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
@@ -58,7 +68,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     """One leak for each entry of an item that differs, or one for the item where many do."""
     begun = with_imports(before.readings, after.imports[len(before.imports) :])
     for item, was, now in zip(ITEMS, begun, after.readings, strict=True):
-        if was is not None and now is not None and not unchanged(was, now):
+        if was is not now and was is not None and now is not None and not unchanged(was, now):
             yield from _leaks(item, differences(item, was, now), after)
 
 

@@ -222,6 +222,16 @@ def _instance_getters(
 _GETTERS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
+def namespace_of(thing: object) -> dict[str, Any]:
+    """The dictionary of an instance, past its class; an empty one of what has none, or is a class."""
+    for base in mro_of(type(thing)):
+        getter = _type_dict(base).get("__dict__")
+        if any(map(is_, _GETTERS, [type(getter)] * len(_GETTERS))):
+            found: Any = getter.__get__(thing)
+            return found if type(found) is dict else {}
+    return {}
+
+
 def members(own: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Any], object]]]:
     """Name and getter of the slots, or of a C type's members, in what a class itself defines."""
     for name, value in own.items():

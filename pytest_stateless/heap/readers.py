@@ -28,6 +28,8 @@ class Inside(NamedTuple):
     """Plain values of built-in types: equal exactly if nothing changed."""
     kind: str = ""
     """What the state is of, where its changes are judged by more than equality."""
+    fields: bytes = b""
+    """The fields of the object as they lay in memory, where reading its state from them is dear."""
 
 
 Reader = Callable[[Any, "Inside | None"], Inside]
@@ -100,18 +102,31 @@ DRAWN: Final = "mersenne"
 """The kind of a Mersenne twister's state: 624 words and a position."""
 
 
-def _random(thing: Any, _: Inside | None) -> Inside:
+def _random(thing: Any, before: Inside | None) -> Inside:
     cls: Any = _loaded("_random", "Random")
-    return Inside("", cls.getstate(thing), DRAWN)
+    return _twister(thing, cls, before, lambda: cls.getstate(thing))
 
 
 def _numpy_bit_generator(thing: Any, before: Inside | None) -> Inside:
     """numpy keeps a generator's words in the object itself."""
-    twister: Any = _loaded("numpy.random._mt19937", "MT19937")
-    if twister is None or type(thing) is not twister:
+    cls: Any = _loaded("numpy.random._mt19937", "MT19937")
+    if cls is None or type(thing) is not cls:
         return _memory(thing, before)
-    state = vars(twister)["state"].__get__(thing)["state"]
-    return Inside("", (*state["key"].tolist(), int(state["pos"])), DRAWN)
+
+    def words() -> tuple[int, ...]:
+        state = vars(cls)["state"].__get__(thing)["state"]
+        return *state["key"].tolist(), int(state["pos"])
+
+    return _twister(thing, cls, before, words)
+
+
+def _twister(thing: Any, cls: type, before: Inside | None, words: Callable[[], tuple[int, ...]]) -> Inside:
+    """Its 624 words are read one by one only where a byte of the object changed: a tenth of the cost."""
+    fields = _fields(thing, cls)
+    if before is not None and fields and fields == before.fields:
+        return before
+    state = words()
+    return before if before is not None and before.state == state else Inside("", state, DRAWN, fields)
 
 
 _HEADER: Final = object.__basicsize__
@@ -132,10 +147,13 @@ def _memory(thing: Any, _: Inside | None) -> Inside:
 
     What its pointers lead to are referents, watched on their own.
     """
-    if not _READS_MEMORY:
-        return UNREADABLE
-    size = _basic_size(_built_in(thing)) - _HEADER
-    return Inside("", ctypes.string_at(address(thing) + _HEADER, size))
+    return Inside("", _fields(thing, _built_in(thing))) if _READS_MEMORY else UNREADABLE
+
+
+def _fields(thing: object, cls: type) -> bytes:
+    """What an object of a C type holds after its head; nothing where memory isn't read."""
+    size = _basic_size(cls) - _HEADER
+    return ctypes.string_at(address(thing) + _HEADER, size) if _READS_MEMORY else b""
 
 
 _basic_size: Final = type.__dict__["__basicsize__"].__get__

@@ -52,6 +52,8 @@ def _look() -> Readings:
 
 def with_imports(readings: Readings, imports: Sequence[Import]) -> Readings:
     """What there would have been, had the modules been imported before."""
+    if not imports:
+        return readings
     found = list(readings)
     for start, end in imports:
         for position, first, last in zip(POSITIONS, start, end, strict=True):

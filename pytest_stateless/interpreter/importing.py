@@ -14,10 +14,7 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
 )
-from pytest_stateless.interpreter.kinds import (
-    FIXTURE,
-    listed,
-)
+from pytest_stateless.interpreter.kinds import FIXTURE, Many, listed
 
 
 def _finders() -> Reading:
@@ -39,10 +36,6 @@ def _is_foreign(finder: object) -> bool:
     return finder is not None and not (type(module) is str and module in _OWN_FINDERS)
 
 
-def _modules() -> Reading:
-    return dict(sys.modules)
-
-
 def _is_import(before: Any, after: Any) -> bool:
     return before is ABSENT
 
@@ -54,10 +47,6 @@ def _put_module(label: Any, new: Any) -> None:
 
 def _place_of_module(label: object) -> Iterator[Place]:
     yield sys.modules, label
-
-
-def _builtins() -> Reading:
-    return dict(vars(builtins))
 
 
 def _put_builtin(label: Any, new: Any) -> None:
@@ -84,7 +73,7 @@ ITEMS: Final = (
     ),
     Item(
         "sys.modules",
-        _modules,
+        Many(lambda: sys.modules),
         "who imports it from now on gets another module than the others have",
         "use monkeypatch.setitem or monkeypatch.delitem on sys.modules",
         is_first_use=_is_import,
@@ -93,7 +82,7 @@ ITEMS: Final = (
     ),
     Item(
         "builtins",
-        _builtins,
+        Many(lambda: vars(builtins)),
         "every module of the process sees it",
         FIXTURE,
         spell=lambda name, label: f"{name}.{label}",

@@ -9,7 +9,7 @@ from operator import is_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same as identical
-from pytest_stateless.heap.graph import Kind, identity, module_namespace, plan_of
+from pytest_stateless.heap.graph import identity, module_namespace
 from pytest_stateless.heap.spell import spell_key
 
 
@@ -39,6 +39,20 @@ class Numbers(NamedTuple):
 
 Reading = Mapping[Any, Any]
 """What there is, by label: an item's ``WHOLE`` or its entries. Values are held, never asked anything."""
+
+Again = Callable[[Any], "Reading | None"]
+"""Reads anew, given what was read before: that very reading where nothing changed, which is told more cheaply."""
+
+
+class Gated(dict[Any, Any]):
+    """A reading that holds what tells cheaply whether anything changed since."""
+
+    __slots__ = ("gate",)
+
+    def __init__(self, reading: Reading, gate: Any) -> None:
+        super().__init__(reading)
+        self.gate = gate
+
 
 Place = tuple[object, object]
 """Where the memory holds the same: a container, and a label in it or ``WHOLE`` for all that it holds."""
@@ -73,6 +87,8 @@ class Item(NamedTuple):
     """Whether what an import does to it comes with the import, as an import's own classes do."""
     put: Callable[[Any, Any], object] | None = None
     """Puts the value of a label there, for a moment, to find out who does that; None where doing it twice shows."""
+    again: Again | None = None
+    """Reads it in later looks; None where ``read`` does, or where that has an ``again`` of its own."""
     places: Callable[[Any], Iterator[Place]] | None = None
     """Where the memory holds what a label is about: who watches it sees the same change."""
     is_followed: bool = True
@@ -123,9 +139,3 @@ def loaded(module: str) -> dict[str, Any] | None:
     """The names of a module, where it is loaded."""
     found = sys.modules.get(module)
     return module_namespace(found) if type(found) is types.ModuleType else None
-
-
-def own(thing: Any) -> dict[str, Any]:
-    """The attributes of an instance, past its class."""
-    plan = plan_of(type(thing))
-    return plan.namespace(thing) if plan.kind is Kind.OBJECT and plan.namespace is not None else {}

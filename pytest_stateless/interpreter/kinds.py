@@ -5,21 +5,52 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Items, Place, Reading, loaded
+from pytest_stateless.heap.compare import same as identical
+from pytest_stateless.interpreter.item import (
+    ABSENT,
+    UNKNOWN,
+    WHOLE,
+    Gated,
+    Item,
+    Items,
+    Place,
+    Reading,
+    loaded,
+)
 
 FIXTURE: Final = "put it back, best by a fixture (monkeypatch.setattr)"
 
 
-def attribute(module: str, name: str, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+class _Held:
+    """What a module holds under a name, and how a kind of line reads it."""
+
+    __slots__ = ("missing", "module", "name")
+
+    def __init__(self, module: str, name: str, missing: Any = UNKNOWN) -> None:
+        self.module = module
+        self.name = name
+        self.missing = missing
+
+    def held(self) -> Any:
+        """What is there."""
+        found = loaded(self.module)
+        return self.missing if found is None else found.get(self.name, self.missing)
+
+
+class Attribute(_Held):
     """Reads what a module holds under a name."""
 
-    def read() -> Reading:
-        found = loaded(module)
-        return {WHOLE: missing if found is None else found.get(name, missing)}
+    def __call__(self) -> Reading:
+        """As ``Item.read``."""
+        return {WHOLE: self.held()}
 
-    return read
+    def again(self, before: Reading) -> Reading:
+        """As ``Item.again``."""
+        held = self.held()
+        return before if held is before[WHOLE] else {WHOLE: held}
 
 
 def put_attribute(module: str, name: str) -> Callable[[Any, Any], object]:
@@ -52,26 +83,54 @@ def value(read: Callable[[], Any]) -> Callable[[], Reading]:
     return lambda: {WHOLE: read()}
 
 
-def things(module: str, name: str, *, missing: Any = UNKNOWN) -> Callable[[], Reading]:
+class Things(_Held):
     """Reads the things in a list that a module holds under a name."""
 
-    def read() -> Reading:
-        found = loaded(module)
-        listed = None if found is None else found.get(name)
-        return {WHOLE: Items(listed) if type(listed) is list else missing}
+    def __call__(self) -> Reading:
+        """As ``Item.read``."""
+        held = self.held()
+        return {WHOLE: Items(held) if type(held) is list else self.missing}
 
-    return read
+    def again(self, before: Reading) -> Reading:
+        """As ``Item.again``."""
+        held, known = self.held(), before[WHOLE]
+        if type(held) is list and type(known) is Items:
+            return before if len(held) == len(known) and all(map(is_, held, known)) else {WHOLE: Items(held)}
+        return self()
 
 
-def entries(module: str, name: str) -> Callable[[], Reading | None]:
+class Entries(_Held):
     """Reads the entries of a dictionary that a module holds under a name."""
 
-    def read() -> Reading | None:
-        found = loaded(module)
-        held = None if found is None else found.get(name)
+    def __call__(self) -> Reading | None:
+        """As ``Item.read``."""
+        held = self.held()
         return dict(held) if type(held) is dict else None
 
-    return read
+    def again(self, before: Reading) -> Reading | None:
+        """As ``Item.again``."""
+        held = self.held()
+        if type(held) is dict and len(held) == len(before) and all(map(is_, held, before)):
+            return before if all(map(is_, held.values(), before.values())) else dict(held)
+        return self()
+
+
+class Many:
+    """Reads a dictionary of many entries, which are compared by the storage of lists."""
+
+    def __init__(self, live: Callable[[], dict[Any, Any]]) -> None:
+        self.live = live
+
+    def __call__(self) -> Reading:
+        """As ``Item.read``."""
+        found = dict(self.live())
+        return Gated(found, ([*found], [*found.values()]))
+
+    def again(self, before: Any) -> Reading:
+        """As ``Item.again``."""
+        found = self.live()
+        names, values = before.gate
+        return before if identical([*found.values()], values) and identical([*found], names) else self()
 
 
 def put_entry(module: str, name: str) -> Callable[[Any, Any], object]:
@@ -112,7 +171,7 @@ def kept(
     """What a module keeps under a name."""
     return Item(
         f"{module}.{name}",
-        attribute(module, name, missing),
+        Attribute(module, name, missing),
         why,
         mend,
         is_first_use=is_first_use,
@@ -125,7 +184,7 @@ def listed(module: str, name: str, why: str, by_import: bool = False) -> Item:
     """A list that a module keeps under a name."""
     return Item(
         f"{module}.{name}",
-        things(module, name),
+        Things(module, name),
         why,
         "take out what was put in, best by a fixture",
         by_import=by_import,
@@ -137,7 +196,7 @@ def registry(module: str, name: str) -> Item:
     """A dictionary in which anybody registers something."""
     return Item(
         f"{module}.{name}",
-        entries(module, name),
+        Entries(module, name),
         "the other processes don't have it",
         "register it where the process starts",
         by_import=True,

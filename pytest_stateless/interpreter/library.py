@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import class_namespace, module_name_of
+from pytest_stateless.heap.graph import class_namespace, module_name_of, namespace_of
 from pytest_stateless.interpreter.item import (
     UNKNOWN,
     WHOLE,
@@ -13,7 +13,6 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
     loaded,
-    own,
 )
 from pytest_stateless.interpreter.kinds import (
     FIXTURE,
@@ -42,7 +41,7 @@ def _is_default_policy(before: Any, after: Any) -> bool:
 
 def _is_default_opener(before: Any, after: Any) -> bool:
     """``urlopen`` makes an opener of the library's own parts."""
-    parts = own(after).get("handlers")
+    parts = namespace_of(after).get("handlers")
     return before is None and type(parts) is list and all(_is_from(part, "urllib") for part in parts)
 
 
@@ -53,7 +52,7 @@ def _is_found_anew(before: Any, after: Any) -> bool:
 
 def _watcher() -> Reading:
     """The child watcher of asyncio's policy, until 3.13."""
-    return {WHOLE: own(_policy()).get("_watcher")}
+    return {WHOLE: namespace_of(_policy()).get("_watcher")}
 
 
 def _policy() -> Any:
@@ -67,7 +66,7 @@ def _place_of_watcher(_: object) -> Iterator[Place]:
 def _start_method() -> Reading:
     """Its name, also where it is the one that would be taken."""
     default = (loaded("multiprocessing.context") or {}).get("_default_context")
-    found = own(default)
+    found = namespace_of(default)
     chosen = found.get("_actual_context") or found.get("_default_context")
     name = class_namespace(type(chosen)).get("_name") if chosen is not None else None
     return {WHOLE: name if type(name) is str else UNKNOWN}
@@ -75,7 +74,7 @@ def _start_method() -> Reading:
 
 def _put_start_method(_: object, new: Any) -> None:
     contexts = loaded("multiprocessing.context") or {}
-    own(contexts.get("_default_context"))["_actual_context"] = contexts["_concrete_contexts"][new]
+    namespace_of(contexts.get("_default_context"))["_actual_context"] = contexts["_concrete_contexts"][new]
 
 
 def _place_of_start_method(_: object) -> Iterator[Place]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pytest_stateless.interpreter.item import (
     UNKNOWN,
+    Gated,
     Item,
     Reading,
 )
@@ -40,7 +41,16 @@ _identities: Final = [
 
 
 def _limits() -> Reading:
-    return {name: _getrlimit(number) for number, name in _NUMBERS.items()}
+    return _named(list(map(_getrlimit, _NUMBERS)))
+
+
+def _limits_again(before: Any) -> Reading:
+    limits = list(map(_getrlimit, _NUMBERS))
+    return before if limits == before.gate else _named(limits)
+
+
+def _named(limits: list[Any]) -> Reading:
+    return Gated(dict(zip(_NUMBERS.values(), limits, strict=True)), limits)
 
 
 def _spell_limit(found: Any) -> str:
@@ -65,6 +75,7 @@ ITEMS: Final = (
         show=_spell_limit,
         spell=lambda name, label: f"{name} {label}",
         put=lambda label, new: _setrlimit(_LIMITS[label], new),
+        again=_limits_again if _getrlimit is not None else None,
     ),
     Item(
         "nice value",

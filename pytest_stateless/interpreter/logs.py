@@ -18,7 +18,7 @@ from pytest_stateless.interpreter.item import (
     Reading,
     loaded,
 )
-from pytest_stateless.interpreter.kinds import kept, place_of, things
+from pytest_stateless.interpreter.kinds import Things, kept, place_of
 
 _ROOT: Final = ""
 """What stands for the name of the root logger."""
@@ -174,7 +174,7 @@ ITEMS: Final = (
     kept("logging", "lastResort", _LATER, _ONCE),
     Item(
         "warnings.filters",
-        things("warnings", "filters"),
+        Things("warnings", "filters"),
         "later requests warn otherwise, or fail where warnings are errors",
         "use warnings.catch_warnings() around it",
         by_import=True,

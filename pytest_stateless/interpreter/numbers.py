@@ -6,12 +6,12 @@ import contextvars
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pytest_stateless.heap.readers import reader_of
+from pytest_stateless.heap.readers import Inside, reader_of
 from pytest_stateless.heap.twister import was_drawn_from
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Item, Numbers, Place, Reading, loaded
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Gated, Item, Numbers, Place, Reading, loaded
 
 _get_ident: Final = threading.get_ident
 _HOME: Final = threading.main_thread().ident
@@ -20,13 +20,29 @@ SEEDED: Final = ("random", "numpy.random")
 """The generators that test tools seed anew before each phase of a test."""
 
 
-def _inside(thing: Any) -> Any:
-    """The state of an object, as the readers of the memory find it."""
-    reader = reader_of(type(thing))
-    found = None if reader is None else reader(thing, None)
-    if found is None or found.state is None:
-        return UNKNOWN
-    return Numbers(found.state) if type(found.state) is tuple else found.state
+class _Inside:
+    """Reads the state of an object, as the readers of the memory find it."""
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self.find = find
+
+    def __call__(self) -> Reading:
+        """As ``Item.read``."""
+        return self._reading(None) or {WHOLE: UNKNOWN}
+
+    def again(self, before: Reading) -> Reading:
+        """As ``Item.again``."""
+        known = before.gate if type(before) is Gated else None
+        found = self._reading(known)
+        return {WHOLE: UNKNOWN} if found is None else before if found.gate is known else found
+
+    def _reading(self, known: Inside | None) -> Gated | None:
+        thing = self.find()
+        reader = None if thing is None else reader_of(type(thing))
+        found = None if reader is None else reader(thing, known)
+        if found is None or found.state is None:
+            return None
+        return Gated({WHOLE: Numbers(found.state) if type(found.state) is tuple else found.state}, found)
 
 
 def _generator() -> Any:
@@ -38,16 +54,6 @@ def _numpy_bits() -> Any:
     state = (loaded("numpy.random.mtrand") or {}).get("_rand")
     held = [] if state is None else gc.get_referents(state)
     return next((one for one in held if reader_of(type(one)) is not None), None)
-
-
-def _random() -> Reading:
-    found = _generator()
-    return {WHOLE: UNKNOWN if found is None else _inside(found)}
-
-
-def _numpy() -> Reading:
-    found = _numpy_bits()
-    return {WHOLE: UNKNOWN if found is None else _inside(found)}
 
 
 def _put_random(_: object, state: Any) -> None:
@@ -77,15 +83,14 @@ def _decimals() -> Reading | None:
         return None
     for variable in contextvars.copy_context():
         if variable.name == "decimal_context":
-            found = _inside(variable.get())
-            return {WHOLE: UNKNOWN if type(found) is not str else found}
-    return {WHOLE: _template()}
+            found = _Inside(variable.get)()
+            return found if type(found[WHOLE]) is str else {WHOLE: UNKNOWN}
+    return _Inside(_template)()
 
 
 def _template() -> Any:
     """What a context is made from when it is first asked for."""
-    found = (loaded("decimal") or {}).get("DefaultContext")
-    return UNKNOWN if found is None else _inside(found)
+    return (loaded("decimal") or {}).get("DefaultContext")
 
 
 _ORDER: Final = "later requests draw other numbers than in a process that did not"
@@ -93,7 +98,7 @@ _ORDER: Final = "later requests draw other numbers than in a process that did no
 ITEMS: Final = (
     Item(
         "random",
-        _random,
+        _Inside(_generator),
         _ORDER,
         "draw from a random.Random of your own",
         warns=_DRAWN.__eq__,
@@ -103,7 +108,7 @@ ITEMS: Final = (
     ),
     Item(
         "numpy.random",
-        _numpy,
+        _Inside(_numpy_bits),
         _ORDER,
         "draw from numpy.random.default_rng()",
         warns=_DRAWN.__eq__,

@@ -8,8 +8,9 @@ import sys
 import threading
 from typing import Any, Final
 
+from pytest_stateless.heap.compare import same as identical
 from pytest_stateless.heap.spell import spell_type
-from pytest_stateless.interpreter.item import ABSENT, WHOLE, Item, Reading
+from pytest_stateless.interpreter.item import ABSENT, WHOLE, Gated, Item, Reading
 from pytest_stateless.interpreter.kernel import status
 
 _c: Final[Any] = sys.modules["_signal"]  # without the enumerations that the module makes of each answer
@@ -32,7 +33,16 @@ _TIMERS: Final = {
 
 
 def _handlers() -> Reading:
-    return {name: _getsignal(number) for number, name in _NAMES.items()}
+    return _named(list(map(_getsignal, _NAMES)))
+
+
+def _handlers_again(before: Any) -> Reading:
+    handlers = list(map(_getsignal, _NAMES))
+    return before if identical(handlers, before.gate) else _named(handlers)
+
+
+def _named(handlers: list[Any]) -> Reading:
+    return Gated(dict(zip(_NAMES.values(), handlers, strict=True)), handlers)
 
 
 def _spell_handler(found: Any) -> str:
@@ -96,6 +106,7 @@ ITEMS: Final = (
         show=_spell_handler,
         spell=lambda name, label: f"{name}.{label}",
         put=_put_handler,
+        again=_handlers_again,
     ),
     Item(
         "native signal handler",

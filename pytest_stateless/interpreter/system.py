@@ -18,7 +18,7 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
 )
-from pytest_stateless.interpreter.kinds import attribute, place_of, put_attribute, value
+from pytest_stateless.interpreter.kinds import Attribute, place_of, put_attribute, value
 
 
 class _Real:
@@ -135,7 +135,7 @@ ITEMS: Final = (
     ),
     Item(
         "os.environ",
-        attribute("os", "environ"),
+        Attribute("os", "environ"),
         "what was changed in it never reaches C code and children",
         "change single variables, with monkeypatch.setenv",
         spell=lambda name, label: name,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from pytest_stateless.heap.graph import namespace_of
 from pytest_stateless.heap.spell import spell_key
 from pytest_stateless.interpreter.item import (
     ABSENT,
@@ -17,7 +18,6 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
     loaded,
-    own,
 )
 from pytest_stateless.interpreter.kinds import (
     c_function,
@@ -42,7 +42,7 @@ def _types(strict: bool) -> Callable[[], Reading | None]:
 
 
 def _table(strict: bool) -> dict[Any, Any] | None:
-    maps = own((loaded("mimetypes") or {}).get("_db")).get("types_map")
+    maps = namespace_of((loaded("mimetypes") or {}).get("_db")).get("types_map")
     found = maps[strict] if type(maps) is tuple and len(maps) == 2 else None
     return found if type(found) is dict else None
 
@@ -68,7 +68,7 @@ def _type_at_first(strict: bool) -> Callable[[Any, Reading], Any]:
                 found = module["MimeTypes"](list(filter(os.path.isfile, module["knownfiles"])))
             except (OSError, KeyError, TypeError, ValueError):  # a test has replaced what it needs
                 return UNKNOWN
-            _Fresh.maps = own(found)["types_map"]
+            _Fresh.maps = namespace_of(found)["types_map"]
         return _Fresh.maps[strict].get(label, ABSENT) if type(label) is str else ABSENT
 
     return otherwise

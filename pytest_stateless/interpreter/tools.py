@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import Kind, class_namespace, module_name_of, module_namespace, plan_of
+from pytest_stateless.heap.graph import (
+    Kind,
+    class_namespace,
+    module_name_of,
+    module_namespace,
+    namespace_of,
+    plan_of,
+)
 from pytest_stateless.interpreter.item import (
     WHOLE,
     Item,
     Place,
     Reading,
     loaded,
-    own,
 )
 
 
@@ -28,7 +34,7 @@ def _active_patches() -> Any:
 
 
 def _target(patch: Any) -> str:
-    held = own(patch)
+    held = namespace_of(patch)
     target, name = held.get("target"), held.get("attribute")
     kind = plan_of(type(target)).kind
     if kind is Kind.MODULE:
@@ -41,7 +47,7 @@ def _target(patch: Any) -> str:
 
 def _places_of_patch(label: str) -> Iterator[Place]:
     patch = _patches().get(label)
-    held = own(patch)
+    held = namespace_of(patch)
     target, name = held.get("target"), held.get("attribute")
     if target is not None:
         kind = plan_of(type(target)).kind
