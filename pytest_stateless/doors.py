@@ -56,7 +56,7 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
         recording = audit.current()
         if recording is not None:
             try:
-                recording.openings.note_made(real.__name__, numbers_in(made), sys._getframe(1))
+                recording.openings.note_made(real.__name__, numbers_in(made), _getframe(1))
             except Exception as error:
                 recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
         return made
@@ -111,7 +111,7 @@ def _listen(self: Any, *backlog: int) -> None:
     recording = audit.current()
     if recording is not None:
         try:
-            recording.note_listen(self, sys._getframe(1))
+            recording.note_listen(self, _getframe(1))
         except Exception as error:
             recording.broken.append(f"socket.listen: {type(error).__name__}: {error}")
 
@@ -127,7 +127,7 @@ def _starting(real: Callable[..., int]) -> Callable[..., int]:
         recording = audit.current()
         if recording is not None and args:
             try:
-                recording.note_start(args[0], sys._getframe(1))
+                recording.note_start(args[0], _getframe(1))
             except Exception as error:
                 recording.broken.append(f"_thread.start_new_thread: {type(error).__name__}: {error}")
         return real(*args, **kwargs)

@@ -168,6 +168,13 @@ def test_wrong_arguments_get_the_real_ones_answer(recording: Recording) -> None:
     assert recording.broken == []
 
 
+def test_a_test_may_take_the_stack_away(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a library's tests do that runs where Python has no ``sys._getframe``."""
+    monkeypatch.delattr(sys, "_getframe")
+    os.close(os.dup(0))
+    assert recording.broken == []
+
+
 def test_what_goes_wrong_while_noting_does_not_reach_the_program(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
