@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import audit
-from pytest_stateless.audit import Recording, State, Write
 from pytest_stateless.interpreter import c_environment
 from pytest_stateless.leak import Owner
+from pytest_stateless.noted import State, Write
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Place
 
 _posixsubprocess: Any

@@ -20,13 +20,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pytest_stateless import audit
+from pytest_stateless.attempts import WRITING, Attempt
 from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
+from pytest_stateless.recording import Recording
 
 _getframe: Final = sys._getframe
 _get_ident: Final = threading.get_ident
 
 
-def _standing_in(real: Callable[..., Any], decide: Callable[..., audit.Attempt | None]) -> Callable[..., Any]:
+def _standing_in(real: Callable[..., Any], decide: Callable[..., Attempt | None]) -> Callable[..., Any]:
     @functools.wraps(real)
     def door(*args: Any, **kwargs: Any) -> Any:
         recording = audit.current()
@@ -65,7 +67,7 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
     return door
 
 
-def _note(recording: audit.Recording, attempt: audit.Attempt, frame: types.FrameType) -> OSError | None:
+def _note(recording: Recording, attempt: Attempt, frame: types.FrameType) -> OSError | None:
     try:
         return recording.note_attempts([attempt], frame)
     except Exception as error:
@@ -73,7 +75,7 @@ def _note(recording: audit.Recording, attempt: audit.Attempt, frame: types.Frame
         return None
 
 
-def _call_noted(recording: audit.Recording, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _call_noted(recording: Recording, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call the real one; its own event, which doesn't say where, isn't listened to."""
     thread = _get_ident()
     recording.at_the_door.add(thread)
@@ -83,14 +85,14 @@ def _call_noted(recording: audit.Recording, real: Callable[..., Any], *args: Any
         recording.at_the_door.discard(thread)
 
 
-def _opened(path: object, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> audit.Attempt | None:
-    if dir_fd is None or not flags & audit._WRITING:  # the audit event says it all
+def _opened(path: object, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> Attempt | None:
+    if dir_fd is None or not flags & WRITING:  # the audit event says it all
         return None
-    return audit.Attempt("open", _plain(path), dir_fd)
+    return Attempt("open", _plain(path), dir_fd)
 
 
-def _made(path: object, *_: object, dir_fd: int | None = None, **__: object) -> audit.Attempt:
-    return audit.Attempt("mknod", _plain(path), -1 if dir_fd is None else dir_fd, follow=False)
+def _made(path: object, *_: object, dir_fd: int | None = None, **__: object) -> Attempt:
+    return Attempt("mknod", _plain(path), -1 if dir_fd is None else dir_fd, follow=False)
 
 
 def _plain(path: object) -> object:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
@@ -18,6 +17,7 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources, names_of
 from pytest_stateless.streams import STANDARD, STREAMS, identities_of
 from pytest_stateless.unwatched import (

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from pytest_stateless import audit, doors
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.audit import Recording, Write
 from pytest_stateless.detectors import Context
 from pytest_stateless.detectors.file_write import about_to_leak
 from pytest_stateless.expected import judge
 from pytest_stateless.fake.disk import FakeDisk
+from pytest_stateless.noted import Write
+from pytest_stateless.recording import Recording
 from pytest_stateless.window import Findings, Windows
 
 Refuse = Callable[[Write], "str | None"]

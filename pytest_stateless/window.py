@@ -15,6 +15,7 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
+from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade, graded
 from pytest_stateless.twins import without_twins
 
@@ -82,7 +83,7 @@ class Windows:
         self._sleep = sleep
         self._grades = grades
         self._open: list[_Window] = []
-        self._previous: audit.Recording | None = None
+        self._previous: Recording | None = None
         self._ended: _Captures = {}
         """What there was at the end of the last window, where that was the last thing that happened."""
 

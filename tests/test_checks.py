@@ -397,12 +397,12 @@ def test_an_audit_hook_that_fails_is_reported_and_harms_nobody(project: Project)
         "conftest.py",
         """
         import pytest
-        from pytest_stateless import audit
+        from pytest_stateless.attempts import DECISIONS
         def broken(*arguments):
             raise RuntimeError("no decision")
         def pytest_configure(config):
             config.patch = pytest.MonkeyPatch()
-            config.patch.setitem(audit.DECISIONS, "os.mkdir", broken)
+            config.patch.setitem(DECISIONS, "os.mkdir", broken)
         def pytest_unconfigure(config):
             config.patch.undo()
         """,

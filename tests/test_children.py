@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_stateless import audit, children
-from pytest_stateless.audit import Recording
 from pytest_stateless.children import environment_with, shown
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless import audit, doors
-from pytest_stateless.audit import Recording
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="paths of descriptors are read from /proc")

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.environment import scope_of
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.unwatched import TOOL_PACKAGES
 

@@ -12,9 +12,9 @@ import pytest
 
 from pytest_stateless import audit
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context
 from pytest_stateless.leak import Leak, Rule
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.window import PATIENCE, Findings, InternalError, Windows
 

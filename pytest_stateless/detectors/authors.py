@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.audit import Change, Spawn
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import has_children
 from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
+from pytest_stateless.noted import Change, Spawn
 from pytest_stateless.source import Place
 from pytest_stateless.zones import within
 

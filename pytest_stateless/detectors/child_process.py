@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Spawn
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import Child, children, now
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Spawn
 from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("child-process", "A process that was started is still there.")

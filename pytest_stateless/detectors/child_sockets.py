@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import command_line
+from pytest_stateless.attempts import command_line
 from pytest_stateless.detectors import sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.sockets import Socket

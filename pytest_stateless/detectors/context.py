@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.watches import Watches
 from pytest_stateless.zones import Zones

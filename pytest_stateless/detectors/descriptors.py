@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_stateless.audit import State
+from pytest_stateless.noted import State
 from pytest_stateless.watches import own_descriptors
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Lock
 from pytest_stateless.detectors import descriptors, locks
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Lock
 from pytest_stateless.source import Sources
 
 RULE: Final = Rule("file-lock", "A lock on a file is still held.")

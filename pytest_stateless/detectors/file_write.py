@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pytest_stateless import children
-from pytest_stateless.audit import DENIED, FAKED, Change, State, Write, look
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import Author, Family, family
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.states import DELETED, MADE, describe
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
+from pytest_stateless.paths import look
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, Zones, within
 

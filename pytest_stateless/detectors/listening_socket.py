@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Bind, Spawn
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Bind, Spawn
 from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("listening-socket", "A socket that others can reach is still open.")

@@ -9,10 +9,11 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.audit import Spawn, command_line
+from pytest_stateless.attempts import command_line
 from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.heap.graph import module_namespace, plan_of
+from pytest_stateless.noted import Spawn
 
 _LOOKS: Final = 8  # at a child; a window takes no more than five
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)

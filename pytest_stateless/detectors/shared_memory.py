@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.audit import Write
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Write
 from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("shared-memory", "Shared memory, a semaphore or a queue of the system was left behind.")

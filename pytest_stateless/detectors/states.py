@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_stateless.audit import State, Write
+from pytest_stateless.noted import State, Write
 from pytest_stateless.source import Sources
 from pytest_stateless.zones import SHARED_MEMORY, within
 

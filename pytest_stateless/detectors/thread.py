@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.audit import Start
 from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.running import Native, Running, threads
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Start
 from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("thread", "A thread that was started still runs.")

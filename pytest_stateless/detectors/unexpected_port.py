@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from pytest_stateless.audit import Bind, Listen
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.noted import Bind, Listen
 from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("unexpected-port", "A port was opened that is not among the declared ones.")

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Final
 
-from pytest_stateless.audit import FAKED, Attempt, Recording, State, Write
+from pytest_stateless.attempts import Attempt
+from pytest_stateless.noted import FAKED, State, Write
+from pytest_stateless.recording import Recording
 
 Decide = Callable[..., "tuple[Attempt, ...]"]
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from pytest_stateless.audit import FAKED, Recording
 from pytest_stateless.fake.calls import FakedWrites, stand_in
 from pytest_stateless.fake.modules import Kept, mend, paths_made_before, searched
+from pytest_stateless.noted import FAKED
+from pytest_stateless.recording import Recording
 
 
 class _Real:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pytest_stateless.audit import Change, State, look
+from pytest_stateless.noted import Change, State
+from pytest_stateless.paths import look
 from pytest_stateless.watches import kernel
 from pytest_stateless.watches.batch import Batch, Touch
 from pytest_stateless.watches.kernel import Event, Fanotify, Inotify

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_stateless.audit import State
+from pytest_stateless.noted import State
 from pytest_stateless.watches import kernel
 from pytest_stateless.watches.kernel import Event
 from pytest_stateless.watches.roots import PRUNED

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pytest_stateless.audit import State
+from pytest_stateless.noted import State
 from pytest_stateless.watches.kernel import Fanotify, Inotify
 from pytest_stateless.watches.roots import MARKED, PRUNED, Root
 from pytest_stateless.zones import Zones, within

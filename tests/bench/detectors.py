@@ -11,6 +11,7 @@ from typing import Final
 from pytest_stateless import audit, doors
 from pytest_stateless.detectors import DETECTORS, Context, Detector
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from tests.bench.applications import FLASK, write
 from tests.bench.measure import apart, median_ms
@@ -29,7 +30,7 @@ def detectors(directory: Path) -> None:
 def look_at_each() -> None:
     """Print the figures of this process."""
     sources = Sources(os.getcwd())
-    recording = audit.Recording(sources)
+    recording = Recording(sources)
     context = Context(
         sources, recording, (tempfile.gettempdir(),), lambda: Heap({}, scope_of_a_run(os.getcwd()))
     )

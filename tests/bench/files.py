@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, file_write
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.watches import Watches
 from pytest_stateless.watches.roots import Root

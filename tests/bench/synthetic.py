@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from tests.bench.measure import apart, median_ms, megabytes, milliseconds
 

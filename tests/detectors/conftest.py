@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pytest_stateless import audit, doors
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.unwatched import TOOL_PACKAGES, UNWATCHED_TYPES, unwatched_objects
 from pytest_stateless.watches import Watches

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_stateless.audit import Change, Spawn
 from pytest_stateless.detectors import Context, authors
 from pytest_stateless.detectors.authors import NATIVE, Author, Family, family
 from pytest_stateless.leak import Owner
+from pytest_stateless.noted import Change, Spawn
 from pytest_stateless.source import Place
 
 Look = Callable[..., Family]

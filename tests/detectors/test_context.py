@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_stateless.audit import Bind, Recording, Write
 from pytest_stateless.detectors import Context
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.noted import Bind, Write
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
 REFERENCES = 1000

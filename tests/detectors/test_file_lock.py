@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless.audit import Lock
 from pytest_stateless.detectors import Context, Detector, file_lock, locks, open_descriptor
 from pytest_stateless.detectors.file_lock import FileLock, FileLocks, absorb, compare
 from pytest_stateless.detectors.locks import Held
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.noted import Lock
 from pytest_stateless.source import Place, Sources
 from tests.conftest import Project as WholeProject
 

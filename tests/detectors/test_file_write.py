@@ -6,11 +6,11 @@ import stat
 
 import pytest
 
-from pytest_stateless.audit import Change, Spawn, State, Write
 from pytest_stateless.detectors.authors import Family
 from pytest_stateless.detectors.file_write import Held, Writes, absorb, compare
 from pytest_stateless.detectors.states import describe
 from pytest_stateless.leak import Origin, Owner
+from pytest_stateless.noted import Change, Spawn, State, Write
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import Zones, within
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.audit import Bind
 from pytest_stateless.detectors import Context, Detector, listening_socket, sockets
 from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare
 from pytest_stateless.detectors.sockets import reach_of
 from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.noted import Bind
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.window import Findings, Windows
 

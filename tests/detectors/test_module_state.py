@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
 NAME = "stateless_shop"

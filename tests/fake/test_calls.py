@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.audit import Attempt
+from pytest_stateless.attempts import Attempt
 from pytest_stateless.fake.calls import _ACCESSOR, _FILE_SYSTEM, _OS, _opened
 
 SELF = object()

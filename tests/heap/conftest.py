@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 import pytest
 
-from pytest_stateless.audit import Recording
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
 _NUMBERS: Final = itertools.count()

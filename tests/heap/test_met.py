@@ -143,7 +143,7 @@ def test_a_heap_that_is_dropped_leaves_the_collector(context: Context, end: str)
 
 @pytest.fixture
 def context() -> Context:
-    from pytest_stateless.audit import Recording
+    from pytest_stateless.recording import Recording
     from pytest_stateless.source import Sources
 
     sources = Sources("/")
