@@ -17,6 +17,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
+from pytest_stateless.looping import Loops
 from pytest_stateless.opening import Openings
 from pytest_stateless.source import Place, Sources
 
@@ -271,6 +272,10 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
 STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 """The audit events of a thread that starts; the first since 3.12, the second since 3.13."""
 
+RUN: Final = "sys.set_asyncgen_hook_firstiter"
+"""The audit event of an event loop that begins to run, or ends: asyncio's and others tell the interpreter who finalizes
+the generators that begin in it, and the finalizer is the first to be set."""
+
 
 def _commands(*names: str) -> frozenset[int]:
     """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""
@@ -306,6 +311,7 @@ class Recording:
         self.locks: list[Lock] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
+        self.loops = Loops(sources)
         self.starts: list[Start] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
@@ -327,6 +333,7 @@ class Recording:
         self.locks.clear()
         self.spawns.clear()
         self.openings.forget()
+        self.loops.forget()
         self.starts.clear()
         self.look_at_fake = look
 
@@ -356,7 +363,9 @@ class Recording:
     def _note_other(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what can't be refused."""
         frame = _Real.getframe(3)
-        if event == "socket.__new__":
+        if event == RUN:
+            self.loops.note_run()
+        elif event == "socket.__new__":
             self.openings.note_socket(args[0], frame)
         elif event in SPAWNS:
             self.note_spawn(SPAWNS[event](*args), frame)
@@ -521,7 +530,7 @@ def look(path: str) -> State | None:
     )
 
 
-_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *STARTS, *LOCKS, "socket.bind", "socket.__new__"})
+_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *STARTS, *LOCKS, RUN, "socket.bind", "socket.__new__"})
 _open_recording: Recording | None = None
 _installed = False
 _looking: Final[set[int]] = set()

@@ -316,6 +316,17 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("thread", "a native library's worker waits for work", "idle", "native"),
     _expect("thread", "a thread that was there before started its own successor", "renewed"),
+    _expect("async-task", "made by a test tool", "by-tool"),
+    _expect("async-task", "the thread that runs it is a leak of its own kind", "elsewhere"),
+    _expect("async-task", "the traceback of a failed test holds what held it", "test-failed"),
+    _expect("async-task", "a library's own timer, which keeps its house", "callback", "!owner:application"),
+    _expect("async-task", "the loop closes a generator that was dropped", subject="async_generator_athrow"),
+    _expect("async-task", "a task of a library's waits for work", "idle", "owner:dependency"),
+    _expect(
+        *("async-task", "a library keeps a loop of its own, made on first use; a further one is told"),
+        *("owner:dependency", "first"),
+        subject="event loop",
+    ),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

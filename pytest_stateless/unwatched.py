@@ -82,6 +82,16 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
         "_own_dumpers_by_oid": "whether a table of types was copied yet",
         "_own_loaders": "whether a table of types was copied yet",
     },
+    "asyncio.base_events.BaseEventLoop": {
+        "_ready": "what is to run next; what is left in a loop is a leak of its own kind",
+        "_scheduled": "what is to run later; what is left in a loop is a leak of its own kind",
+        "_timer_cancelled_count": "how many of these were cancelled",
+        "_asyncgens": "weak entries of generators",
+    },
+    "asyncio.events.BaseDefaultEventLoopPolicy": {
+        "_local": "the current loop of a thread; one that is left set is a leak of its own kind"
+    },
+    "asyncio.events._BaseDefaultEventLoopPolicy": {"_local": "the current loop of a thread, from 3.14"},
     "threading.Condition": {"_waiters": "the threads that wait for a moment"},
     "jinja2.environment.Environment": {"cache": "compiled templates, by their source"},
     "django.db.models.options.Options": {"_get_fields_cache": "which fields a model has, by the question"},
