@@ -61,6 +61,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"
     ),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
+    _expect(
+        *("module-state", "modules in Cython share their types; the first import adds them", "added"),
+        *("attribute", "!owner:application"),
+        subject="_cython_*",
+    ),
     _expect("module-state", "a lazy import was resolved", "was:builtins.lazy_import", "changed"),
     _expect(
         "module-state", "an entry of a weak container, which goes with what it speaks of", "weak", "!lasting"
