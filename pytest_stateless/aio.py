@@ -72,6 +72,11 @@ def current() -> Any:
     return loop if loop is not None and is_loop(loop) else None
 
 
+def is_in_c(loop: Any) -> bool:
+    """Whether the loop keeps what it does where Python can't see it."""
+    return type(namespace_of(loop).get("_closed")) is not bool
+
+
 def is_closed(loop: Any) -> bool:
     """Whether the loop was closed."""
     closed = namespace_of(loop).get("_closed")

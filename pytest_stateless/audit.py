@@ -364,7 +364,7 @@ class Recording:
         """Note what can't be refused."""
         frame = _Real.getframe(3)
         if event == RUN:
-            self.loops.note_run()
+            self.loops.note_run(frame)
         elif event == "socket.__new__":
             self.openings.note_socket(args[0], frame)
         elif event in SPAWNS:

@@ -276,6 +276,18 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("open-descriptor", "the traceback of a failed test holds what held it", "held", "test-failed"),
     _expect("open-descriptor", "it goes with the client, whom the open server waits for", "accepted"),
     _expect("open-descriptor", "of a child that runs, which is a leak of its own kind", "running-child"),
+    *(
+        _expect(
+            *("open-descriptor", "of a loop in C, or kept by it for the process; its poller is told"),
+            *("native", "loop-in-C"),
+            subject=subject,
+        )
+        for subject in ("pipe", "device /dev/null (read)", "eventfd", "io_uring")
+    ),
+    _expect(
+        *("open-descriptor", "the thread that runs a loop in C is a leak of its own kind"),
+        *("native", "loop-in-C", "loop-elsewhere"),
+    ),
     _expect("open-descriptor", "of multiprocessing's own servants, one for each process", "multiprocessing"),
     _expect(
         *("open-descriptor", "a library in C keeps what its threads wait with", "native", "waits", "first"),

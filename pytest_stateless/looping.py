@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import types
 import weakref
-from typing import Any
+from typing import Any, Final
 
 from pytest_stateless import aio
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.source import Place, Sources
+
+_get_ident: Final = threading.get_ident
 
 Key = weakref.ref[Any]
 """Stands for a loop, a task or a generator, and keeps nothing alive."""
@@ -27,6 +30,10 @@ class Loops:
         """What was going on in a loop already when it was met, by the identity of the key."""
         self.set_by: Place | None = None
         """Who set the current loop last."""
+        self.in_c: dict[int, Place | None] = {}
+        """Who ran loops in C, by the thread: nobody sees them made."""
+        self.running_in_c: set[int] = set()
+        """The threads in which loops in C run."""
 
     def forget(self) -> None:
         """Start anew. Loops that are open stay known: who was in them before must not be taken for new."""
@@ -34,6 +41,7 @@ class Loops:
         self.made.clear()
         self.older.clear()
         self.set_by = None
+        self.in_c.clear()
         self._known = {number: key for number, key in self._known.items() if _is_open(key())}
 
     # -------------------------------------------------------------------------------------------- noting
@@ -63,11 +71,16 @@ class Loops:
             self._known[identity(loop)] = key
             self.made[identity(key)] = key, self._sources.place(frame)
 
-    def note_run(self) -> None:
+    def note_run(self, frame: types.FrameType) -> None:
         """A loop begins to run, or ends, in this thread."""
-        loop = aio.about_to_run()
-        if loop is not None:
-            self.meet(loop)
+        loop, thread = aio.about_to_run(), _get_ident()
+        self.running_in_c.discard(thread)
+        if loop is None:
+            return
+        self.meet(loop)
+        if aio.is_in_c(loop):
+            self.running_in_c.add(thread)
+            self.in_c[thread] = self._sources.place(frame)
 
     def note_task(self, task: Any, frame: types.FrameType) -> None:
         """A task was started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -89,8 +90,18 @@ def _find_out(context: Context, now: dict[int, Opened], new: list[int]) -> None:
         if place is not None:
             traits |= {f"owner:{place.owner.value}"} | ({"by-tool"} if place.by_tool else set())
         if not noted and number not in polled:
-            traits.add("native")
+            place, more = _beside_loops_in_c(context)
+            traits |= {"native"} | more
         now[number] = opened._replace(place=place, traits=opened.traits | traits)
+
+
+def _beside_loops_in_c(context: Context) -> tuple[Place | None, set[str]]:
+    """Who ran a loop in C, whose descriptors no object of Python's has; and what is to be known of it."""
+    loops, here = context.recording.loops, threading.get_ident()
+    if not loops.in_c:
+        return None, set()
+    elsewhere = {"loop-elsewhere"} if loops.running_in_c & loops.in_c.keys() - {here} else set()
+    return next(iter(loops.in_c.values())), {"loop-in-C"} | elsewhere
 
 
 def _place(opened: Opened, found: Owners, openings: Openings) -> tuple[Place | None, bool]:
