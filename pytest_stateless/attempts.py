@@ -145,6 +145,10 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
 STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 """The audit events of a thread that starts; the first since 3.12, the second since 3.13."""
 
+RUN: Final = "sys.set_asyncgen_hook_firstiter"
+"""The audit event of an event loop that begins to run, or ends: asyncio's and others tell the interpreter who finalizes
+the generators that begin in it, and the finalizer is the first to be set."""
+
 
 def _commands(*names: str) -> frozenset[int]:
     """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""

@@ -61,6 +61,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "module-state", "an import binds a module where it was None", "value:builtins.module", "was:None"
     ),
     _expect("module-state", "an import brings its classes and functions", "value:imported", "added"),
+    _expect(
+        *("module-state", "modules in Cython share their types; the first import adds them", "added"),
+        *("attribute", "!owner:application"),
+        subject="_cython_*",
+    ),
     _expect("module-state", "a lazy import was resolved", "was:builtins.lazy_import", "changed"),
     _expect(
         "module-state", "an entry of a weak container, which goes with what it speaks of", "weak", "!lasting"
@@ -271,6 +276,18 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("open-descriptor", "the traceback of a failed test holds what held it", "held", "test-failed"),
     _expect("open-descriptor", "it goes with the client, whom the open server waits for", "accepted"),
     _expect("open-descriptor", "of a child that runs, which is a leak of its own kind", "running-child"),
+    *(
+        _expect(
+            *("open-descriptor", "of a loop in C, or kept by it for the process; its poller is told"),
+            *("native", "loop-in-C"),
+            subject=subject,
+        )
+        for subject in ("pipe", "device /dev/null (read)", "eventfd", "io_uring")
+    ),
+    _expect(
+        *("open-descriptor", "the thread that runs a loop in C is a leak of its own kind"),
+        *("native", "loop-in-C", "loop-elsewhere"),
+    ),
     _expect("open-descriptor", "of multiprocessing's own servants, one for each process", "multiprocessing"),
     _expect(
         *("open-descriptor", "a library in C keeps what its threads wait with", "native", "waits", "first"),
@@ -316,6 +333,17 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect("thread", "a native library's worker waits for work", "idle", "native"),
     _expect("thread", "a thread that was there before started its own successor", "renewed"),
+    _expect("async-task", "made by a test tool", "by-tool"),
+    _expect("async-task", "the thread that runs it is a leak of its own kind", "elsewhere"),
+    _expect("async-task", "the traceback of a failed test holds what held it", "test-failed"),
+    _expect("async-task", "a library's own timer, which keeps its house", "callback", "!owner:application"),
+    _expect("async-task", "the loop closes a generator that was dropped", subject="async_generator_athrow"),
+    _expect("async-task", "a task of a library's waits for work", "idle", "owner:dependency"),
+    _expect(
+        *("async-task", "a library keeps a loop of its own, made on first use; a further one is told"),
+        *("owner:dependency", "first"),
+        subject="event loop",
+    ),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")
         for path, reason in UNWATCHED_PATHS.items()

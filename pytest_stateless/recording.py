@@ -11,7 +11,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pytest_stateless.attempts import DECISIONS, LOCKS, SPAWNS, STARTS, Attempt
+from pytest_stateless.attempts import DECISIONS, LOCKS, RUN, SPAWNS, STARTS, Attempt
+from pytest_stateless.looping import Loops
 from pytest_stateless.noted import (
     DENIED,
     Bind,
@@ -53,6 +54,7 @@ class Recording:
         self.locks: list[Lock] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
+        self.loops = Loops(sources)
         self.starts: list[Start] = []
         self.broken: list[str] = []
         """Attempts that could not be noted, which the hook must not raise about."""
@@ -74,6 +76,7 @@ class Recording:
         self.locks.clear()
         self.spawns.clear()
         self.openings.forget()
+        self.loops.forget()
         self.starts.clear()
         self.look_at_fake = look
 
@@ -103,7 +106,9 @@ class Recording:
     def _note_other(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what can't be refused."""
         frame = _Real.getframe(3)
-        if event == "socket.__new__":
+        if event == RUN:
+            self.loops.note_run(frame)
+        elif event == "socket.__new__":
             self.openings.note_socket(args[0], frame)
         elif event in SPAWNS:
             self.note_spawn(SPAWNS[event](*args), frame)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_stateless import audit, children, doors, imports
+from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import PORTS, Context, Detector
 from pytest_stateless.expected import judge
@@ -100,6 +100,7 @@ class Windows:
         if not self._open:
             self._previous = audit.start(self._context.recording)
             doors.install()
+            loop_doors.install()
             children.install()
             imports.listen(self._meet, self._await_import)
         errors: list[InternalError] = []
@@ -135,6 +136,7 @@ class Windows:
     def let_go(self) -> None:
         """Hold nothing of the program until the next window opens."""
         self._ended = {}
+        loop_doors.remove()
         self._context.let_go()
 
     @contextmanager
@@ -172,6 +174,7 @@ class Windows:
         """Modules were imported: from now on what they hold counts, as if it had been there all the time."""
         if not self._open:
             return
+        loop_doors.install()
         with _reported("interpreter-state", self._open[-1].errors):
             self._context.imports.end()
         if self._context.heap is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from pytest_stateless.detectors import (
+    async_task,
     child_process,
     file_lock,
     file_write,
@@ -66,6 +67,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     shared_memory,
     file_lock,
     thread,
+    async_task,
     child_process,
 )
 """In the order in which their leaks are shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -21,7 +22,6 @@ RULE: Final = Rule(
 PATIENT: Final = True
 
 _STANDARD: Final = {0: "standard input", 1: "standard output", 2: "standard error"}
-_OF_A_LOOP: Final = frozenset({"event-loop", "by-tool", *(f"owner:{owner.value}" for owner in Owner)})
 _SHOWN: Final = 5  # numbers of descriptors that are alike
 
 
@@ -95,8 +95,18 @@ def _find_out(context: Context, now: dict[int, Opened], new: list[int], search: 
         if place is not None:
             traits |= {f"owner:{place.owner.value}"} | ({"by-tool"} if place.by_tool else set())
         if not noted and number not in polled:
-            traits.add("native")
+            place, more = _beside_loops_in_c(context)
+            traits |= {"native"} | more
         now[number] = opened._replace(place=place, traits=opened.traits | traits)
+
+
+def _beside_loops_in_c(context: Context) -> tuple[Place | None, set[str]]:
+    """Who ran a loop in C, whose descriptors no object of Python's has; and what is to be known of it."""
+    loops, here = context.recording.loops, threading.get_ident()
+    if not loops.in_c:
+        return None, set()
+    elsewhere = {"loop-elsewhere"} if loops.running_in_c & loops.in_c.keys() - {here} else set()
+    return next(iter(loops.in_c.values())), {"loop-in-C"} | elsewhere
 
 
 def _place(opened: Opened, found: Owners, openings: Openings) -> tuple[Place | None, bool]:
@@ -139,16 +149,17 @@ def compare(before: Descriptors, after: Descriptors) -> Iterator[Leak]:
     """One leak for those that are alike, where there are more of them than before."""
     yield from _standard(before, after)
     new = [one for one in after.open.values() if not _is_in(one, before.open) and one.number not in _STANDARD]
-    gone = Counter(one.told_as for one in before.open.values() if not _is_in(one, after.open))
-    had = {one.told_as for one in before.open.values()}
+    closed = [one for one in before.open.values() if not (_is_in(one, after.open) or one.is_told)]
+    gone = Counter(one.subject for one in closed)
+    had = {one.subject for one in before.open.values()}
     alike: dict[tuple[str, frozenset[str]], list[Opened]] = {}
     for one in new:
-        if one.told_elsewhere or one.number in after.locked:
+        if one.is_told or one.number in after.locked:
             continue
-        if gone[one.told_as] > 0:
-            gone[one.told_as] -= 1
+        if gone[one.subject] > 0:
+            gone[one.subject] -= 1
         else:
-            alike.setdefault((one.told_as, one.told_with), []).append(one)
+            alike.setdefault((one.subject, one.traits), []).append(one)
     for (subject, _), group in sorted(alike.items(), key=lambda item: item[0][0]):
         further = {"first"} if subject not in had else set()
         further |= {"test-failed"} if after.failed else set()
@@ -178,7 +189,5 @@ def _leak(group: list[Opened], further: set[str], sources: Sources) -> Leak:
     parts += [group[0].path] if group[0].subject.startswith("temporary") else []
     place = next((one.place for one in group if one.place is not None), None)
     owner = Owner.UNKNOWN if place is None else place.owner
-    owners_of_a_loop = {trait for one in group for trait in one.traits & _OF_A_LOOP}
-    traits = group[0].traits if group[0].told_with is group[0].traits else owners_of_a_loop
-    traits = traits | further
-    return RULE.leak(group[0].told_as, ", ".join(parts), sources.origin(place), owner, traits)
+    traits = group[0].traits | further
+    return RULE.leak(group[0].subject, ", ".join(parts), sources.origin(place), owner, traits)

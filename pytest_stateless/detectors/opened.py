@@ -43,14 +43,9 @@ class Opened(NamedTuple):
     """What it is, where all such things have one inode."""
 
     @property
-    def told_as(self) -> str:
-        """Its subject; a loop has several descriptors, and is one thing."""
-        return "event loop" if "event-loop" in self.traits else self.subject
-
-    @property
-    def told_with(self) -> frozenset[str]:
-        """The traits that those that are told together have in common."""
-        return frozenset({"event-loop"}) if "event-loop" in self.traits else self.traits
+    def is_told(self) -> bool:
+        """Whether another rule tells of it; of an event loop, which has several, ``async-task`` does."""
+        return self.told_elsewhere or "event-loop" in self.traits
 
     @property
     def identity(self) -> tuple[int, int, int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless import audit, doors
+from pytest_stateless import audit, doors, loop_doors
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
@@ -52,9 +52,11 @@ def recorded(context: Context) -> Iterator[Context]:
     """The context while its recording is open."""
     previous = audit.start(context.recording)
     doors.install()
+    loop_doors.install()
     try:
         yield context
     finally:
+        loop_doors.remove()
         doors.remove()
         audit.stop(previous)
 

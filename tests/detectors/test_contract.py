@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import importlib
 import os
@@ -36,6 +37,8 @@ class Place:
         self.root = root
         self.module = types.ModuleType("stateless_contract")
         self.undo = ExitStack()
+        self.loop = asyncio.new_event_loop()
+        self.undo.callback(self.loop.close)
 
 
 def leave_state(place: Place, name: str) -> None:
@@ -104,6 +107,18 @@ def leave_child(place: Place, name: str) -> None:
     place.undo.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
 
 
+async def wait() -> None:
+    await asyncio.Event().wait()
+
+
+def leave_task(place: Place, name: str) -> None:
+    coroutine: Any = wait()
+    coroutine.__qualname__ = name
+    task = place.loop.create_task(coroutine)
+    place.undo.callback(lambda: place.loop.run_until_complete(asyncio.wait([task])))
+    place.undo.callback(task.cancel)
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
@@ -115,6 +130,7 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "unexpected-port": leave_port,
     "thread": leave_thread,
     "child-process": leave_child,
+    "async-task": leave_task,
 }
 
 

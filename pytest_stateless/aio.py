@@ -1,0 +1,214 @@
+"""Reads what asyncio's loops and tasks are up to, without running code of the program."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+import weakref
+from collections import deque
+from typing import Any, Final
+
+from pytest_stateless.heap.graph import class_namespace, is_heap_type, module_namespace, mro_of
+from pytest_stateless.heap.holders import local_namespace
+
+_GETTERS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_ENOUGH: Final = 1000  # coroutines that wait for one another
+_met: Final[dict[str, Any]] = {}
+"""What ``_asyncio`` defines, held from its first sight on: tests mock asyncio."""
+
+
+def loaded(module: str) -> dict[str, Any]:
+    """The names of a module; none where it isn't loaded."""
+    found = sys.modules.get(module)
+    return module_namespace(found) if type(found) is types.ModuleType else {}
+
+
+def _real(name: str) -> Any:
+    if name not in _met and "_asyncio" in sys.modules:
+        _met[name] = loaded("_asyncio").get(name)
+    return _met.get(name)
+
+
+def namespace_of(thing: Any) -> dict[str, Any]:
+    """The attributes of an instance, past its class; none of one in C."""
+    for base in mro_of(type(thing)):
+        getter: Any = class_namespace(base).get("__dict__") if is_heap_type(base) else None
+        if any(type(getter) is known for known in _GETTERS):
+            found: dict[str, Any] = getter.__get__(thing)
+            return found
+    return {}
+
+
+# --------------------------------------------------------------------------------------------------- loops
+
+
+def running() -> Any:
+    """The loop that runs in this thread right now."""
+    ask = _real("_get_running_loop")
+    return None if ask is None else ask()
+
+
+def about_to_run() -> Any:
+    """The loop that begins to run in this thread, where the interpreter was just told who finalizes its generators."""
+    hook = sys.get_asyncgen_hooks().finalizer
+    bound = type(hook) is types.MethodType or type(hook) is types.BuiltinMethodType
+    loop = hook.__self__ if bound else None  # type: ignore[union-attr]
+    return loop if loop is not None and is_loop(loop) else None
+
+
+def is_loop(thing: Any) -> bool:
+    """Whether it is an event loop of asyncio's kind."""
+    abstract = loaded("asyncio.events").get("AbstractEventLoop")
+    return any(base is abstract for base in mro_of(type(thing)))
+
+
+def current() -> Any:
+    """The loop that is set for this thread; asking asyncio for it could make one."""
+    policy = loaded("asyncio.events").get("_event_loop_policy")
+    local = None if policy is None else namespace_of(policy).get("_local")
+    found = None if local is None else local_namespace(local)
+    loop = None if found is None else found.get("_loop")
+    return loop if loop is not None and is_loop(loop) else None
+
+
+def is_in_c(loop: Any) -> bool:
+    """Whether the loop keeps what it does where Python can't see it."""
+    return type(namespace_of(loop).get("_closed")) is not bool
+
+
+def is_closed(loop: Any) -> bool:
+    """Whether the loop was closed."""
+    closed = namespace_of(loop).get("_closed")
+    if type(closed) is bool:
+        return closed
+    for base in mro_of(type(loop)):  # a loop in C; a class in C can't be given another method
+        ask: Any = class_namespace(base).get("is_closed")
+        if ask is not None:
+            return not is_heap_type(base) and ask(loop) is True
+    return False
+
+
+def thread_of(loop: Any) -> int:
+    """The thread that the loop runs in; 0 where it doesn't run, or doesn't say so."""
+    found = namespace_of(loop).get("_thread_id")
+    return found if type(found) is int else 0
+
+
+def generators_of(loop: Any) -> list[Any]:
+    """The asynchronous generators that began in the loop, are alive and have not ended."""
+    return [
+        found
+        for found in _in_weak_set(namespace_of(loop).get("_asyncgens"))
+        if type(found) is types.AsyncGeneratorType and found.ag_frame is not None
+    ]
+
+
+def callbacks_of(loop: Any) -> list[tuple[Any, types.FunctionType]]:
+    """The Python functions that the loop is to call, each with its handle; those of tasks and futures are C's."""
+    names = namespace_of(loop)
+    scheduled, ready = names.get("_scheduled"), names.get("_ready")
+    handles = list(scheduled) if type(scheduled) is list else []
+    handles += list(ready) if type(ready) is deque else []
+    found = [(handle, _function_of(handle)) for handle in handles]
+    return [(handle, function) for handle, function in found if function is not None]
+
+
+def _function_of(handle: Any) -> types.FunctionType | None:
+    """What a handle calls, unless it was cancelled."""
+    base: Any = loaded("asyncio.events").get("Handle")
+    if not any(cls is base for cls in mro_of(type(handle))):
+        return None
+    slots: dict[str, Any] = class_namespace(base)
+    function, cancelled = (slots[name].__get__(handle) for name in ("_callback", "_cancelled"))
+    for _ in range(_ENOUGH):
+        if type(function) is functools.partial:
+            function = function.func
+        elif type(function) is types.MethodType:
+            function = function.__func__
+        else:
+            break
+    return function if type(function) is types.FunctionType and not cancelled else None
+
+
+# --------------------------------------------------------------------------------------------------- tasks
+
+
+def pending(loop: Any) -> list[Any]:
+    """The tasks of a loop that are not done."""
+    tasks = _tasks_in_c(loop)
+    if tasks is None:
+        tasks = [task for task in _registered() if _loop_of(task) is loop]
+    return [task for task in tasks if not _is_done(task)]
+
+
+def _tasks_in_c(loop: Any) -> Any:
+    """From 3.14 on tasks stand in lists that C code alone can read, and it asks for the loop."""
+    ask = _real("all_tasks")
+    return None if ask is None else ask(loop)
+
+
+def _registered() -> list[Any]:
+    names = loaded("asyncio.tasks")
+    eager = names.get("_eager_tasks")  # since 3.12
+    found = list(eager) if type(eager) is set else []
+    return found + _in_weak_set(names.get("_scheduled_tasks", names.get("_all_tasks")))
+
+
+def _in_weak_set(found: Any) -> list[Any]:
+    """What is alive in a weak set, which other threads may change meanwhile."""
+    if type(found) is not weakref.WeakSet:
+        return []
+    references = list(vars(found)["data"])
+    return [thing for reference in references if (thing := reference()) is not None]
+
+
+def _is(task: Any, name: str) -> bool:
+    cls = _real(name)
+    return cls is not None and any(base is cls for base in mro_of(type(task)))
+
+
+def _loop_of(task: Any) -> Any:
+    return _real("Future").get_loop(task) if _is(task, "Future") else namespace_of(task).get("_loop")
+
+
+def _is_done(task: Any) -> bool:
+    if _is(task, "Future"):
+        return _real("Future").done(task) is True
+    return namespace_of(task).get("_state") != "PENDING"
+
+
+def coroutine_of(task: Any) -> Any:
+    """What the task runs."""
+    return _real("Task").get_coro(task) if _is(task, "Task") else namespace_of(task).get("_coro")
+
+
+def awaits(coroutine: Any) -> list[tuple[Any, types.FrameType]]:
+    """The coroutines that wait for one another, the outermost first, each with its frame."""
+    found: list[tuple[Any, types.FrameType]] = []
+    for _ in range(_ENOUGH):
+        frame, inner = _inside(coroutine)
+        if frame is None:
+            break
+        found.append((coroutine, frame))
+        coroutine = inner
+    return found
+
+
+def _inside(thing: Any) -> tuple[types.FrameType | None, Any]:
+    """The frame of a coroutine or generator that has not ended, and what it waits for."""
+    if type(thing) is types.CoroutineType:
+        return thing.cr_frame, thing.cr_await
+    if type(thing) is types.GeneratorType:
+        return thing.gi_frame, thing.gi_yieldfrom
+    if type(thing) is types.AsyncGeneratorType:
+        return thing.ag_frame, thing.ag_await
+    return None, None
+
+
+def key_of(thing: Any) -> weakref.ref[Any] | None:
+    """What stands for a thing as long as somebody holds the key, and keeps it from nothing; None where it can't."""
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        return None
