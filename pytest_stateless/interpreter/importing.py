@@ -16,7 +16,10 @@ from pytest_stateless.interpreter.item import (
 )
 from pytest_stateless.interpreter.kinds import (
     FIXTURE,
+    entries,
     listed,
+    place_of,
+    put_entry,
 )
 
 
@@ -81,6 +84,16 @@ ITEMS: Final = (
         "later imports from there go through it",
         "take it out again",
         by_import=True,
+    ),
+    Item(
+        "zipimport cache",
+        entries("zipimport", "_zip_directory_cache"),
+        "an archive that is replaced is read as it was before",
+        "call zipimport.zipimporter.invalidate_caches(), or read archives with zipfile",
+        warns=lambda _: True,
+        by_import=True,
+        put=put_entry("zipimport", "_zip_directory_cache"),
+        places=place_of("zipimport", "_zip_directory_cache", inside=True),
     ),
     Item(
         "sys.modules",
