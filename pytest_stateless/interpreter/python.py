@@ -132,7 +132,7 @@ _SETTINGS: Final = (
         show=str,
         put=lambda _, new: _set_stack_size(new),
     ),
-    kept("sys", "flags", _OTHERS)._replace(read=_flags),
+    kept("sys", "flags", _OTHERS)._replace(read=_flags, put=None),  # nobody can make flags
     *(kept("sys", name, _OTHERS) for name in ("dont_write_bytecode", "pycache_prefix")),
     kept("sys", "tracebacklimit", _OTHERS, missing=ABSENT),
     Item(
