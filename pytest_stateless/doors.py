@@ -1,6 +1,7 @@
 """Stands in for the few functions that do something without an audit event, or with one that doesn't say where.
 
-It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, and for ``socket.listen``.
+It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, for ``socket.listen``, and
+for ``signal.set_wakeup_fd``, which nothing reads.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
 tell nothing, and neither does a thread that starts before Python 3.12. The stand-ins are in place while windows are
@@ -12,6 +13,7 @@ from __future__ import annotations
 import _thread
 import functools
 import os
+import signal
 import socket
 import sys
 import threading
@@ -21,6 +23,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit
 from pytest_stateless.attempts import WRITING, Attempt
+from pytest_stateless.interpreter import wakeup
 from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
 from pytest_stateless.recording import Recording
 
@@ -144,6 +147,16 @@ _IS_SILENT: Final = sys.version_info < (3, 12)
 """Whether a thread starts without an audit event."""
 
 
+_WAKE: Final = signal.set_wakeup_fd
+
+
+@functools.wraps(_WAKE)
+def _wake(descriptor: Any, *args: Any, **kwargs: Any) -> int:
+    before = _WAKE(descriptor, *args, **kwargs)
+    wakeup.swapped(before, int(descriptor))
+    return before
+
+
 def install() -> None:
     """Put the stand-ins into their places."""
     if "listen" not in vars(_SOCKET):
@@ -151,6 +164,8 @@ def install() -> None:
     for module, name in _STARTS if _IS_SILENT else ():
         if getattr(module, name, None) is _START:
             setattr(module, name, _START_DOOR)
+    if signal.set_wakeup_fd is _WAKE:
+        signal.set_wakeup_fd = _wake
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is real:  # else somebody else stands there, whose calls end at the real one
             setattr(os, name, door)
@@ -165,6 +180,8 @@ def remove() -> None:
     for module, name in _STARTS:
         if getattr(module, name, None) is _START_DOOR:
             setattr(module, name, _START)
+    if signal.set_wakeup_fd is _wake:
+        signal.set_wakeup_fd = _WAKE
     for name, (real, door) in _DOORS.items():
         if getattr(os, name) is door:
             setattr(os, name, real)

@@ -221,6 +221,26 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "changed",
         subject="django.core.signals.request_*.receivers[*]",
     ),
+    _expect(
+        *("module-state", "the largest and smallest number of a type, computed on first use", "added"),
+        "value:builtins.int",
+        subject="numpy*.iinfo._m*_vals[*",
+    ),
+    _expect(
+        *("module-state", "the seed that numpy's generator was made with; its numbers are told elsewhere"),
+        "was:numpy.random.bit_generator.SeedSequence",
+        subject="numpy*<MT19937>",
+    ),
+    _expect(
+        *("module-state", "freezegun puts back a function that Python lost in 3.8", "added"),
+        "value:builtins.NoneType",
+        subject="time.clock",
+    ),
+    _expect(
+        *("module-state", "made anew with the limit of digits, from 3.14 on; both are told elsewhere"),
+        "changed",
+        subject="sys.flags",
+    ),
     _expect("module-state", "pytest tells here which test runs", subject="*[b'PYTEST_CURRENT_TEST']"),
     _expect(
         "module-state", "pyfakefs keeps the real function for tracebacks", "added", subject="linecache.open"

@@ -165,7 +165,6 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "_strptime._regex_cache": "compiled formats of dates",
     "_strptime._TimeRE_cache": "compiled formats of dates",
     "glob._pattern_cache": "compiled patterns",
-    "sysconfig._CONFIG_VARS": "how Python was built, read on first use",
     "platform._uname_cache": "what the machine is, asked on first use",
     "platform._platform_cache": "what the machine is, asked on first use",
     "warnings.onceregistry": "warnings that were shown once",

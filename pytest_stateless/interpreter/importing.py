@@ -14,7 +14,7 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
 )
-from pytest_stateless.interpreter.kinds import FIXTURE, Many, listed
+from pytest_stateless.interpreter.kinds import FIXTURE, Entries, Many, listed, place_of, put_entry
 
 
 def _finders() -> Reading:
@@ -70,6 +70,16 @@ ITEMS: Final = (
         "later imports from there go through it",
         "take it out again",
         by_import=True,
+    ),
+    Item(
+        "zipimport cache",
+        Entries("zipimport", "_zip_directory_cache"),
+        "an archive that is replaced is read as it was before",
+        "call zipimport.zipimporter.invalidate_caches(), or read archives with zipfile",
+        warns=lambda _: True,
+        by_import=True,
+        put=put_entry("zipimport", "_zip_directory_cache"),
+        places=place_of("zipimport", "_zip_directory_cache", inside=True),
     ),
     Item(
         "sys.modules",

@@ -58,7 +58,9 @@ def put_attribute(module: str, name: str) -> Callable[[Any, Any], object]:
 
     def put(_: object, value: object) -> None:
         found = loaded(module)
-        if found is not None and value is not ABSENT:
+        if found is not None and value is ABSENT:
+            found.pop(name, None)
+        elif found is not None:
             found[name] = value
 
     return put

@@ -18,6 +18,7 @@ from pytest_stateless.interpreter.kinds import (
     FIXTURE,
     c_function,
     kept,
+    place_of,
     registry,
 )
 
@@ -51,8 +52,9 @@ def _is_found_anew(before: Any, after: Any) -> bool:
 
 
 def _watcher() -> Reading:
-    """The child watcher of asyncio's policy, until 3.13."""
-    return {WHOLE: namespace_of(_policy()).get("_watcher")}
+    """The child watcher of asyncio's policy, until 3.13; another policy, which is told as such, has its own."""
+    policy = _policy()
+    return {} if policy is None else {id(policy): namespace_of(policy).get("_watcher")}
 
 
 def _policy() -> Any:
@@ -87,6 +89,12 @@ def _registrations() -> Reading:
     return {WHOLE: UNKNOWN if function is None else function()}
 
 
+def _places_of_extension(label: object) -> Iterator[Place]:
+    """It is kept under its name and under its number."""
+    yield from place_of("copyreg", "_extension_registry", inside=True)(label)
+    yield from place_of("copyreg", "_inverted_registry", inside=True)(WHOLE)
+
+
 _NETWORK: Final = "later requests wait, or trust, otherwise"
 _ASYNC: Final = "later event loops are made otherwise"
 
@@ -116,6 +124,8 @@ ITEMS: Final = (
         _watcher,
         _ASYNC,
         "put it back",
+        otherwise=lambda label, reading: UNKNOWN,
+        spell=lambda name, label: name,
         is_first_use=_is_default_policy,
         places=_place_of_watcher,
     ),
@@ -132,7 +142,7 @@ ITEMS: Final = (
     registry("shutil", "_ARCHIVE_FORMATS"),
     registry("shutil", "_UNPACK_FORMATS"),
     registry("copyreg", "dispatch_table"),
-    registry("copyreg", "_extension_registry"),
+    registry("copyreg", "_extension_registry")._replace(places=_places_of_extension),
     registry("sqlite3", "adapters"),
     registry("sqlite3", "converters"),
     registry("xml.etree.ElementTree", "_namespace_map"),

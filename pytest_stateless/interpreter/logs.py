@@ -143,7 +143,24 @@ def _manager() -> tuple[Any, dict[str, Any]]:
     return found, class_namespace(base)["__dict__"].__get__(found)  # type: ignore[attr-defined]
 
 
+def _shown() -> Reading:
+    """What shows warnings where logging doesn't capture them, which is told as such."""
+    found = (loaded("warnings") or {}).get("showwarning", UNKNOWN)
+    logging = loaded("logging") or {}
+    if found is logging.get("_showwarning"):
+        found = logging.get("_warnings_showwarning")
+    return {WHOLE: found}
+
+
+def _places_of_capture(label: object) -> Iterator[Place]:
+    """Logging keeps there what it stands in for."""
+    yield from place_of("logging", "_warnings_showwarning")(label)
+    yield from place_of("warnings", "showwarning")(label)
+
+
 _LATER: Final = "what later requests log is written otherwise, or twice, or not at all"
+_SHOWN: Final = "warnings are shown otherwise"
+_CAUGHT: Final = "use warnings.catch_warnings() around it"
 _ONCE: Final = "configure logging where the process starts"
 
 ITEMS: Final = (
@@ -169,7 +186,9 @@ ITEMS: Final = (
     ),
     kept("logging", "_loggerClass", _LATER, _ONCE),
     kept("logging", "_logRecordFactory", _LATER, _ONCE),
-    kept("logging", "_warnings_showwarning", _LATER, "logging.captureWarnings(False)"),
+    kept("logging", "_warnings_showwarning", _LATER, "logging.captureWarnings(False)")._replace(
+        places=_places_of_capture
+    ),
     kept("logging", "raiseExceptions", _LATER, _ONCE),
     kept("logging", "lastResort", _LATER, _ONCE),
     Item(
@@ -180,9 +199,10 @@ ITEMS: Final = (
         by_import=True,
         places=place_of("warnings", "filters", inside=True),
     ),
+    kept("warnings", "showwarning", _SHOWN, _CAUGHT)._replace(read=_shown),
     *(
-        kept("warnings", name, "warnings are shown otherwise", "use warnings.catch_warnings() around it")
-        for name in ("showwarning", "_showwarnmsg_impl", "formatwarning", "defaultaction")
+        kept("warnings", name, _SHOWN, _CAUGHT)
+        for name in ("_showwarnmsg_impl", "formatwarning", "defaultaction")
     ),
 )
 """The lines of the table about logging and warnings."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import faulthandler
 import gc
 import sys
 import threading
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from pytest_stateless.interpreter.item import (
-    UNKNOWN,
-    WHOLE,
-    Item,
-    Items,
-    Reading,
-    same,
-)
+from pytest_stateless.interpreter import exits
+from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Items, Reading, loaded
 from pytest_stateless.interpreter.kinds import (
     kept,
     listed,
@@ -87,6 +83,32 @@ def _put_collector(_: object, new: Any) -> None:
     gc.enable() if new else gc.disable()
 
 
+_set_stack_size: Final[Any] = _thread.stack_size
+
+
+def _stack_size() -> Any:
+    """Whoever asks for it sets it: without an argument, to the default."""
+    found = _set_stack_size()
+    if found:
+        _set_stack_size(found)
+    return found
+
+
+_FLAGS: Final = type(sys.flags)
+_FLAG_NAMES: Final = [
+    name
+    for name, member in vars(_FLAGS).items()
+    if type(member) is types.MemberDescriptorType and name != "int_max_str_digits"
+]
+
+
+def _flags() -> Reading:
+    """Without the limit of digits, a line of its own: who sets that makes new flags from 3.14 on."""
+    found = loaded("sys") or {}
+    flags = found.get("flags", UNKNOWN)
+    return {WHOLE: tuple(getattr(flags, name) for name in _FLAG_NAMES) if type(flags) is _FLAGS else flags}
+
+
 _SLOWER: Final = "this process runs slower, or keeps more memory, than the others"
 _is_tracing: Final = sys.modules.get("_tracemalloc") or __import__("_tracemalloc")
 
@@ -102,13 +124,17 @@ _SETTINGS: Final = (
         "set_int_max_str_digits",
     ),
     setting("flags of dlopen", "getdlopenflags", "C extensions are loaded otherwise", "setdlopenflags"),
-    setting(
-        "stack size of threads", "stack_size", "new threads have another stack", None, sys.modules["_thread"]
+    Item(
+        "stack size of threads",
+        value(_stack_size),
+        "new threads have another stack",
+        "put it back, or set it where the process starts",
+        show=str,
+        put=lambda _, new: _set_stack_size(new),
     ),
-    *(
-        kept("sys", name, _OTHERS)
-        for name in ("flags", "dont_write_bytecode", "pycache_prefix", "tracebacklimit")
-    ),
+    kept("sys", "flags", _OTHERS)._replace(read=_flags, put=None),  # nobody can make flags
+    *(kept("sys", name, _OTHERS) for name in ("dont_write_bytecode", "pycache_prefix")),
+    kept("sys", "tracebacklimit", _OTHERS, missing=ABSENT),
     Item(
         "gc.enable()",
         value(gc.isenabled),
@@ -123,26 +149,6 @@ _SETTINGS: Final = (
     setting("faulthandler", "is_enabled", "crashes are told otherwise", None, faulthandler),
     setting("tracemalloc", "is_tracing", _SLOWER, None, _is_tracing),
 )
-
-# --------------------------------------------------------------------------------------- at exit, and built-in names
-
-_atexit: Final[Any] = sys.modules.get("atexit") or __import__("atexit")
-# Before 3.14, a callback that was taken out again counts for ever, and no function shows which there are.
-_count_callbacks: Final = getattr(_atexit, "_ncallbacks", None) if sys.version_info >= (3, 14) else None
-
-
-def _exit_callbacks() -> Any:
-    """How many there are; which they are can't be seen. weakref has one of its own from its first finalizer on."""
-    if _count_callbacks is None:
-        return UNKNOWN
-    finalize = (sys.modules.get("weakref") or _atexit).__dict__.get("finalize")
-    own = type(finalize) is type and finalize.__dict__.get("_registered_with_atexit") is True
-    return _count_callbacks() - own
-
-
-def _is_fewer(before: Any, after: Any) -> bool:
-    return same(before, after) or (type(before) is int and type(after) is int and after < before)
-
 
 ITEMS: Final = (
     listed("sys", "argv", "the arguments are those of the process, not of one request"),
@@ -172,12 +178,12 @@ ITEMS: Final = (
     *_SETTINGS,
     Item(
         "atexit",
-        value(_exit_callbacks),
+        exits.read,
         "the process holds what the callback needs until its end",
         "take it out with atexit.unregister, or register it where the process starts",
         warns=lambda _: True,
-        show=lambda found: "1 callback" if found == 1 else f"{found} callbacks",
-        is_first_use=_is_fewer,
+        tell=exits.tell,
+        is_first_use=exits.are_fewer,
         by_import=True,
     ),
 )

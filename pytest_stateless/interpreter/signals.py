@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pytest_stateless.heap.compare import same as identical
 from pytest_stateless.heap.spell import spell_type
+from pytest_stateless.interpreter import wakeup
 from pytest_stateless.interpreter.item import ABSENT, WHOLE, Gated, Item, Reading
 from pytest_stateless.interpreter.kernel import status
 
@@ -133,6 +134,13 @@ ITEMS: Final = (
         "put it back with signal.pthread_sigmask(SIG_SETMASK, before)",
         show=_spell_signals,
         put=lambda _, new: _sigmask(_c.SIG_SETMASK, new),
+    ),
+    Item(
+        "signal.set_wakeup_fd()",
+        wakeup.read,
+        "signals are written to a descriptor that may mean another file by then",
+        "put back what it returned, or close the loop that set it",
+        tell=lambda before, after: "another descriptor than before",
     ),
 )
 """The lines of the table about signals."""

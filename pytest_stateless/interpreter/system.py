@@ -17,6 +17,7 @@ from pytest_stateless.interpreter.item import (
     Item,
     Place,
     Reading,
+    loaded,
 )
 from pytest_stateless.interpreter.kinds import Attribute, place_of, put_attribute, value
 
@@ -105,6 +106,37 @@ def _put_time_zone(_: object, __: object) -> None:
         _Real.tzset()
 
 
+# --------------------------------------------------------------------------------------------------- the terminal
+
+
+def _terminals() -> Reading | None:
+    """How the terminals of the standard streams are set: whether they echo, and wait for whole lines."""
+    termios: Any = loaded("termios")
+    if termios is None:
+        return None
+    found: dict[str, Any] = {}
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            flags = termios["tcgetattr"](number)
+        except (termios["error"], OSError):  # no terminal, which it may be again when pytest stops capturing
+            continue
+        found[name] = tuple(map(_whole, flags))
+    return found
+
+
+def _whole(part: Any) -> Any:
+    return tuple(part) if type(part) is list else part
+
+
+def _put_terminal(label: Any, new: Any) -> None:
+    termios: Any = loaded("termios")
+    number = ("stdin", "stdout", "stderr").index(label)
+    if type(new) is tuple:
+        termios["tcsetattr"](
+            number, termios["TCSANOW"], [list(one) if type(one) is tuple else one for one in new]
+        )
+
+
 _locale: Final[Any] = sys.modules.get("_locale") or __import__("_locale")
 _setlocale: Final = _locale.setlocale
 _CATEGORIES: Final = {
@@ -175,6 +207,16 @@ ITEMS: Final = (
         show=lambda found: "/".join(map(str, found[0])) if type(found[0]) is tuple else "changed",
         put=_put_time_zone,
         places=place_of("time", "tzname", "timezone", "altzone", "daylight"),
+    ),
+    Item(
+        "terminal",
+        _terminals,
+        "who types there sees nothing, or every key comes at once",
+        "put it back with termios.tcsetattr, as tty and getpass do",
+        spell=lambda name, label: f"{name} of {label}",
+        otherwise=lambda label, reading: UNKNOWN,
+        tell=lambda before, after: "set otherwise",
+        put=_put_terminal,
     ),
     Item(
         "locale",

@@ -62,10 +62,25 @@ def _places_of_patch(label: str) -> Iterator[Place]:
 
 def _frozen() -> Reading:
     """The tools that still replace the clock."""
-    factories = (loaded("freezegun.api") or {}).get("freeze_factories")
-    stack = (loaded("time_machine") or {}).get("coordinates_stack")
-    found = {"freezegun": factories, "time_machine": stack}
-    return {name: "frozen" for name, things in found.items() if type(things) is list and things}
+    return {
+        module.partition(".")[0]: "frozen"
+        for module, name in _CLOCKS
+        if type(things := (loaded(module) or {}).get(name)) is list and things
+    }
+
+
+_CLOCKS: Final = (
+    ("freezegun.api", "freeze_factories"),
+    ("time_machine", "traveller_stack"),
+    ("time_machine", "coordinates_stack"),  # before 3.0
+)
+
+
+def _places_of_clock(_: object) -> Iterator[Place]:
+    """Both make the ids that hold the time in Python, and forget the last one."""
+    found = loaded("uuid") or {}
+    for name in ("_generate_time_safe", "_UuidCreate", "_last_timestamp"):
+        yield found, name
 
 
 ITEMS: Final = (
@@ -85,6 +100,7 @@ ITEMS: Final = (
         "stop it, or freeze in a with block",
         spell=lambda name, label: f"{name} of {label}",
         show=str,
+        places=_places_of_clock,
         of_tools=True,
     ),
 )

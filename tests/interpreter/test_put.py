@@ -32,6 +32,17 @@ def test_putting_back_what_is_there_changes_nothing(item: Item) -> None:
     assert all(same(value, after[label]) for label, value in before.items())
 
 
+def test_what_python_alone_can_make_stays_the_very_same() -> None:
+    before = sys.flags
+    assert [item.put for item in ITEMS if item.name == "sys.flags"] == [None]
+    for item in ITEMS:
+        if item.put is not None and item.name.startswith("sys."):
+            for label, value in now(item).items():
+                if type(value) is not Items and value not in (UNKNOWN, ABSENT):
+                    item.put(label, value)
+    assert sys.flags is before
+
+
 @pytest.mark.parametrize(
     ("name", "label"),
     [("os.environ", b"STATELESS_PUT"), ("environment past os.environ", b"STATELESS_PUT")],
