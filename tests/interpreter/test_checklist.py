@@ -149,7 +149,7 @@ OTHERS: Final = (
     ),
     (
         "child-process sleep *",
-        "left = subprocess.Popen(['sleep', '60'])",
+        "left = subprocess.Popen(['sleep', '5'])",
         "left.kill(); left.wait()",
     ),
     ("file-write left.txt", "open('left.txt', 'w').close()", "os.unlink('left.txt')"),
