@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import is_
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import class_namespace, module_name_of, namespace_of
 from pytest_stateless.interpreter.item import (
     UNKNOWN,
     WHOLE,
+    Gated,
     Item,
     Place,
     Reading,
@@ -51,10 +53,16 @@ def _is_found_anew(before: Any, after: Any) -> bool:
     return before is None or after is None
 
 
-def _watcher() -> Reading:
+def _watcher() -> Gated:
     """The child watcher of asyncio's policy, until 3.13; another policy, which is told as such, has its own."""
     policy = _policy()
-    return {} if policy is None else {id(policy): namespace_of(policy).get("_watcher")}
+    watcher = namespace_of(policy).get("_watcher")
+    return Gated({} if policy is None else {id(policy): watcher}, (policy, watcher))
+
+
+def _watcher_again(before: Reading) -> Reading:
+    now = _watcher()
+    return before if type(before) is Gated and all(map(is_, before.gate, now.gate)) else now
 
 
 def _policy() -> Any:
@@ -128,6 +136,7 @@ ITEMS: Final = (
         spell=lambda name, label: name,
         is_first_use=_is_default_policy,
         places=_place_of_watcher,
+        again=_watcher_again,
     ),
     Item(
         "multiprocessing.set_start_method()",

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_stateless.interpreter.item import Reading, unchanged
+from pytest_stateless.interpreter.difference import differences
+from pytest_stateless.interpreter.item import Reading
 from pytest_stateless.interpreter.table import ITEMS, look
 
 NAMES = [item.name for item in ITEMS]
@@ -82,9 +83,9 @@ def test_what_changed_is_read_as_in_a_first_look(name: str, act: Act) -> None:
 def differing(readings: Readings, others: Readings) -> list[str]:
     """The items that two looks read differently."""
     return [
-        name
-        for name, reading, other in zip(NAMES, readings, others, strict=True)
-        if reading is not other and (reading is None or other is None or not unchanged(reading, other))
+        item.name
+        for item, reading, other in zip(ITEMS, readings, others, strict=True)
+        if (reading is None) is not (other is None) or differences(item, reading, other)
     ]
 
 
