@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import class_namespace, is_heap_type, module_namespace, mro_of
+from pytest_stateless.heap.graph import class_namespace, identity, is_heap_type, module_namespace, mro_of
 from pytest_stateless.heap.holders import local_namespace
 
 _GETTERS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
@@ -136,16 +136,18 @@ def _function_of(handle: Any) -> types.FunctionType | None:
 
 def pending(loop: Any) -> list[Any]:
     """The tasks of a loop that are not done."""
-    tasks = _tasks_in_c(loop)
-    if tasks is None:
-        tasks = [task for task in _registered() if _loop_of(task) is loop]
-    return [task for task in tasks if not _is_done(task)]
+    found = {identity(task): task for task in _registered() if _loop_of(task) is loop}
+    found.update((identity(task), task) for task in _tasks_in_c(loop))
+    return [task for task in found.values() if not _is_done(task)]
 
 
 def _tasks_in_c(loop: Any) -> Any:
-    """From 3.14 on tasks stand in lists that C code alone can read, and it asks for the loop."""
+    """From 3.14 on tasks stand in lists that C code alone can read, for one loop.
+
+    It asks those of a class of the program's for ``done()``, as asyncio itself does.
+    """
     ask = _real("all_tasks")
-    return None if ask is None else ask(loop)
+    return () if ask is None else ask(loop)
 
 
 def _registered() -> list[Any]:
@@ -175,7 +177,9 @@ def _loop_of(task: Any) -> Any:
 def _is_done(task: Any) -> bool:
     if _is(task, "Future"):
         return _real("Future").done(task) is True
-    return namespace_of(task).get("_state") != "PENDING"
+    return bool(
+        namespace_of(task).get("_state", "PENDING") != "PENDING"
+    )  # until it ends, its class alone says so
 
 
 def coroutine_of(task: Any) -> Any:

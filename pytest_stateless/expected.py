@@ -66,6 +66,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("attribute", "!owner:application"),
         subject="_cython_*",
     ),
+    *(
+        _expect("module-state", "an alias that typing makes on first use", "added", subject=f"typing.{name}")
+        for name in ("Pattern", "Match", "ContextManager", "AsyncContextManager")  # since 3.13
+    ),
     _expect("module-state", "a lazy import was resolved", "was:builtins.lazy_import", "changed"),
     _expect(
         "module-state", "an entry of a weak container, which goes with what it speaks of", "weak", "!lasting"

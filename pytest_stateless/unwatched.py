@@ -52,7 +52,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "_asyncio.Task": "work in progress, not state",
     "_asyncio.Future": "work in progress, not state",
     "builtins.coroutine": "work in progress, not state; a task left over is a leak of its own kind",
-    "anyio.abc._testing.TestRunner": "runs asynchronous tests and fixtures",
+    "anyio.abc.TestRunner": "runs asynchronous tests and fixtures",
     "uvloop.loop.Loop": "an event loop in C at work; what is left in it is a leak of its own kind",
     "_frozen_importlib._ModuleLock": "held while a module is imported",
     "_frozen_importlib.ModuleSpec": "how a module was found; the import system completes it later",

@@ -85,7 +85,7 @@ def compare(before: Tasks, after: Tasks) -> Iterator[Leak]:
     replaced = sum(number not in after.loops for number in before.loops)
     left = dict(list(made.items())[replaced:])
     yield from _loops(before, after, left, fresh)
-    told = {number for number, loop in left.items() if not _by_tool(loop.place)}
+    told = {number for number, loop in left.items() if loop.elsewhere or not _is_librarys(loop.place)}
     yield from _works([work for work in fresh if work.loop not in told], after.sources)
     yield from _current(before, after, made)
 
@@ -104,7 +104,7 @@ def _loops(before: Tasks, after: Tasks, made: dict[int, OpenLoop], fresh: list[W
     for (place, traits), numbers in alike.items():
         parts = ["open"] if len(numbers) == 1 else [f"{len(numbers)} open"]
         parts += ["set as the current one"] if any(_is(after.current, number) for number in numbers) else []
-        pending = sorted({work.subject for work in fresh if work.loop in numbers})
+        pending = sorted({work.subject for work in fresh if work.loop in numbers and not _is_inner(work)})
         parts += ["pending in it: " + ", ".join(pending[:_SHOWN])] if pending else []
         yield _leak("event loop", ", ".join(parts), place, traits, after.sources)
 
@@ -127,6 +127,16 @@ def _current(before: Tasks, after: Tasks, made: dict[int, OpenLoop]) -> Iterator
 
 def _is(key: Key | None, number: int) -> bool:
     return key is not None and identity(key) == number
+
+
+def _is_inner(work: Work) -> bool:
+    """Whether it is a timer that tasks wait for."""
+    return "callback" in work.traits and "owner:application" not in work.traits
+
+
+def _is_librarys(place: Place | None) -> bool:
+    """Whether a loop may be left open, so that what goes on in it is told for itself."""
+    return place is not None and (place.by_tool or place.owner is Owner.DEPENDENCY)
 
 
 def _by_tool(place: Place | None) -> bool:

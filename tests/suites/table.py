@@ -12,12 +12,7 @@ PYTEST: Final = "pytest==8.4.2"
 SUITES: Final = {
     "itsdangerous": Suite(
         ("itsdangerous==2.2.0", "freezegun==1.5.5", PYTEST),
-        (
-            (
-                "module-state:time.clock",
-                "freezegun, which the suite uses, sets time.clock to None and leaves it there",
-            ),
-        ),
+        (),
         at_least=290,
     ),
     "flask": Suite(
