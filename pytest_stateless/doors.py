@@ -1,7 +1,7 @@
 """Stands in for the few functions that do something without an audit event, or with one that doesn't say where.
 
-It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, for ``socket.listen``, and
-for ``signal.set_wakeup_fd``, which nothing reads.
+It also stands in for those that give a descriptor without one, ``os.pipe`` and its like, for ``socket.listen``, for
+``signal.set_wakeup_fd``, which nothing reads, and for what ``atexit`` has, which before Python 3.14 nothing counts.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
 tell nothing, and neither does a thread that starts before Python 3.12. The stand-ins are in place while windows are
@@ -11,6 +11,7 @@ open, and note the attempt before they call the real one.
 from __future__ import annotations
 
 import _thread
+import atexit
 import functools
 import os
 import signal
@@ -23,7 +24,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit
 from pytest_stateless.attempts import WRITING, Attempt
-from pytest_stateless.interpreter import wakeup
+from pytest_stateless.interpreter import exits, wakeup
 from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
 from pytest_stateless.recording import Recording
 
@@ -157,8 +158,34 @@ def _wake(descriptor: Any, *args: Any, **kwargs: Any) -> int:
     return before
 
 
+_REGISTER: Final[Any] = atexit.register
+_UNREGISTER: Final[Any] = atexit.unregister
+
+
+@functools.wraps(_REGISTER)
+def _register(*args: Any, **kwargs: Any) -> Any:
+    callback = _REGISTER(*args, **kwargs)
+    exits.came(callback)
+    return callback
+
+
+@functools.wraps(_UNREGISTER)
+def _unregister(*args: Any, **kwargs: Any) -> None:
+    _UNREGISTER(*args, **kwargs)
+    exits.went(*args)
+
+
+_EXITS: Final[dict[str, tuple[Any, Any]]] = {
+    "register": (_REGISTER, _register),
+    "unregister": (_UNREGISTER, _unregister),
+}
+
+
 def install() -> None:
     """Put the stand-ins into their places."""
+    for name, (real, door) in _EXITS.items() if exits.COUNTS_GONE else ():
+        if getattr(atexit, name) is real:
+            setattr(atexit, name, door)
     if "listen" not in vars(_SOCKET):
         _SOCKET.listen = _listen  # type: ignore[method-assign]
     for module, name in _STARTS if _IS_SILENT else ():
@@ -175,6 +202,9 @@ def install() -> None:
 
 def remove() -> None:
     """Give the places back."""
+    for name, (real, door) in _EXITS.items():
+        if getattr(atexit, name) is door:
+            setattr(atexit, name, real)
     if vars(_SOCKET).get("listen") is _listen:
         del _SOCKET.listen
     for module, name in _STARTS:

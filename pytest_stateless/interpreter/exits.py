@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+import types
+from collections import Counter
+from typing import Any, ClassVar, Final
 
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Reading
 
 _atexit: Final[Any] = sys.modules.get("atexit") or __import__("atexit")
 _count: Final[Any] = getattr(_atexit, "_ncallbacks", None)
-_unregister: Final[Any] = _atexit.unregister
 COUNTS_GONE: Final = sys.version_info < (3, 14)
-"""Whether a callback that was taken out counts for ever."""
+"""Whether a callback that was taken out counts for ever, so that who takes one out is listened to."""
 
 
-class _Listener:
-    """No function shows the callbacks, but whoever takes out what isn't there is asked about each."""
+class _Noted:
+    """Callbacks that came while somebody listened, and how many of those were taken out."""
 
-    def __init__(self) -> None:
-        self.heard: list[int] = []
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, callback: object) -> bool:
-        self.heard.append(id(callback))  # holding it would keep what it closes from being cleared away
-        return False
+    there: ClassVar[Counter[tuple[int, ...]]] = Counter()
+    gone = 0
 
 
-class _Last:
-    """What was found when there were last more."""
+def came(callback: object) -> None:
+    """A callback was registered."""
+    _Noted.there[_key(callback)] += 1
 
-    count = 0
-    callbacks = frozenset[int]()
-    came = 0
+
+def went(callback: object) -> None:
+    """A callback was taken out, however often it was registered."""
+    _Noted.gone += _Noted.there.pop(_key(callback), 0)
+
+
+def _key(callback: Any) -> tuple[int, ...]:
+    """Which callback it is, without asking it: a method is another object each time it is looked up."""
+    if type(callback) is types.MethodType:
+        return id(callback.__self__), id(callback.__func__)
+    if type(callback) is types.BuiltinMethodType:
+        return id(callback.__self__), hash(callback.__name__)
+    return (id(callback),)
 
 
 def read() -> Reading:
-    """How many there are; where that doesn't tell, how many have come. weakref has one from its first finalizer on."""
+    """How many there are, as far as is known. weakref has one from its first finalizer on."""
     if _count is None:
         return {WHOLE: UNKNOWN}
-    return {WHOLE: (_came(_count()) if COUNTS_GONE else _count()) - _of_weakref()}
-
-
-def _came(count: int) -> int:
-    """They are asked only when there are more: a callback may be an instance that has code for comparisons."""
-    if count != _Last.count:
-        listener = _Listener()
-        _unregister(listener)
-        found = frozenset(listener.heard)
-        _Last.count, _Last.came = count, _Last.came + len(found - _Last.callbacks)
-        _Last.callbacks = found
-    return _Last.came
+    return {WHOLE: _count() - _Noted.gone - _of_weakref()}
 
 
 def _of_weakref() -> bool:
