@@ -236,6 +236,19 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         subject="numpy*<MT19937>",
     ),
     _expect(
+        *(
+            "module-state",
+            "SQLAlchemy finds a way to load a relation on the first use of each option",
+            "added",
+        ),
+        "value:sqlalchemy.orm.interfaces.LoaderStrategy",
+        subject="*._strategies[*",
+    ),
+    _expect(
+        *("module-state", "singledispatch remembers the function for each type that it met"),
+        subject="*._clear_cache.__self__.data[<ReferenceType>]",
+    ),
+    _expect(
         *("module-state", "freezegun puts back a function that Python lost in 3.8", "added"),
         "value:builtins.NoneType",
         subject="time.clock",

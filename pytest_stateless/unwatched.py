@@ -109,6 +109,14 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "django.contrib.contenttypes.models.ContentTypeManager": {
         "_cache": "the rows of the models' own table, which only a migration changes"
     },
+    "sqlalchemy.util.langhelpers.HasMemoized": {"_memoized_keys": "which attributes were computed"},
+    "sqlalchemy.orm.mapper.Mapper": {
+        "_memoized_values": "statements, by the kind of change: the same in every process",
+        "_dependency_processors": "how related rows are written, set up with the mapper",
+    },
+    "sqlalchemy.orm.relationships.RelationshipProperty": {"_reverse_property": "set up with the mapper"},
+    "sqlalchemy.sql.compiler.IdentifierPreparer": {"_strings": "names with quotes, by the name"},
+    "sqlalchemy.sql.elements.BindParameter": {"unique": "set while a statement is put together"},
     "django.test.testcases.SimpleTestCase": {
         "client": "made anew before each test",
         "async_client": "made anew before each test",
@@ -118,6 +126,8 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
 """Attributes of instances of a type that aren't watched."""
 
 UNWATCHED_PATHS: Final[dict[str, str]] = {
+    "sqlalchemy.event.registry._key_to_collection": "the listeners once more; what they listen to has them too",
+    "sqlalchemy.util.langhelpers._creation_order": "numbers what is created",
     "sys.lazy_modules": "imports that were put off, from 3.15",
     "sys.path_importer_cache": "the import system's cache of directories",
     "sys._current_exceptions": "what is being handled right now",

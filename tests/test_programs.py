@@ -254,6 +254,17 @@ DESCRIPTOR = """
                 "import re\nALL = {}\ndef act(): ALL['bob'] = re.compile('bob')", "shop.ALL['bob']"),
         leaking("number-of-orders-near-the-time", "import time\nclass Till: pass\nTILL = Till()\nTILL._count = 7",
                 "def act(): setattr(library.TILL, '_count', 8)", "library.TILL._count"),
+        leaking("event-that-is-set", "",
+                "import threading\nOPEN = threading.Event()\ndef act(): OPEN.set()", "shop.OPEN._flag"),
+        leaking("method-of-a-library-replaced-by-the-applications", "class Client:\n    def send(self): pass",
+                "CLIENT = library.Client()\ndef fake(): pass\ndef act(): CLIENT.send = fake", "shop.CLIENT.send"),
+        leaking("class-of-a-librarys-metaclass-told-of-its-user",
+                "class Meta(type): pass\nclass Form(metaclass=Meta): pass",
+                "class Login(library.Form): __user__ = 'al'\ndef act(): Login.__user__ = 'bob'",
+                "shop.Login.__user__"),
+        leaking("state-of-the-applications-own-switch", "",
+                "import enum\nclass Door(enum.Enum): OPEN = 1; SHUT = 2\nclass Shop: _door = Door.SHUT\nSHOP = Shop()\n"
+                "SHOP._door = Door.SHUT\ndef act(): SHOP._door = Door.OPEN", "shop.SHOP._door"),
         leaking("words-of-a-refusal-that-is-kept", "",
                 "REFUSAL = ValueError('no')\ndef act(): REFUSAL.args = ('bob',)", "shop.REFUSAL.args"),
         leaking("ending-that-was-added", "",
@@ -288,6 +299,39 @@ def test_a_program_that_keeps_something_is_told(
                      class Template: pattern = Lazy()
                      """,
                      "def act(): library.Template.pattern", id="descriptor-that-a-library-replaces-by-its-value"),
+        pytest.param("""
+                     class Meta(type):
+                         def __init__(cls, *_): cls.__schema__ = {}
+                         def __call__(cls):
+                             cls.__schema__ = {'name': str}
+                             return type.__call__(cls)
+                     class Model(metaclass=Meta): pass
+                     """,
+                     "class Login(library.Model): pass\ndef act(): Login()", id="what-a-metaclass-builds-of-a-class"),
+        pytest.param("""
+                     class Mapper:
+                         def columns(self):
+                             def memo(): return ['id']
+                             self.columns = memo
+                             return memo()
+                     """,
+                     "MAPPER = library.Mapper()\ndef act(): MAPPER.columns()", id="method-that-a-library-remembers"),
+        pytest.param("""
+                     import enum
+                     class State(enum.Enum): UNOPENED = 1; OPENED = 2
+                     class Client:
+                         def __init__(self): self._state = State.UNOPENED
+                         def get(self): self._state = State.OPENED
+                     """,
+                     "CLIENT = library.Client()\ndef act(): CLIENT.get()", id="position-of-a-librarys-switch"),
+        pytest.param("", """
+                     import functools
+                     @functools.singledispatch
+                     def show(thing): return 'thing'
+                     @show.register
+                     def show_number(thing: int): return 'number'
+                     def act(): return show(1), show('a'), show(True)
+                     """, id="dispatch-by-type"),
         pytest.param("""
                      class Meta(type):
                          def __init__(cls, *_): cls._fields = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import sys
 import time
@@ -21,7 +22,7 @@ from pytest_stateless.heap.graph import (
     mro_of,
     plan_of,
 )
-from pytest_stateless.heap.home import homes_of
+from pytest_stateless.heap.home import home_of, homes_of
 
 
 def is_first_use(about: About, entry: Entry) -> bool:
@@ -32,9 +33,11 @@ def is_first_use(about: About, entry: Entry) -> bool:
     """
     if entry.after is ABSENT:
         return False
-    if about.holder_module in about.application and not _is_of_a_metaclass(about, entry.label):
+    by_metaclass = _is_of_a_metaclass(about, entry.label)
+    if about.holder_module in about.application and not by_metaclass:
         return False
-    return _is_set_up(about, entry) and not _is_set(about, entry.label)
+    built = by_metaclass and _is_dunder(entry.label) and not about.is_of_the_application(entry.after)
+    return (built or _is_set_up(about, entry)) and not _is_set(about, entry.label)
 
 
 def _is_of_a_metaclass(about: About, name: object) -> bool:
@@ -50,8 +53,9 @@ def _is_set_up(about: About, entry: Entry) -> bool:
     if entry.before is ABSENT and _is_private(entry.label) and _is_of_its_package(about, entry.after):
         return True  # its own for each class or instance, also where a base has one
     before = entry.before if entry.before is not ABSENT else _otherwise(about, entry.label)
-    if _is_private(entry.label) and type(before) is bool and type(entry.after) is bool:
-        return True  # a switch of the library's own, as whether a cache must be made anew
+    if _is_private(entry.label) and _are_positions(before, entry.after):
+        # A switch of the library's own, as whether a cache must be made anew.
+        return not _is_for_the_application(about)
     if before is ABSENT:  # a module's new name is looked at by is_lazy
         empty = identity(type(entry.after)) in _EMPTIABLE and not entry.after
         known = about.holder is not None or about.is_held
@@ -59,6 +63,23 @@ def _is_set_up(about: About, entry: Entry) -> bool:
     else:
         nothing = _is_nothing(before)
     return nothing and not about.is_of_the_application(entry.after)
+
+
+def _are_positions(before: object, after: object) -> bool:
+    """Whether two values are positions of one switch: of a bool, or of one enumeration."""
+    cls = type(before)
+    return cls is type(after) and (cls is bool or _is_a(cls, enum.Enum))
+
+
+def _is_for_the_application(about: About) -> bool:
+    """Whether it is a tool of Python's own that a module of the application keeps: an event that is set, say."""
+    module = about.path.module
+    if (
+        module not in about.application
+        or about.holder_module.partition(".")[0] not in sys.stdlib_module_names
+    ):
+        return False
+    return "." not in about.path.text.removeprefix(f"{module}.")
 
 
 def _is_of_its_package(about: About, value: object) -> bool:
@@ -92,6 +113,8 @@ def is_lazy(about: About, entry: Entry) -> bool:
         return _replaced_itself(about, entry)
     if about.holder is not None and _is_cached(_otherwise(about, entry.label)):
         return True
+    if _is_memo_of_a_method(about, entry):
+        return True
     foreign = about.holder_module not in about.application
     if foreign and _makes_attributes(about) and not _is_set(about, entry.label):
         return True
@@ -104,6 +127,16 @@ def is_lazy(about: About, entry: Entry) -> bool:
         return False
     # The application's own functions are also what it remembers; only a module that asks for it exports lazily.
     return foreign or _exports_lazily(about)
+
+
+def _is_memo_of_a_method(about: About, entry: Entry) -> bool:
+    """Whether a library's method put a function of the library in its own place on the instance, which knows more."""
+    if about.holder is None or about.of_a_class or about.holder_module in about.application:
+        return False
+    method = _otherwise(about, entry.label)
+    functions = all(plan_of(type(one)).kind is Kind.FUNCTION for one in (method, entry.after))
+    package = about.holder_module.partition(".")[0]
+    return functions and home_of(entry.after).partition(".")[0] == package and not _is_set(about, entry.label)
 
 
 def _replaced_itself(about: About, entry: Entry) -> bool:
@@ -208,6 +241,10 @@ def _is_set(about: About, name: Any) -> bool:
 
 def _is_private(name: object) -> bool:
     return type(name) is str and name.startswith("_")
+
+
+def _is_dunder(name: object) -> bool:
+    return type(name) is str and name.startswith("__") and name.endswith("__")
 
 
 _CLOCKS: Final = (time.time, time.monotonic, time.perf_counter)
