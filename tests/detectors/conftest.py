@@ -29,11 +29,18 @@ def project(tmp_path: Path) -> Path:
     return path
 
 
+def _measured() -> Iterator[str]:
+    """Where forked children put what coverage saw of them, when they end."""
+    data = os.environ.get("COVERAGE_FILE")
+    if data:
+        yield os.path.realpath(os.path.dirname(data))
+
+
 @pytest.fixture
 def context(project: Path) -> Iterator[Context]:
     """What detectors look through, with the directories around the project and ``tmp`` in it as temporary ones."""
     sources = Sources(str(project), tools=frozenset(TOOL_PACKAGES))
-    temp = (str(project.parent), str(project / "tmp"))
+    temp = (str(project.parent), str(project / "tmp"), *_measured())
     scope = Scope(
         without_packages=frozenset(TOOL_PACKAGES),
         without_types=frozenset(UNWATCHED_TYPES),
