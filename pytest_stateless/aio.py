@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import types
 import weakref
 from collections import deque
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import class_namespace, identity, is_heap_type, module_namespace, mro_of
+from pytest_stateless.heap.graph import (
+    class_namespace,
+    identity,
+    is_heap_type,
+    module_namespace,
+    mro_of,
+    namespace_of,
+    unwrapped,
+)
 from pytest_stateless.heap.holders import local_namespace
 
-_GETTERS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _ENOUGH: Final = 1000  # coroutines that wait for one another
 _met: Final[dict[str, Any]] = {}
 """What ``_asyncio`` defines, held from its first sight on: tests mock asyncio."""
@@ -28,16 +34,6 @@ def _real(name: str) -> Any:
     if name not in _met and "_asyncio" in sys.modules:
         _met[name] = loaded("_asyncio").get(name)
     return _met.get(name)
-
-
-def namespace_of(thing: Any) -> dict[str, Any]:
-    """The attributes of an instance, past its class; none of one in C."""
-    for base in mro_of(type(thing)):
-        getter: Any = class_namespace(base).get("__dict__") if is_heap_type(base) else None
-        if any(type(getter) is known for known in _GETTERS):
-            found: dict[str, Any] = getter.__get__(thing)
-            return found
-    return {}
 
 
 # --------------------------------------------------------------------------------------------------- loops
@@ -121,13 +117,7 @@ def _function_of(handle: Any) -> types.FunctionType | None:
         return None
     slots: dict[str, Any] = class_namespace(base)
     function, cancelled = (slots[name].__get__(handle) for name in ("_callback", "_cancelled"))
-    for _ in range(_ENOUGH):
-        if type(function) is functools.partial:
-            function = function.func
-        elif type(function) is types.MethodType:
-            function = function.__func__
-        else:
-            break
+    function = unwrapped(function)
     return function if type(function) is types.FunctionType and not cancelled else None
 
 

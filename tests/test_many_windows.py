@@ -81,7 +81,6 @@ for number in range(1, many + 1):
         KEPT.append([number])
     if planted == "descriptor" and number % 100 == 0:
         KEPT.append(os.dup(0))
-        window = None or window
     found = windows.close(window)
     assert planted or (found.leaks, found.errors) == ([], []), (number, found)
     if number % 50 == 0:

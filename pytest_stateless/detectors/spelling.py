@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import types
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import Kind, module_name_of, name_of, plan_of
+from pytest_stateless.heap.graph import Kind, module_name_of, name_of, plan_of, unwrapped
 from pytest_stateless.heap.spell import without_run
 
 _RANDOM: Final = re.compile(r"\b(?=[0-9a-f-]*\d)[0-9a-f]{8}[0-9a-f-]*\b")  # an id, a digest
 _NUMBER: Final = re.compile(r"\d+")
-_DEPTH: Final = 10  # partial functions within partial functions
 _LIMIT: Final = 100  # characters of a name that are shown
 _NATIVE: Final = (types.BuiltinFunctionType, types.MethodDescriptorType, types.MethodWrapperType)
 
@@ -29,13 +27,7 @@ def spell_class(cls: type) -> str:
 
 def spell_callable(function: Any) -> str:
     """A function by its module and qualified name, a method by its function, anything else by its class."""
-    for _ in range(_DEPTH):
-        if type(function) is functools.partial:
-            function = function.func
-        elif type(function) is types.MethodType:
-            function = function.__func__
-        else:
-            break
+    function = unwrapped(function)
     kind = type(function)
     if kind is types.FunctionType:
         return _dotted(function.__module__, function.__qualname__)

@@ -249,6 +249,21 @@ def members_of(thing: object) -> Iterator[tuple[str, object]]:
                 continue
 
 
+_WRAPPED: Final = 100  # times that a function is bound, or given arguments
+
+
+def unwrapped(function: Any) -> Any:
+    """What a partial or a method calls in the end; anything else as it is."""
+    for _ in range(_WRAPPED):
+        if type(function) is functools.partial:
+            function = function.func
+        elif type(function) is types.MethodType:
+            function = function.__func__
+        else:
+            break
+    return function
+
+
 # ------------------------------------------------------------------------------------------------ reading in bulk
 
 Reading = tuple[list[object], list[object]]
