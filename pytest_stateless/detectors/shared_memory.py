@@ -46,6 +46,7 @@ class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
     scandir: Callable[..., Any] = staticmethod(os.scandir)
+    stat = staticmethod(os.stat)
     open = staticmethod(os.open)
     read = staticmethod(os.read)
     close = staticmethod(os.close)
@@ -91,16 +92,26 @@ def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]
     writes: dict[str, Write] = {}
     for write in context.recording.writes:
         writes.setdefault(write.path, write)
-    held = {state.st_ino for state in descriptors.table(context).values()}
+    held = {(state.st_dev, state.st_ino) for state in descriptors.table(context).values()}
     # By the inode: glibc makes a semaphore under a name of the moment, and the map keeps that.
-    held.update(map(int, re.findall(rf" (\d+) +{_MEMORY}/", _text("/proc/self/maps"))))
+    mapped = set(map(int, re.findall(rf" (\d+) +{_MEMORY}/", _text("/proc/self/maps"))))
     for thing in new:
         directory = _QUEUES if thing.kind == "queue" else _MEMORY
         name = f"sem.{thing.name}" if thing.kind == "semaphore" else thing.name
         told = writes.get(f"{directory}/{name}")
         place = told.place if told is not None else None
-        if told is not None or thing.inode in held or (thing.kind == "queue" and context.alone):
+        is_held = (_device(directory), thing.inode) in held or (
+            directory == _MEMORY and thing.inode in mapped
+        )
+        if told is not None or is_held or (thing.kind == "queue" and context.alone):
             yield thing, thing._replace(is_own=True, place=place)
+
+
+def _device(directory: str) -> int:
+    try:
+        return int(_Real.stat(directory).st_dev)
+    except OSError:  # unmounted meanwhile
+        return -1
 
 
 # ---------------------------------------------------------------------------------------------- by number

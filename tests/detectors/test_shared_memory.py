@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless.detectors import Context, Detector, open_descriptor, shared_memory
+from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, shared_memory
 from pytest_stateless.detectors.shared_memory import Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
@@ -271,6 +272,20 @@ def test_what_another_process_makes_is_not_ours(context: Context, keep: ExitStac
     path.write_text("x")  # while nothing is recorded, as if another had
     keep.callback(path.unlink)
     assert list(compare(before, shared_memory.capture(context))) == []
+
+
+@pytest.mark.parametrize(("device", "count"), [("another", 0), ("the same", 1)])
+def test_a_file_elsewhere_of_the_same_number_is_no_sign(
+    device: str, count: int, context: Context, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path("/dev/shm") / NAME
+    before = shared_memory.capture(context)
+    path.write_text("x")  # while nothing is recorded, as if another had
+    keep.callback(path.unlink)
+    state = list(path.stat())
+    state[stat.ST_DEV] += device == "another"
+    monkeypatch.setattr(descriptors, "table", lambda _: {9: os.stat_result(state)})
+    assert len(list(compare(before, shared_memory.capture(context)))) == count
 
 
 def test_it_is_told_once(left_by: LeftBy, keep: ExitStack) -> None:
