@@ -15,7 +15,7 @@ from _pytest.runner import runtestprotocol
 from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
-from pytest_stateless.detectors import DETECTORS
+from pytest_stateless.detectors import DETECTORS, PORTS
 from pytest_stateless.environment import make_context
 from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
@@ -26,6 +26,7 @@ from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import port_to_dict
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.second_run import SecondRun
+from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
 from pytest_stateless.window import Findings, Windows
 
@@ -81,7 +82,11 @@ class Checks:
         self._config = config
         self._settings = settings
         context = self._context = make_context(config, settings)
-        self._windows = Windows(context, DETECTORS, grades=settings.severity)
+        # The session's table of ports is told whatever counts as a leak.
+        wanted = [
+            one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
+        ]
+        self._windows = Windows(context, wanted, grades=settings.severity)
         self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)

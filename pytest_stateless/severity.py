@@ -66,3 +66,9 @@ def graded(leaks: Iterable[Leak], grades: Sequence[Grade]) -> list[Leak]:
         elif grade.level != _OFF:
             found.append(replace(leak, severity=Severity(grade.level)))
     return found
+
+
+def is_off(rule: str, grades: Sequence[Grade]) -> bool:
+    """Whether no leak of a rule can ever be told, so that nobody needs to look."""
+    last = next((grade for grade in reversed(grades) if grade.rule == rule), None)
+    return last is not None and last.pattern == "*" and last.level == _OFF

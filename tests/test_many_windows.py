@@ -98,7 +98,9 @@ def counts(directory: Path, few: int, many: int, planted: str = "") -> tuple[dic
     (directory / "shop.py").write_text("CART = []\n")
     (directory / "many.py").write_text(PROGRAM)
     # Not measured: coverage keeps four objects for every thread that it traced.
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+    unmeasured = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")
+    }
     done = subprocess.run(
         [sys.executable, "many.py", str(few), str(many), planted],
         cwd=directory,

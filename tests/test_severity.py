@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_stateless.leak import Leak, Severity
-from pytest_stateless.severity import Grade, GradeError, graded, parse_grade
+from pytest_stateless.severity import Grade, GradeError, graded, is_off, parse_grade
 
 if TYPE_CHECKING:
     from tests.conftest import CountedProject, Project
@@ -92,6 +92,51 @@ def test_leaks_are_as_bad_as_the_user_says(grades: list[Grade], left: list[str])
         Leak("interpreter-state", "random", "drawn", severity=Severity.WARNING),
     ]
     assert [leak.severity.value for leak in graded(leaks, grades)] == left
+
+
+@pytest.mark.parametrize(
+    ("grades", "off"),
+    [
+        pytest.param([], False, id="none"),
+        pytest.param([Grade("file-write", "*", "off")], True, id="all-of-it"),
+        pytest.param([Grade("file-write", "var/*", "off")], False, id="a-part"),
+        pytest.param([Grade("file-write", "*", "warning")], False, id="a-warning"),
+        pytest.param([Grade("module-state", "*", "off")], False, id="another-rule"),
+        pytest.param(
+            [Grade("file-write", "*", "off"), Grade("file-write", "var/*", "error")], False, id="but-a-part"
+        ),
+        pytest.param(
+            [Grade("file-write", "var/*", "error"), Grade("file-write", "*", "off")],
+            True,
+            id="the-last-counts",
+        ),
+    ],
+)
+def test_a_rule_is_off_where_none_of_its_leaks_can_be_told(grades: list[Grade], off: bool) -> None:
+    assert is_off("file-write", grades) is off
+
+
+BROKEN = """
+from pytest_stateless.detectors import interpreter_state, unexpected_port
+interpreter_state.capture = unexpected_port.capture = None
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "looked_for"),
+    [
+        pytest.param("interpreter-state", {"unexpected-port"}, id="off"),
+        pytest.param("unexpected-port", {"unexpected-port", "interpreter-state"}, id="table-of-ports"),
+    ],
+)
+def test_a_rule_that_is_off_is_not_looked_for(rule: str, looked_for: set[str], project: Project) -> None:
+    project.write("conftest.py", BROKEN)
+    project.write("test_shop.py", "def test_it(): pass")
+    project.run_apart(
+        "--stateless", f"--stateless-severity={rule}:*=off", "--stateless-report=json:leaks.json"
+    )
+    told = [error for test in project.report()["tests"] for error in test["internal_errors"]]
+    assert {error["detector"] for error in told} == looked_for
 
 
 SHOP = """

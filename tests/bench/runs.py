@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Final
 
+from pytest_stateless.detectors import RULES
 from tests.bench.applications import write, write_tests
 from tests.bench.measure import PAIRS, pairs, pytest_seconds
 
@@ -14,6 +15,14 @@ _MARKED: Final = "pytestmark = pytest.mark.stateless"
 _TRIVIAL: Final = (
     "import pytest\n\n@pytest.mark.parametrize('n', range(2000))\ndef test_trivial(n):\n    assert n >= 0\n"
 )
+
+_ESSENTIAL: Final = {"module-state", "file-write", "listening-socket", "unexpected-port"}
+_RULES: Final = {
+    "every rule": [],
+    "memory, files and ports": [
+        f"--stateless-severity={rule.id}:*=off" for rule in RULES if rule.id not in _ESSENTIAL
+    ],
+}
 
 
 def unmarked(directory: Path) -> None:
@@ -42,8 +51,9 @@ def marked(directory: Path, name: str, source: str) -> None:
     """What a marked test costs over an unmarked one, for each scope."""
     write(directory, source)
     for scope in ("all", "application"):
-        fixed = cost_of_a_test(directory, _MARKED, "--stateless-scope", scope)
-        print(f"marked, {name:16}   {fixed:.2f} ms a test, scope {scope}")
+        for rules, arguments in _RULES.items():
+            fixed = cost_of_a_test(directory, _MARKED, "--stateless-scope", scope, *arguments)
+            print(f"marked, {name:16}   {fixed:.2f} ms a test, scope {scope}, {rules}")
 
 
 def cost_of_a_test(directory: Path, mark: str, *arguments: str, count: int = PAIRS) -> float:
