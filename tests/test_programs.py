@@ -95,6 +95,54 @@ DESCRIPTOR = """
             instance.__dict__[self.name] = value
 """
 
+POOL = """
+    import queue
+    class Connection:
+        def __init__(self):
+            self.sent, self.statements, self.notes = 0, Statements(), []
+        cursor = commit = rollback = close = lambda self: None
+    class Statements:
+        def __init__(self):
+            self.names = {}
+    class Record:
+        def __init__(self):
+            self.connection, self.row = Connection(), 'al'
+    class Jobs(queue.Queue):
+        pass
+    class Pool:
+        def __init__(self):
+            self.free, self.jobs, self.stats = [Record()], Jobs(), {}
+            self.lent, self.rows, self.user, self.state = 0, [], 1, 'idle'
+        def ask(self):
+            record = self.free.pop()
+            self.lent += 1
+            self.stats["asked"] = self.stats.get("asked", 0) + 1
+            self.jobs.unfinished_tasks += 1
+            record.connection.sent += 1
+            record.connection.statements.names["select 1"] = "s_1"
+            self.free.append(record)
+        def grow(self):
+            self.free.append(Record())
+        def renew(self):
+            self.free[0].connection = Connection()
+        def begin(self):
+            self.state = 'in transaction'
+        def keep(self, row):
+            self.rows.append(row)
+    class Holder:
+        def __init__(self, **things):
+            self.things = things
+    class Wrapper(Connection):
+        def __init__(self):
+            self.connection, self.queries, self.cache = Connection(), [], Cache()
+        def ask(self, query):
+            self.queries.append(query)
+    class Cache:
+        def __init__(self):
+            self.rows = ['al']
+    Cache.__module__ = "stateless_cache"
+"""
+
 
 @pytest.mark.parametrize(
     ("library", "shop", "subjects", "more"),
@@ -270,13 +318,47 @@ DESCRIPTOR = """
         leaking("ending-that-was-added", "",
                 "import mimetypes\nmimetypes.init()\ndef act(): mimetypes.add_type('x/bob', '.statelessbob')",
                 "mimetypes.types_map['.statelessbob']", more=("mimetypes",)),
+        leaking("rows-that-a-pool-keeps", POOL, "POOL = library.Pool()\ndef act(): POOL.keep('bob')", "shop.POOL.rows"),
+        leaking("user-on-a-pool", POOL, "POOL = library.Pool()\ndef act(): POOL.user = 5", "shop.POOL.user"),
+        leaking("transaction-left-open", POOL, "POOL = library.Pool()\ndef act(): POOL.begin()",
+                "shop.POOL.state"),
+        leaking("number-on-a-connection", POOL, "CONNECTION = library.Connection()\ndef act(): CONNECTION.user = 5",
+                "shop.CONNECTION.user"),
+        leaking("object-of-the-application-on-a-connection", POOL,
+                "class Cart: pass\nPOOL = library.Pool()\n"
+                "def act(): POOL.free[0].connection.notes.append(Cart())", "shop.POOL.free[0].connection.notes"),
+        leaking("row-beside-a-connection", POOL,
+                "POOL = library.Pool()\ndef act(): vars(POOL.free[0])['row'] = 'bob'", "shop.POOL.free[0].row"),
+        leaking("number-beside-a-connection", POOL,
+                "STATE = library.Holder(db=library.Connection())\ndef act(): STATE.things['cart'] = 5",
+                "shop.STATE.things['cart']"),
+        leaking("applications-own-count-of-queries", POOL,
+                "class Db:\n    def __init__(self): self.connection, self.asked = library.Connection(), 0\n"
+                "    def ask(self): self.asked += 1\nDB = Db()\ndef act(): DB.ask()", "shop.DB.asked"),
+        leaking("database-in-memory-behind-a-pool",
+                """
+                import sqlite3
+                class Database(sqlite3.Connection): pass
+                class Pool:
+                    def __init__(self): self.free = [sqlite3.connect(':memory:', factory=Database)]
+                    def ask(self, text): self.free[0].execute(text)
+                """,
+                "POOL = library.Pool()\nPOOL.ask('create table t (a)')\ndef finish(): POOL.free[0].close()\n"
+                "def act(): POOL.ask(\"insert into t values ('bob')\")", "shop.POOL.free[0]"),
+        leaking("queries-that-a-wrapper-keeps", POOL, "DB = library.Wrapper()\ndef act(): DB.ask('bob')",
+                "shop.DB.queries"),
+        leaking("rows-in-a-cache-beside-a-connection", POOL,
+                "DB = library.Wrapper()\ndef act(): DB.cache.rows.append('bob')", "shop.DB.cache.rows"),
     ],
 )  # fmt: skip
 def test_a_program_that_keeps_something_is_told(
     library: str, shop: str, subjects: list[str], more: tuple[str, ...], load: Callable[[str, str], Modules]
 ) -> None:
     _, module = load(library, shop)
-    found = left_by(lambda program: program.act(), module, more)
+    try:
+        found = left_by(lambda program: program.act(), module, more)
+    finally:
+        vars(module).get("finish", bool)()
     assert [subject.removeprefix("stateless_") for subject in found if "_inv" not in subject] == subjects
 
 
@@ -447,8 +529,25 @@ def test_a_program_that_keeps_something_is_told(
             def act(): CART.total
             """,
             id="cached-property-made-of-a-property"),
+        pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.ask(), POOL.ask()", id="pool-that-lends"),
+        pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.grow()", id="pool-that-grows"),
+        pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.renew()", id="pool-that-connects-anew"),
+        pytest.param(
+            """
+            import socket
+            class Client:
+                def __init__(self): self.ends, self.pool, self.used = None, [], 0
+                def ask(self):
+                    self.pool.append(socket.socket())
+                    self.used += 1
+                def close(self): self.pool.pop().close()
+            """,
+            "CLIENT = library.Client()\ndef act(): CLIENT.ask()\nfinish = CLIENT.close", id="client-with-a-socket"),
     ],
 )  # fmt: skip
 def test_a_healthy_program_is_not_told(library: str, shop: str, load: Callable[[str, str], Modules]) -> None:
     _, module = load(library, shop)
-    assert left_by(lambda program: program.act(), module, ()) == []
+    try:
+        assert left_by(lambda program: program.act(), module, ()) == []
+    finally:
+        vars(module).get("finish", bool)()

@@ -60,6 +60,8 @@ class Path(NamedTuple):
     """The module of the function whose attributes they are."""
     keeper: str = ""
     """The module that made the class of the nearest instance on the way, weak containers aside; else the first one."""
+    things: tuple[Any, ...] = ()
+    """What is on the way from the module to the container, and the container itself."""
 
 
 class _Step(NamedTuple):
@@ -209,7 +211,10 @@ class _Search:
             labels[0], labels[1] = _defined_at(labels[0], labels[1])
         if shown is not steps:
             labels.insert(half, "…")
-        return Path(labels[0], "".join(labels), step.namespace, *self._holder(step), self._keeper(steps))
+        things = tuple(one.thing for one in steps)
+        return Path(
+            labels[0], "".join(labels), step.namespace, *self._holder(step), self._keeper(steps), things
+        )
 
     def _keeper(self, steps: list[_Step]) -> str:
         for step in reversed(steps):
@@ -402,14 +407,23 @@ _HOPS: Final = 8  # re-exports through packages' __init__ files
 def _defined_at(module: str, label: str) -> tuple[str, str]:
     """Where a module's name comes from: the module that defines it, and its label there."""
     for _ in range(_HOPS):
-        origin = _from_imports(module).get(label[1:])
-        if origin is None:
+        name = label[1:]
+        thing = _namespace(module).get(name, label)
+        origins = (
+            origin for origin in _origins(module, name) if _namespace(origin[0]).get(origin[1]) is thing
+        )
+        module, name = next(origins, (module, ""))
+        if not name:
             break
-        home, name = origin
-        if _namespace(home).get(name, None) is not _namespace(module).get(label[1:], label):
-            break
-        module, label = home, f".{name}"
+        label = f".{name}"
     return module, label
+
+
+def _origins(module: str, name: str) -> Iterator[tuple[str, str]]:
+    """Modules that a module may have a name from, each with the name there."""
+    imported = _from_imports(module)
+    yield from imported.get(name, ())
+    yield from ((home, name) for home, _ in imported.get("*", ()))
 
 
 def _namespace(module: str) -> Mapping[str, object]:
@@ -417,8 +431,8 @@ def _namespace(module: str) -> Mapping[str, object]:
     return module_namespace(loaded) if type(loaded) is types.ModuleType else {}
 
 
-def _from_imports(module: str) -> Mapping[str, tuple[str, str]]:
-    """The names that a module's source binds by ``from … import …``, each with the module and the name there."""
+def _from_imports(module: str) -> Mapping[str, list[tuple[str, str]]]:
+    """The names that a module's source binds by ``from … import …``, each with the modules and the names there."""
     namespace = _namespace(module)
     file, package = namespace.get("__file__"), namespace.get("__package__")
     if type(file) is not str or not file.endswith(".py"):
@@ -427,17 +441,17 @@ def _from_imports(module: str) -> Mapping[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def _from_imports_of(file: str, package: str) -> Mapping[str, tuple[str, str]]:
+def _from_imports_of(file: str, package: str) -> Mapping[str, list[tuple[str, str]]]:
     try:
         with _open(file, "rb") as source:
             tree = ast.parse(source.read())
     except (OSError, SyntaxError, ValueError):
         return {}
-    found = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             dotted = "." * node.level + (node.module or "")
             home = importlib.util.resolve_name(dotted, package) if node.level and package else dotted
             for alias in node.names:
-                found[alias.asname or alias.name] = (home, alias.name)
+                found.setdefault(alias.asname or alias.name, []).append((home, alias.name))
     return found

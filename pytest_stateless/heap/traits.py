@@ -10,7 +10,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap import first_use
+from pytest_stateless.heap import client, first_use
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -41,6 +41,8 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield from _attribute_traits(about, entry)
     if _has_the_same_items(entry.before, entry.after):
         yield "same-items"
+    if client.is_of_a_client(about, entry):
+        yield "of-a-client"
 
 
 def _inside_traits(entry: Entry) -> Iterator[str]:

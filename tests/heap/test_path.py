@@ -474,6 +474,9 @@ def test_a_place_in_a_list_may_change(modules: Callable[..., Modules]) -> None:
         pytest.param({"views": "from stateless_pkg.store import CARTS"}, "stateless_pkg.store.CARTS", id="absolute"),
         pytest.param({"views": "from .store import CARTS"}, "stateless_pkg.store.CARTS", id="relative"),
         pytest.param({"views": "from .store import CARTS as BASKETS"}, "stateless_pkg.store.CARTS", id="renamed"),
+        pytest.param({"views": "from .store import *"}, "stateless_pkg.store.CARTS", id="all"),
+        pytest.param({"views": "from .again import *", "again": "from .store import *"},
+                     "stateless_pkg.store.CARTS", id="all-twice"),
         pytest.param({"views": "from .again import CARTS", "again": "from .store import CARTS"},
                      "stateless_pkg.store.CARTS", id="twice"),
         pytest.param({"views": "from .store import CARTS\nCARTS = list(CARTS)\nCARTS = __import__('sys').modules["
