@@ -127,6 +127,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("module-state", "a library compiled a pattern", "added", "value:re.Pattern"), "!owner:application"
     ),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
+    _expect("module-state", "a library numbers what it makes, for its names", "number"),
     _expect("module-state", "a client of a backing service keeps account of its connections", "of-a-client"),
     _expect(
         "module-state",

@@ -134,9 +134,13 @@ POOL = """
             self.things = things
     class Wrapper(Connection):
         def __init__(self):
-            self.connection, self.queries, self.cache = Connection(), [], Cache()
+            self.connection, self.queries, self.cache, self._answer = Connection(), [], Cache(), Answer()
+        def read(self):
+            self._answer = Answer()
         def ask(self, query):
             self.queries.append(query)
+    class Answer:
+        pass
     class Cache:
         def __init__(self):
             self.rows = ['al']
@@ -170,6 +174,20 @@ POOL = """
                 "class Cart: pass\ndef act(): library.remember(Cart())", "library._table"),
         leaking("library-that-counts", "class Client: calls = 0\ndef call(): Client.calls += 1",
                 "def act(): library.call()", "library.Client.calls"),
+        leaking("library-that-counts-in-private-for-each-client",
+                "class Client:\n    def __init__(self): self._calls = 7\n    def call(self): self._calls += 1",
+                "CLIENT = library.Client()\ndef act(): CLIENT.call()", "shop.CLIENT._calls"),
+        leaking("private-count-of-the-application", "", "_orders = 5\ndef act():\n    global _orders\n    _orders += 1",
+                "shop._orders"),
+        leaking("private-count-that-the-application-sets", "_count = 5", "def act(): library._count += 1",
+                "library._count"),
+        leaking("private-count-that-went-back", "_left = 5\ndef take():\n    global _left\n    _left -= 1",
+                "def act(): library.take()", "library._left"),
+        leaking("functions-that-the-application-swaps", "def pay(): pass\ndef pay_nothing(): pass",
+                "def act(): library.pay = library.pay_nothing", "library.pay"),
+        leaking("function-of-the-application-in-a-librarys-place",
+                "def pay(): pass\ndef choose(one):\n    global pay\n    pay = one",
+                "def mine(): pass\ndef act(): library.choose(mine)", "library.pay"),
         leaking("number-of-orders-by-the-name-of-a-counter", "", "class Order: creation_counter = 0\n"
                 "def act(): Order.creation_counter += 1", "shop.Order.creation_counter"),
         leaking("user-in-a-namespace", "",
@@ -529,8 +547,14 @@ def test_a_program_that_keeps_something_is_told(
             def act(): CART.total
             """,
             id="cached-property-made-of-a-property"),
+        pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"
+                     "        _numbers += 1\n        Pool._number += 1", "def act(): library.Pool()",
+                     id="library-that-numbers-what-it-makes"),
+        pytest.param("def _best(): pass\ndef wait():\n    global wait\n    wait = _best", "def act(): library.wait()",
+                     id="function-that-a-library-chooses-on-first-use"),
         pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.ask(), POOL.ask()", id="pool-that-lends"),
         pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.grow()", id="pool-that-grows"),
+        pytest.param(POOL, "DB = library.Wrapper()\ndef act(): DB.read()", id="last-answer-of-a-connection"),
         pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.renew()", id="pool-that-connects-anew"),
         pytest.param(
             """

@@ -25,10 +25,10 @@ from pytest_stateless.heap.graph import (
     plan_of,
 )
 
-_INTERFACES: Final = (
-    frozenset({"cursor", "commit", "rollback", "close"}),  # of databases, PEP 249
-    frozenset({"get_extra_info", "is_closing", "close"}),  # of asyncio's transports and streams
-)
+_DATABASE: Final = frozenset({"cursor", "commit", "rollback", "close"})
+"""What connections to databases can: PEP 249."""
+_TRANSPORT: Final = frozenset({"get_extra_info", "is_closing", "close"})
+"""What asyncio's transports and streams can."""
 _REACH: Final = 1000  # objects that are asked for a connection: a pool has it near
 _FOLLOWED: Final = frozenset(map(identity, (dict, list, tuple, set, deque)))
 _NUMBERS: Final = frozenset(map(identity, (int, float, type(None))))
@@ -42,21 +42,29 @@ def is_of_a_client(about: About, entry: Entry) -> bool:
     if any(map(about.is_of_the_application, values)):
         return False
     makers = [thing for thing in about.path.things if _is_made_elsewhere(about, thing)]
-    if not makers or not (_is_below_a_connection(makers) or _counts_connections(about, makers[-1], values)):
+    if not makers:
+        return False
+    is_own = _is_below_a_connection(makers) or _counts_connections(about, makers[-1], values)
+    if not is_own and not all(_is_part_of(makers[-1], entry.label, value) for value in values):
         return False
     return not (about.attributes and type(entry.label) is str and entry.label in about.written())
 
 
 def _is_made_elsewhere(about: About, thing: object) -> bool:
-    """Whether an object is an instance of a class of a dependency's."""
+    """Whether an object is an instance of somebody else's class that isn't there to hold what others put in."""
     cls = type(thing)
     if plan_of(cls).kind in (Kind.CLASS, Kind.FUNCTION, Kind.MODULE):
         return False
     homes = list(map(module_name_of, mro_of(cls)))
-    return homes[0] not in about.application and not _is_of_python(homes[0]) and _TOOLS.isdisjoint(homes)
+    return homes[0] not in (*about.application, "builtins") and _HOLDERS.isdisjoint(homes)
 
 
-_TOOLS: Final = frozenset({"queue", "_queue", "asyncio.queues", "collections"})
+_HOLDERS: Final = frozenset(
+    {
+        *("queue", "_queue", "asyncio.queues", "collections", "types", "argparse"),
+        *("threading", "_thread", "weakref", "_weakrefset"),
+    }
+)
 """Modules whose classes, and those that inherit from them, hold things for whoever has them."""
 
 
@@ -85,6 +93,18 @@ def _counts_connections(about: About, owner: Any, values: list[Any]) -> bool:
     beside = None if about.attributes else about.change.container
     moved = any(identity(type(value)) not in _NUMBERS for value in values)
     return moved or _leads_to_a_connection(owner, beside)
+
+
+def _is_part_of(owner: Any, label: object, value: object) -> bool:
+    """Whether it is a private part of what has a connection itself: the last answer that it read from there."""
+    if (
+        type(label) is not str
+        or not label.startswith("_")
+        or not any(map(_is_a_bare_connection, _held(owner)))
+    ):
+        return False
+    home = module_name_of(type(value))
+    return value is None or (home != "builtins" and home in map(module_name_of, mro_of(type(owner))))
 
 
 def _leads_to_a_connection(thing: Any, beside: object = None) -> bool:
@@ -116,16 +136,22 @@ def _is_followed(held: object, package: str) -> bool:
 
 
 def _is_a_connection(thing: object) -> bool:
-    cls = type(thing)
-    bases = mro_of(cls)
-    if any(base is _socket.socket for base in bases):
-        return True
-    names = {name for base in bases if base is not object for name in class_namespace(base)}
-    return any(interface <= names for interface in _INTERFACES)
+    return _is_a_line(type(thing)) or _names_of(type(thing)) >= _DATABASE
+
+
+def _is_a_line(cls: type) -> bool:
+    """Whether bytes go out through instances of a class."""
+    return any(base is _socket.socket for base in mro_of(cls)) or _names_of(cls) >= _TRANSPORT
+
+
+def _names_of(cls: type) -> set[str]:
+    return {name for base in mro_of(cls) if base is not object for name in class_namespace(base)}
 
 
 def _is_a_bare_connection(thing: Any) -> bool:
     """Whether it is one, rather than what a pool or a framework has around another."""
+    if _is_a_line(type(thing)):
+        return True
     return _is_a_connection(thing) and not any(map(_is_a_connection, _held(thing)))
 
 

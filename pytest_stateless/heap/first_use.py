@@ -110,7 +110,7 @@ def is_lazy(about: About, entry: Entry) -> bool:
     attributes in ``__getattr__`` may keep them; a package's lazy export is a class or function of its own.
     """
     if entry.before is not ABSENT and entry.after is not ABSENT:
-        return _replaced_itself(about, entry)
+        return _replaced_itself(about, entry) or _chose_another(about, entry)
     if about.holder is not None and _is_cached(_otherwise(about, entry.label)):
         return True
     if _is_memo_of_a_method(about, entry):
@@ -147,6 +147,29 @@ def _replaced_itself(about: About, entry: Entry) -> bool:
     own = module_name_of(maker) == about.holder_module
     computed = all("__get__" not in _namespace_of(base) for base in mro_of(type(entry.after)))
     return own and computed and _is_cached(entry.before) and not _is_set(about, entry.label)
+
+
+def _chose_another(about: About, entry: Entry) -> bool:
+    """Whether a library's module put another function of its own in a function's place, as what the system can."""
+    if about.holder is not None or about.path.module in about.application:
+        return False
+    own = all(
+        plan_of(type(one)).kind is Kind.FUNCTION and home_of(one) == about.path.module
+        for one in (entry.before, entry.after)
+    )
+    return own and not _is_set(about, entry.label)
+
+
+def is_number(about: About, entry: Entry) -> bool:
+    """Whether a private count in a library's module or class went on: it numbers what it makes, for names.
+
+    In an instance it may count what somebody did.
+    """
+    if (about.holder is not None and not about.of_a_class) or about.holder_module in about.application:
+        return False
+    if not (about.attributes and _is_private(entry.label) and type(entry.before) is type(entry.after) is int):
+        return False
+    return entry.before < entry.after and not _is_set(about, entry.label)
 
 
 _namespace_of: Final = type.__dict__["__dict__"].__get__

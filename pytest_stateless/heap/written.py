@@ -24,6 +24,8 @@ _GLOBAL: Final = _numbers("LOAD_GLOBAL", "LOAD_NAME")
 _LOCAL: Final = _numbers("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK")
 _LOCALS: Final = _numbers("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
 _IMPORT: Final = _numbers("IMPORT_NAME", "IMPORT_FROM")
+_SWAP: Final = _numbers("SWAP", "ROT_TWO")  # before an attribute is stored that was loaded to be added to
+_COPY: Final = _numbers("COPY", "DUP_TOP")  # what whose attribute that is was kept by
 
 
 def names_written(modules: frozenset[str]) -> frozenset[str]:
@@ -58,6 +60,10 @@ def written_by(code: types.CodeType) -> Iterator[str]:
 
 def _is_of_a_global(code: types.CodeType, ops: bytes, arguments: bytes, position: int) -> bool:
     """Whether the instructions before a position load a global name or an imported one, or an attribute of it."""
+    if position > 0 and ops[position] in _SWAP:
+        while position > 0 and ops[position] not in _COPY:
+            position -= 1
+        position -= 1
     while position > 0 and ops[position] in _SKIPPED:
         position -= 1
     if position < 0 or ops[position] in _GLOBAL:

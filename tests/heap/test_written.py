@@ -27,6 +27,9 @@ from pytest_stateless.heap.written import names_written, written_by
         pytest.param("def f(key): key = STATE.key", set(), id="read"),
         pytest.param("def f(key): STATE['key'] = key", set(), id="item"),
         pytest.param("def f(): STATE.a = 1; STATE.b = 2", {"a", "b"}, id="two"),
+        pytest.param("def f(): STATE.count += 1", {"count"}, id="added-to"),
+        pytest.param("def f(): STATE.part.count += STATE.step * 2", {"count"}, id="added-to-a-part"),
+        pytest.param("class A:\n    def f(self): self.count += STATE.step", set(), id="added-to-itself"),
         pytest.param(
             "def f(x):\n" + "".join(f"    x.n{n}\n" for n in range(300)) + "    STATE.last = x", {"last"}, id="many-names"
         ),
