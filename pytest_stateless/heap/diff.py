@@ -11,6 +11,7 @@ import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from functools import partial
 from itertools import chain, repeat, zip_longest
 from operator import is_
 from typing import Any, Final, NamedTuple
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless.heap.change import Change, Pairs, by_key, safe_key, without
 from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.graph import KEYED, Kind, Plan, identity, is_heap_type, mro_of, plan_of
-from pytest_stateless.heap.holders import parts_of
+from pytest_stateless.heap.holders import UNREAD, parts_of
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.sqlite import Database, Rows, rows_of
 
@@ -58,9 +59,12 @@ def entries(change: Change, changed: Changes) -> list[Entry]:
     """What differs in a container between two looks; nothing where it holds equal plain values."""
     found = _replaced_namespace(change, changed) if change.kind is Kind.OBJECT else iter(())
     found = chain(found, _FIND.get(change.kind, _whole)(change))
-    if type(change.container) is defaultdict:  # asking it for a key adds an empty container
+    if any(map(is_, _MAKING, repeat(type(change.container)))):  # asking makes an empty container
         found = (entry for entry in found if not _is_empty(entry))
     return [entry for entry in found if not _plain_equal(entry.before, entry.after, changed)]
+
+
+_MAKING: Final = (defaultdict, partial)
 
 
 def _is_empty(entry: Entry) -> bool:
@@ -181,7 +185,9 @@ def _held(change: Change) -> Iterator[Entry]:
     before, after = change.before.referents, change.after.referents
     names = parts_of(change.container)
     if names:
-        yield from (Entry(*part) for part in zip(names, before, after, strict=True) if part[1] is not part[2])
+        for name, was, now in zip(names, before, after, strict=True):
+            if was is not now and was is not UNREAD and now is not UNREAD:
+                yield Entry(name, was, now)
     elif type(change.container) is ContextVar:
         yield Entry(WHOLE, before[0] if before else ABSENT, after[0] if after else ABSENT)
     elif not before:  # the first attributes of a thread's own; later ones are entries of their namespace

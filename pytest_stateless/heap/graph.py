@@ -95,6 +95,8 @@ class Plan(NamedTuple):
     """Attributes whose values are left out."""
     reader: Callable[[Any, Any], object] | None = None
     """Reads what no referent shows; see readers.py."""
+    parts: bool = False
+    """Whether ``held`` gives what its referents don't show, or don't name."""
     elsewhere: frozenset[str] = frozenset()
     """Attributes that lead to all other objects of the kind: what lies behind them has a better path."""
 
@@ -108,7 +110,7 @@ _ATOMS: Final = (
 )
 _WALKED: Final = (
     *(tuple, frozenset, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, property),
-    *(classmethod, staticmethod, types.MappingProxyType, functools.partial),
+    *(classmethod, staticmethod, types.MappingProxyType),
 )
 _EXACT: Final = {
     types.FunctionType: Kind.FUNCTION,
@@ -126,6 +128,7 @@ _EXACT: Final = {
     deque: Kind.SEQUENCE,
     set: Kind.SET,
     types.CellType: Kind.OPAQUE,
+    functools.partial: Kind.OPAQUE,  # its dictionary is made when somebody asks for it
 }
 _BASES: Final = (
     (types.ModuleType, Kind.MODULE),

@@ -7,9 +7,11 @@ import contextvars
 import ctypes
 import functools
 import gc
+import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 get_referents: Final = gc.get_referents
@@ -17,9 +19,21 @@ LOCAL: Final = _thread._local
 """What ``threading.local`` is."""
 CACHE: Final = functools._lru_cache_wrapper
 
-_BODY: Final = ("__code__", "__defaults__", "__kwdefaults__")
+UNREAD: Final = object()
+"""Stands for a part that can't be asked for now."""
+
+_BODY: Final = {
+    name: vars(types.FunctionType)[name] for name in ("__code__", "__defaults__", "__kwdefaults__")
+}
 """What makes a function do something else when it is replaced."""
-_BODY_GETTERS: Final = tuple(vars(types.FunctionType)[name].__get__ for name in _BODY)
+_BODY_GETTERS: Final = tuple(descriptor.__get__ for descriptor in _BODY.values())
+_FACTORY: Final = {"default_factory": vars(defaultdict)["default_factory"]}
+_OF_A_CONNECTION: Final = (
+    "row_factory",
+    "text_factory",
+    "isolation_level",
+    "autocommit",
+)  # the last since 3.12
 _bases_of: Final = type.__dict__["__bases__"].__get__
 _mro_of: Final = type.__dict__["__mro__"].__get__
 
@@ -27,11 +41,31 @@ _mro_of: Final = type.__dict__["__mro__"].__get__
 def parts_of(thing: object) -> tuple[str, ...]:
     """The names of what ``held`` gives of a function, a class or a module; none for anything else."""
     cls = type(thing)
-    if cls is types.FunctionType:
-        return _BODY
     if _inherits(cls, type):
         return ("__bases__", "__class__")
-    return ("__class__",) if _inherits(cls, types.ModuleType) else ()
+    return ("__class__",) if _inherits(cls, types.ModuleType) else tuple(descriptors(cls))
+
+
+def descriptors(cls: type) -> Mapping[str, Any]:
+    """What reads and sets the parts of instances of a type of C's, or of its heirs."""
+    if cls is types.FunctionType:
+        return _BODY
+    if _inherits(cls, defaultdict):
+        return _FACTORY
+    connection = loaded("_sqlite3", "Connection")
+    if connection is None or not _inherits(cls, connection):
+        return {}
+    own = vars(connection)
+    return {name: own[name] for name in _OF_A_CONNECTION if name in own}
+
+
+def part(descriptor: Any, thing: object) -> object:
+    """A part, the same object for as long as it is equal text."""
+    try:
+        found = descriptor.__get__(thing)
+    except Exception:  # a connection is closed, or another thread's
+        return UNREAD
+    return sys.intern(found) if type(found) is str else found  # C makes a new text for whoever asks
 
 
 def held(thing: Any) -> list[object]:
@@ -50,8 +84,20 @@ def held(thing: Any) -> list[object]:
         return [_bases_of(thing), cls]
     if _inherits(cls, types.ModuleType):
         return [cls]
+    parts = descriptors(cls)
+    if parts:
+        return [part(descriptor, thing) for descriptor in parts.values()]
     namespace = local_namespace(thing)
     return [] if namespace is None else [namespace]
+
+
+def loaded(module: str, name: str) -> Any:
+    """What a module that is loaded holds under a name; None where it isn't."""
+    found = sys.modules.get(module)
+    return _module_dict(found).get(name) if type(found) is types.ModuleType else None
+
+
+_module_dict: Final = vars(types.ModuleType)["__dict__"].__get__
 
 
 def _inherits(cls: type, base: type) -> bool:

@@ -16,7 +16,14 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap import sqlite
-from pytest_stateless.heap.graph import class_namespace, is_heap_type, module_namespace, mro_of, name_of
+from pytest_stateless.heap.graph import (
+    class_namespace,
+    is_heap_type,
+    module_name_of,
+    mro_of,
+    name_of,
+)
+from pytest_stateless.heap.holders import loaded
 
 
 class Inside(NamedTuple):
@@ -81,7 +88,7 @@ def _content(view: memoryview) -> object:
 
 
 def _bytes_io(thing: Any, _: Inside | None) -> Inside:
-    cls: Any = _loaded("_io", "BytesIO")
+    cls: Any = loaded("_io", "BytesIO")
     try:
         return Inside(_count(len(value := cls.getvalue(thing)), "byte"), (value, cls.tell(thing)))
     except ValueError:  # closed
@@ -89,7 +96,7 @@ def _bytes_io(thing: Any, _: Inside | None) -> Inside:
 
 
 def _string_io(thing: Any, _: Inside | None) -> Inside:
-    cls: Any = _loaded("_io", "StringIO")
+    cls: Any = loaded("_io", "StringIO")
     try:
         return Inside(_count(len(value := cls.getvalue(thing)), "character"), (value, cls.tell(thing)))
     except ValueError:  # closed
@@ -103,13 +110,13 @@ DRAWN: Final = "mersenne"
 
 
 def _random(thing: Any, before: Inside | None) -> Inside:
-    cls: Any = _loaded("_random", "Random")
+    cls: Any = loaded("_random", "Random")
     return _twister(thing, cls, before, lambda: cls.getstate(thing))
 
 
 def _numpy_bit_generator(thing: Any, before: Inside | None) -> Inside:
     """numpy keeps a generator's words in the object itself."""
-    cls: Any = _loaded("numpy.random._mt19937", "MT19937")
+    cls: Any = loaded("numpy.random._mt19937", "MT19937")
     if cls is None or type(thing) is not cls:
         return _memory(thing, before)
 
@@ -161,7 +168,16 @@ _basic_size: Final = type.__dict__["__basicsize__"].__get__
 
 def _built_in(thing: object) -> type:
     """The C type that an object is of."""
-    return next(base for base in mro_of(type(thing)) if not is_heap_type(base))
+    return next(base for base in mro_of(type(thing)) if _is_of_c(base))
+
+
+def _is_of_c(cls: type) -> bool:
+    """Whether a type can't be one of the program's: it is immutable, or only C code can make its instances."""
+    return not is_heap_type(cls) or bool(_flags_of(cls) & _NOT_TO_BE_MADE)
+
+
+_flags_of: Final = type.__dict__["__flags__"].__get__
+_NOT_TO_BE_MADE: Final = 1 << 7  # Py_TPFLAGS_DISALLOW_INSTANTIATION, 3.10 and later
 
 
 def _suspended(frame: str) -> Reader:
@@ -188,7 +204,7 @@ _FLAGS: Final = re.compile(r"flags=\[[^]]*\], ")
 
 def _decimal_context(thing: Any, _: Inside | None) -> Inside:
     """Precision, rounding and traps; not the flags, which any inexact sum raises."""
-    cls: Any = _loaded("_decimal", "Context") or _loaded("decimal", "Context")
+    cls: Any = loaded("_decimal", "Context") or loaded("decimal", "Context")
     return Inside("", _FLAGS.sub("", cls.__repr__(thing)))
 
 
@@ -209,12 +225,6 @@ def _sqlite_connection(thing: Any, before: Inside | None) -> Inside:
     return Inside("a transaction is open" if found is not None and found.in_transaction else "", found)
 
 
-def _loaded(module: str, name: str) -> Any:
-    """What a module that is loaded holds under a name; None where it isn't."""
-    found = sys.modules.get(module)
-    return module_namespace(found).get(name) if type(found) is types.ModuleType else None
-
-
 def _of(module: str, names: str, reader: Reader) -> dict[tuple[str, str], Reader]:
     return {(module, name): reader for name in names.split()}
 
@@ -233,7 +243,16 @@ _READERS: Final[dict[tuple[str, str], Reader]] = {
     **_of("builtins", "enumerate reversed range_iterator longrange_iterator list_iterator", _memory),
     **_of("builtins", "list_reverseiterator tuple_iterator str_iterator str_ascii_iterator", _memory),
     **_of("builtins", "bytes_iterator bytearray_iterator set_iterator dict_keyiterator", _memory),
-    **_of("builtins", "dict_valueiterator dict_itemiterator memory_iterator", _memory),
+    **_of("builtins", "dict_valueiterator dict_itemiterator memory_iterator iterator", _memory),
+    **_of("builtins", "dict_reversekeyiterator dict_reversevalueiterator dict_reverseitemiterator", _memory),
+    **_of("_collections", "_deque_iterator _deque_reverse_iterator", _memory),  # before 3.13
+    **_of("collections", "_deque_iterator _deque_reverse_iterator", _memory),
+    ("_sre", "SRE_Scanner"): _memory,
+    ("_struct", "unpack_iterator"): _memory,
+    **_of("zlib", "Compress Decompress _ZlibDecompressor", _memory),  # they count the bytes
+    **_of("_bz2", "BZ2Compressor BZ2Decompressor", _memory),
+    **_of("_lzma", "LZMACompressor LZMADecompressor", _memory),
+    **_of("_multibytecodec", "MultibyteIncrementalEncoder MultibyteIncrementalDecoder", _memory),
     ("builtins", "generator"): _suspended("gi_frame"),
     ("builtins", "coroutine"): _suspended("cr_frame"),
     ("builtins", "async_generator"): _suspended("ag_frame"),
@@ -260,15 +279,12 @@ def reader_of(cls: type) -> Reader | None:
     for base in mro_of(cls):
         if base is object:
             break
-        if base is _loaded("_random", "Random"):  # the one C type here that isn't immutable
+        if base is loaded("_random", "Random"):  # isn't immutable, and can be made
             return _random
         if is_heap_type(base) and "__buffer__" in class_namespace(base):  # the program's own (3.12 and later)
             return None
-        if not is_heap_type(base):
-            reader = _READERS.get((_type_module(base), name_of(base)))
+        if _is_of_c(base):
+            reader = _READERS.get((module_name_of(base), name_of(base)))
             if reader is not None:
                 return reader
     return None
-
-
-_type_module: Final = type.__dict__["__module__"].__get__

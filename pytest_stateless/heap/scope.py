@@ -17,6 +17,7 @@ from pytest_stateless.heap.graph import (
     name_of,
     plan_of,
 )
+from pytest_stateless.heap.holders import descriptors
 from pytest_stateless.heap.readers import SHOWING_ALL, reader_of
 
 
@@ -74,6 +75,7 @@ class Scope:
             return Plan(Kind.ATOM)
         return plan._replace(
             unwatched=_of_bases(self.without_attributes, bases),
+            parts=bool(descriptors(cls)) and cls is not types.FunctionType,
             elsewhere=_of_bases(_LEADING_ELSEWHERE, bases),
         )
 

@@ -295,7 +295,8 @@ class Heap:
             namespace = thing.__dict__
             if type(namespace) is dict and not namespace:
                 self._add(Kind.EMPTY_DICT, namespace, found)
-        if Kind.FUNCTION <= plan.kind <= Kind.MODULE and self._is_own_definition(plan.kind, thing):
+        own = Kind.FUNCTION <= plan.kind <= Kind.MODULE and self._is_own_definition(plan.kind, thing)
+        if own or plan.parts:
             found[Kind.HELD].append(thing)
         if plan.slots and plan.kind is not Kind.OBJECT:
             found[Kind.SLOTS].append(thing)

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless.heap.change import is_plain_key
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import NAMED, Kind, class_namespace, is_heap_type, mro_of, plan_of
+from pytest_stateless.heap.holders import descriptors, part
 from pytest_stateless.heap.watch import Evidence
 
 _SAME_AGAIN: Final = frozenset({Kind.ATOM, Kind.WALK, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
@@ -47,13 +48,18 @@ def undo(evidence: Evidence) -> Callable[[], None] | None:
 
 
 def _is_same_again(value: object) -> bool:
-    return value is ABSENT or plan_of(type(value)).kind in _SAME_AGAIN
+    return value is ABSENT or type(value) is partial or plan_of(type(value)).kind in _SAME_AGAIN
 
 
 def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     container, label = evidence.container, entry.label
     if evidence.kind in NAMED:
         return _slot(container, label)
+    if evidence.kind is Kind.HELD:
+        descriptor = descriptors(type(container)).get(str(label))
+        return descriptor and _Place(
+            partial(part, descriptor, container), partial(descriptor.__set__, container)
+        )
     if evidence.holder is not None and class_namespace(evidence.holder) is container:
         return _class_attribute(evidence.holder, label)
     cls = type(container)

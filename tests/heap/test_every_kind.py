@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import array
+import bz2
+import codecs
 import collections
 import contextvars
+import copy
 import ctypes
 import dataclasses
 import decimal
@@ -13,12 +16,16 @@ import functools
 import hashlib
 import io
 import itertools
+import lzma
 import mmap
 import random
+import re
 import sqlite3
+import struct
 import threading
 import types
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +52,15 @@ class Thing:
 
 KEPT: list[Thing] = []
 """Held by the tests, not by what is watched."""
+
+
+class Rows:
+    """Has items by number, and so an iterator of Python's own."""
+
+    def __getitem__(self, number: int) -> int:
+        if number > 3:
+            raise IndexError
+        return number
 
 
 class Color(enum.Enum):
@@ -186,11 +202,26 @@ CHANGES = [
     pytest.param(fresh(lambda: iter(range(9))), lambda m: next(m.state), ["  changed inside"], id="range-iterator"),
     pytest.param(fresh(lambda: iter("ab")), lambda m: next(m.state), ["  changed inside"], id="str-iterator"),
     pytest.param(fresh(lambda: iter({"a": 1, "b": 2})), lambda m: next(m.state), ["  changed inside"], id="dict-iterator"),
+    pytest.param(fresh(lambda: iter(Rows())), lambda m: next(m.state), ["  changed inside"], id="iterator-by-number"),
+    pytest.param(fresh(lambda: iter(collections.deque("ab"))), lambda m: next(m.state), ["  changed inside"], id="deque-iterator"),
+    pytest.param(fresh(lambda: reversed(collections.deque("ab"))), lambda m: next(m.state), ["  changed inside"], id="deque-iterator-reversed"),
+    pytest.param(fresh(lambda: reversed({"a": 1, "b": 2})), lambda m: next(m.state), ["  changed inside"], id="dict-iterator-reversed"),
+    pytest.param(fresh(lambda: reversed({"a": 1, "b": 2}.items())), lambda m: next(m.state), ["  changed inside"], id="dict-item-iterator-reversed"),
+    pytest.param(fresh(lambda: re.finditer("a", "aa")), lambda m: next(m.state), ["<builtin_method><SRE_Scanner>  changed inside"], id="matches"),
+    pytest.param(fresh(lambda: re.compile("a").scanner("aa")), lambda m: m.state.search(), ["  changed inside"], id="scanner"),
+    pytest.param(fresh(lambda: struct.iter_unpack("b", b"ab")), lambda m: next(m.state), ["  changed inside"], id="unpack-iterator"),
     pytest.param(fresh(generator), lambda m: next(m.state), ["  changed inside"], id="generator"),
     pytest.param(fresh(generator), lambda m: m.state.close(), ["  changed inside: ended"], id="generator-closed"),
     pytest.param(fresh(lambda: hashlib.sha256(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="sha256"),
     pytest.param(fresh(lambda: hashlib.blake2b(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="blake2b"),
     pytest.param(fresh(lambda: hashlib.shake_128(b"a")), lambda m: m.state.update(b"bob"), ["  changed inside"], id="shake"),
+    pytest.param(fresh(zlib.compressobj), lambda m: m.state.compress(b"bob"), ["  changed inside"], id="zlib"),
+    pytest.param(fresh(zlib.decompressobj), lambda m: m.state.decompress(zlib.compress(b"bob")[:8]), ["  changed inside"], id="zlib-decompressor"),
+    pytest.param(fresh(bz2.BZ2Compressor), lambda m: m.state.compress(b"bob"), ["  changed inside"], id="bz2"),
+    pytest.param(fresh(bz2.BZ2Decompressor), lambda m: m.state.decompress(bz2.compress(b"bob")[:8]), ["  changed inside"], id="bz2-decompressor"),
+    pytest.param(fresh(lzma.LZMACompressor), lambda m: m.state.compress(b"bob"), ["  changed inside"], id="lzma"),
+    pytest.param(fresh(lzma.LZMADecompressor), lambda m: m.state.decompress(lzma.compress(b"bob")[:8]), ["  changed inside"], id="lzma-decompressor"),
+    pytest.param(fresh(codecs.getincrementaldecoder("shift_jis")), lambda m: m.state.decode(b"\x82"), ["  changed inside"], id="decoder-of-several-bytes"),
     pytest.param(fresh(lambda: decimal.Context(prec=5)), lambda m: setattr(m.state, "prec", 6), ["  changed inside"], id="decimal-precision"),
     pytest.param(fresh(lambda: decimal.Context(traps=[])), lambda m: m.state.traps.__setitem__(decimal.Inexact, True), ["  changed inside"], id="decimal-traps"),
     pytest.param(fresh(database), lambda m: committed(m.state, "INSERT INTO cart VALUES (1)"), ["['cart']  changed inside: 1 row, was 0 rows"], id="sqlite-inserted"),
@@ -200,12 +231,18 @@ CHANGES = [
     pytest.param(fresh(database), lambda m: committed(m.state, "DROP TABLE cart"), ["['cart']  removed: 0 rows"], id="sqlite-dropped"),
     pytest.param(fresh(empty_database), lambda m: committed(m.state, "CREATE TABLE user (name)"), ["['user']  added: 0 rows"], id="sqlite-empty"),
     pytest.param(fresh(database), lambda m: m.state.close(), ["  changed inside"], id="sqlite-closed"),
+    pytest.param(fresh(database), lambda m: setattr(m.state, "row_factory", sqlite3.Row), [".row_factory  changed: class Row, was None"], id="sqlite-rows"),
+    pytest.param(fresh(database), lambda m: setattr(m.state, "text_factory", bytes), [".text_factory  changed: class bytes, was class str"], id="sqlite-texts"),
+    pytest.param(fresh(database), lambda m: setattr(m.state, "isolation_level", "EXCLUSIVE"), [".isolation_level  changed: str (9 characters), was str (0 characters)"], id="sqlite-isolation"),
+    pytest.param(fresh(lambda: collections.defaultdict(int)), lambda m: setattr(m.state, "default_factory", list), [".default_factory  changed: class list, was class int"], id="defaultdict-factory"),
     pytest.param(fresh(lambda: contextvars.ContextVar("user")), lambda m: m.state.set("bob"), ["  added: str (3 characters)"], id="context-variable"),
     pytest.param(fresh(lambda: USER), lambda m: m.state.get().append(1), ["  added item: int"], id="context-variable-default"),
     pytest.param(fresh(threading.local), lambda m: setattr(m.state, "user", "bob"), [".user  added: str (3 characters)"], id="thread-local-first"),
     pytest.param(set_local, lambda m: setattr(m.state, "user", "eve2"), [".user  changed: str (4 characters), was str (3 characters)"], id="thread-local"),
     pytest.param(set_local, lambda m: setattr(m.state, "carts", []), [".carts  added: list (0 items)"], id="thread-local-more"),
     pytest.param(fresh(lambda: functools.partial(print, [])), lambda m: m.state.args[0].append(1), [".args[0]  added item: int"], id="partial"),
+    pytest.param(fresh(lambda: functools.partial(print)), lambda m: setattr(m.state, "user", "bob"), ["  added: dict (1 item)"], id="partial-first-attribute"),
+    pytest.param(fresh(lambda: functools.partial(print)), lambda m: m.state.__setstate__((max, (), {}, None)), ["  changed: builtin_function_or_method object"], id="partial-of-another-function"),
     pytest.param(fresh(lambda: [].append), lambda m: m.state(1), ["<list>  added item: int"], id="built-in-method"),
     pytest.param(fresh(lambda: Cart().items.append), lambda m: m.state("a"), ["<list>  added item: str (1 character)"], id="method-of-a-field"),
     pytest.param(fresh(Cart), lambda m: m.state.items.append("a"), [".items  added item: str (1 character)"], id="dataclass"),
@@ -233,6 +270,14 @@ QUIET = [
     pytest.param(fresh(lambda: random.Random(1)), lambda m: m.state.setstate(m.state.getstate()), id="Random-put-back"),
     pytest.param(fresh(lambda: hashlib.sha256(b"a")), lambda m: m.state.hexdigest(), id="sha256-read"),
     pytest.param(fresh(lambda: decimal.Context(prec=5)), lambda m: m.state.divide(decimal.Decimal(1), decimal.Decimal(3)), id="decimal-flags"),
+    pytest.param(fresh(lambda: re.compile("a").scanner("aa")), lambda m: m.state.pattern.search("aa"), id="scanner-of-a-pattern-that-is-used"),
+    pytest.param(fresh(lambda: iter(Rows())), lambda m: list(copy.copy(m.state)), id="iterator-copied"),
+    pytest.param(fresh(zlib.compressobj), lambda m: m.state.copy().flush(), id="zlib-copied"),
+    pytest.param(fresh(lambda: functools.partial(print)), lambda m: vars(m.state), id="partial-asked-for-attributes"),
+    pytest.param(fresh(lambda: functools.partial(print, end="")), lambda m: m.state(), id="partial-called"),
+    pytest.param(fresh(lambda: collections.defaultdict(int)), lambda m: m.state.get("a"), id="defaultdict-read"),
+    pytest.param(fresh(database), lambda m: swapped(m.state, "row_factory", sqlite3.Row), id="sqlite-rows-put-back"),
+    pytest.param(fresh(database), lambda m: setattr(m.state, "isolation_level", m.state.isolation_level), id="sqlite-isolation-again"),
     pytest.param(fresh(database), lambda m: list(m.state.execute("SELECT * FROM cart")), id="sqlite-read"),
     pytest.param(fresh(database), lambda m: (m.state.execute("INSERT INTO cart VALUES (1)"), m.state.rollback()), id="sqlite-rolled-back"),
     pytest.param(fresh(database), lambda m: committed(m.state, "INSERT INTO cart VALUES (1)", "DELETE FROM cart"), id="sqlite-deleted-again"),
@@ -252,6 +297,13 @@ def raised(error: Exception) -> None:
     """Raise an exception that is kept, which takes its traceback in."""
     with pytest.raises(type(error)):
         raise error
+
+
+def swapped(thing: Any, name: str, value: object) -> None:
+    """Set an attribute for a moment."""
+    before = getattr(thing, name)
+    setattr(thing, name, value)
+    setattr(thing, name, before)
 
 
 def in_thread(act: Callable[[], object]) -> None:

@@ -110,6 +110,14 @@ PUT_BACK = [
     pytest.param(
         Till(), lambda it: setattr(it, "money", 1), lambda it: getattr(it, "money", None), None, 1, id="slot"
     ),
+    pytest.param(
+        defaultdict(list),
+        lambda it: setattr(it, "default_factory", int),
+        lambda it: it.default_factory,
+        list,
+        int,
+        id="factory",
+    ),
     pytest.param(cell(), lambda it: it("bob"), lambda it: it.get(), 1, "bob", id="closure"),
 ]
 
