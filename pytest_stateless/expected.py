@@ -81,6 +81,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "kept-by-library",
         subject="*.data[<ReferenceType>]*",
     ),
+    _expect(
+        "module-state",
+        "a library works in a context of its own",
+        "in:_contextvars.Context",
+        "kept-by-library",
+    ),
     _expect("module-state", "a weak container's own book-keeping", "in-a-weak-container"),
     _expect(
         *("module-state", "a receiver that a library refers to weakly", "weak-inside", "!lasting-inside"),

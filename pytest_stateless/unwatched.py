@@ -41,13 +41,10 @@ TOOL_PACKAGES: Final[dict[str, str]] = {
 """Packages of test tools, whose modules, functions, classes and instances aren't watched."""
 
 UNWATCHED_TYPES: Final[dict[str, str]] = {
-    "weakref.WeakValueDictionary": "what it leads to is held elsewhere, and seen there",
     "_abc._abc_data": "the cache of isinstance checks against abstract classes",
     "_thread.lock": "held or not for a moment; who waits is seen elsewhere",
     "_thread.RLock": "held or not for a moment; who waits is seen elsewhere",
     "_thread._localdummy": "the place of a thread's own values",
-    "_contextvars.Context": "a copy of the context variables, never changed by a look at them",
-    "builtins.Context": "a copy of the context variables, never changed by a look at them",
     "logging.PlaceHolder": "stands for a logger nobody made yet",
     "_asyncio.Task": "work in progress, not state",
     "_asyncio.Future": "work in progress, not state",

@@ -320,6 +320,15 @@ POOL = """
                 "import re\nALL = {}\ndef act(): ALL['bob'] = re.compile('bob')", "shop.ALL['bob']"),
         leaking("number-of-orders-near-the-time", "import time\nclass Till: pass\nTILL = Till()\nTILL._count = 7",
                 "def act(): setattr(library.TILL, '_count', 8)", "library.TILL._count"),
+        leaking("user-in-a-context-that-is-kept", "",
+                "import contextvars\nUSER = contextvars.ContextVar('user')\nNOW = contextvars.copy_context()\n"
+                "def act(): NOW.run(USER.set, 'bob')", "shop.NOW['user']"),
+        leaking("class-registered-with-an-abstract-one", "",
+                "import abc\nclass Store(abc.ABC): pass\nclass Memory: pass\ndef act(): Store.register(Memory)",
+                "shop.Store._abc_registry"),
+        leaking("thing-that-stays-in-a-weak-registry", "",
+                "import weakref\nclass Cart: pass\nCART = Cart()\nBY_USER = weakref.WeakValueDictionary()\n"
+                "def act(): BY_USER['bob'] = CART", "shop.BY_USER.data['bob']"),
         leaking("event-that-is-set", "",
                 "import threading\nOPEN = threading.Event()\ndef act(): OPEN.set()", "shop.OPEN._flag"),
         leaking("method-of-a-library-replaced-by-the-applications", "class Client:\n    def send(self): pass",
@@ -383,6 +392,28 @@ def test_a_program_that_keeps_something_is_told(
 @pytest.mark.parametrize(
     ("library", "shop"),
     [
+        pytest.param("""
+                     import contextvars
+                     depth = contextvars.ContextVar('depth')
+                     class Worker:
+                         def __init__(self): self.context = contextvars.copy_context()
+                         def work(self): self.context.run(depth.set, 1)
+                     """,
+                     "WORKER = library.Worker()\ndef act(): WORKER.work()", id="context-that-a-library-works-in"),
+        pytest.param("", """
+                     import abc
+                     class Store(abc.ABC): pass
+                     class Memory: pass
+                     def act():
+                         class Local: pass
+                         Store.register(Local)
+                         assert isinstance(Local(), Store) and not isinstance(Memory(), Store)
+                     """, id="class-of-a-moment-registered-with-an-abstract-one-that-is-asked"),
+        pytest.param("import abc\nclass Store(abc.ABC): pass",
+                     "class Memory: pass\ndef act(): library.Store.register(Memory)",
+                     id="class-registered-with-a-librarys-which-is-told-elsewhere"),
+        pytest.param("import weakref\n_known = weakref.WeakValueDictionary()\ndef note(it): _known[id(it)] = it",
+                     "class Cart: pass\nCART = Cart()\ndef act(): library.note(CART)", id="librarys-weak-registry"),
         pytest.param("_session = None\ndef use():\n    global _session\n    _session = object()",
                      "def act(): library.use()", id="library-that-sets-itself-up"),
         pytest.param("_table = {}\ndef use():\n    global _table\n    _table = {ValueError: KeyError}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import Change
@@ -51,7 +51,8 @@ class About(NamedTuple):
     @property
     def is_held(self) -> bool:
         """Whether what a holder holds has names: the parts of a definition, the attributes of a thread's own."""
-        return self.change.kind is Kind.HELD and type(self.change.container) is not ContextVar
+        cls = type(self.change.container)
+        return self.change.kind is Kind.HELD and cls is not ContextVar and cls is not Context
 
     @property
     def holder(self) -> type | None:

@@ -10,7 +10,7 @@ import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import partial
 from itertools import chain, repeat, zip_longest
 from operator import is_
@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless.heap.change import Change, Pairs, by_key, safe_key, without
 from pytest_stateless.heap.chunk import Content
 from pytest_stateless.heap.graph import KEYED, Kind, Plan, identity, is_heap_type, mro_of, plan_of
-from pytest_stateless.heap.holders import UNREAD, parts_of
+from pytest_stateless.heap.holders import REGISTRY, UNREAD, parts_of, values_of
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.sqlite import Database, Rows, rows_of
 
@@ -185,11 +185,19 @@ def _held(change: Change) -> Iterator[Entry]:
     before, after = change.before.referents, change.after.referents
     names = parts_of(change.container)
     if names:
-        for name, was, now in zip(names, before, after, strict=True):
+        for name, was, now in zip(names, before, after, strict=False):
             if was is not now and was is not UNREAD and now is not UNREAD:
                 yield Entry(name, was, now)
+        registered = _unordered(before[len(names) :], after[len(names) :])
+        yield from (entry._replace(label=REGISTRY) for entry in registered)
     elif type(change.container) is ContextVar:
         yield Entry(WHOLE, before[0] if before else ABSENT, after[0] if after else ABSENT)
+    elif type(change.container) is Context:
+        old, new = values_of(before), values_of(after)
+        for place, (name, _) in {**old, **new}.items():
+            was, now = (values.get(place, (name, ABSENT))[1] for values in (old, new))
+            if was is not now:
+                yield Entry(name, was, now)
     elif not before:  # the first attributes of a thread's own; later ones are entries of their namespace
         namespace: Any = after[0]
         yield from (Entry(name, ABSENT, value) for name, value in list(dict.items(namespace)))

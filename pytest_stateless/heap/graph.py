@@ -117,6 +117,7 @@ _EXACT: Final = {
     type: Kind.CLASS,
     types.ModuleType: Kind.MODULE,
     contextvars.ContextVar: Kind.HELD,
+    contextvars.Context: Kind.HELD,
     CACHE: Kind.CACHE,
     types.GeneratorType: Kind.OPAQUE,
     types.CoroutineType: Kind.OPAQUE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import abc
 import contextvars
 import ctypes
 import functools
@@ -12,13 +13,18 @@ import types
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, Final
+
+from pytest_stateless.heap.memory import address, first_pointer
 
 get_referents: Final = gc.get_referents
 LOCAL: Final = _thread._local
 """What ``threading.local`` is."""
 CACHE: Final = functools._lru_cache_wrapper
 
+REGISTRY: Final = "_abc_registry"
+"""The label of the classes that were registered with an abstract one."""
 UNREAD: Final = object()
 """Stands for a part that can't be asked for now."""
 
@@ -80,8 +86,10 @@ def held(thing: Any) -> list[object]:
             return [thing.get()]
         except LookupError:
             return []
+    if cls is contextvars.Context:
+        return list(chain.from_iterable(thing.items()))
     if _inherits(cls, type):
-        return [_bases_of(thing), cls]
+        return [_bases_of(thing), cls, *_registered(thing)]
     if _inherits(cls, types.ModuleType):
         return [cls]
     parts = descriptors(cls)
@@ -89,6 +97,27 @@ def held(thing: Any) -> list[object]:
         return [part(descriptor, thing) for descriptor in parts.values()]
     namespace = local_namespace(thing)
     return [] if namespace is None else [namespace]
+
+
+def _registered(cls: type) -> list[object]:
+    """Weak references to the classes that were registered with an abstract one.
+
+    Its ``_abc_data`` has them in a set, and beside it two sets of answers that were given (CPython's Modules/_abc.c).
+    """
+    books = _type_dict(cls).get("_abc_impl")
+    registry = first_pointer(books) if type(books) is _ABC_DATA else None
+    sets: list[Any] = get_referents(books) if registry else []
+    return [reference for found in sets if address(found) == registry for reference in list(found)]
+
+
+_ABC_DATA: Final = type(vars(abc.ABC)["_abc_impl"])
+_type_dict: Final = type.__dict__["__dict__"].__get__
+
+
+def values_of(content: list[Any]) -> dict[int, tuple[str, object]]:
+    """Of what a context holds: name and value of each of its variables, by the variable's default hash."""
+    pairs = zip(content[0::2], content[1::2], strict=True)
+    return {object.__hash__(variable): (variable.name, value) for variable, value in pairs}
 
 
 def loaded(module: str, name: str) -> Any:

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import lru_cache
 from itertools import chain, count, pairwise, repeat
 from operator import is_
@@ -330,7 +330,11 @@ def _module_edges(module: Any) -> Iterator[Edge]:
 
 
 def _holder_edges(holder: Any) -> Iterator[Edge]:
-    for value in holders.held(holder):
+    held = holders.held(holder)
+    if type(holder) is Context:
+        yield from (((name, False), value, False) for name, value in holders.values_of(held).values())
+        return
+    for value in held:
         yield "", value, type(holder) is not ContextVar
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-import sys
 import types
 import zlib
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pytest_stateless.heap.graph import (
     name_of,
 )
 from pytest_stateless.heap.holders import loaded
+from pytest_stateless.heap.memory import HEADER, READS_MEMORY, address
 
 
 class Inside(NamedTuple):
@@ -136,31 +136,18 @@ def _twister(thing: Any, cls: type, before: Inside | None, words: Callable[[], t
     return before if before is not None and before.state == state else Inside("", state, DRAWN, fields)
 
 
-_HEADER: Final = object.__basicsize__
-_ADDRESS_BITS: Final = ctypes.sizeof(ctypes.c_void_p) * 8
-
-
-def address(thing: object) -> int:
-    """Where an object lies. ``id`` would raise an audit event; the default hash is the address, rotated by 4 bits."""
-    rotated = object.__hash__(thing) & (1 << _ADDRESS_BITS) - 1
-    return (rotated << 4 | rotated >> _ADDRESS_BITS - 4) & (1 << _ADDRESS_BITS) - 1
-
-
-_READS_MEMORY: Final = sys.implementation.name == "cpython" and address(_HEADER) == id(_HEADER)
-
-
 def _memory(thing: Any, _: Inside | None) -> Inside:
     """The fields of an object of a C type as they lie in memory: a counter that nothing else shows.
 
     What its pointers lead to are referents, watched on their own.
     """
-    return Inside("", _fields(thing, _built_in(thing))) if _READS_MEMORY else UNREADABLE
+    return Inside("", _fields(thing, _built_in(thing))) if READS_MEMORY else UNREADABLE
 
 
 def _fields(thing: object, cls: type) -> bytes:
     """What an object of a C type holds after its head; nothing where memory isn't read."""
-    size = _basic_size(cls) - _HEADER
-    return ctypes.string_at(address(thing) + _HEADER, size) if _READS_MEMORY else b""
+    size = _basic_size(cls) - HEADER
+    return ctypes.string_at(address(thing) + HEADER, size) if READS_MEMORY else b""
 
 
 _basic_size: Final = type.__dict__["__basicsize__"].__get__

@@ -117,7 +117,7 @@ def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
         yield f"{prefix}:built-in-names"
     if all(is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])):
         yield f"{prefix}:of-a-tool"
-    if any(home in about.imported for home in homes_of(value)):
+    if any(home in about.imported for home in homes_of(_spoken_of(value) if _is_weak(value) else value)):
         yield f"{prefix}:imported"
 
 
@@ -192,7 +192,9 @@ def _is_weak(value: Any) -> bool:
 
 
 _REFERENCES: Final = (weakref.ref, weakref.KeyedRef)
-_WEAK_CONTAINERS: Final = frozenset({"weakref.WeakKeyDictionary", "_weakrefset.WeakSet"})
+_WEAK_CONTAINERS: Final = frozenset(
+    {"weakref.WeakKeyDictionary", "weakref.WeakValueDictionary", "_weakrefset.WeakSet"}
+)
 
 
 _CLASS_DETAILS: Final = frozenset(

@@ -25,7 +25,7 @@ from pytest_stateless.heap.graph import (
     mro_of,
     plan_of,
 )
-from pytest_stateless.heap.holders import held, local_namespace, parts_of
+from pytest_stateless.heap.holders import REGISTRY, held, local_namespace, parts_of
 from pytest_stateless.heap.scope import with_reader
 
 _get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
@@ -121,7 +121,8 @@ def looks_at(evidence: Evidence) -> tuple[AnyLook, ...]:
     container, entries = evidence.container, evidence.entries
     find = _finder(evidence) if len(entries) == 1 else None
     if find is None:
-        return Look(reader_of(container)), *_look_within(entry.after for entry in entries)
+        whole = partial(held, container) if evidence.kind is Kind.HELD else reader_of(container)
+        return Look(whole), *_look_within(entry.after for entry in entries)
     (entry,) = entries
     looks: list[AnyLook] = [ValueLook(find, entry.label)]
     looks += _look_within([find(entry.label)])
@@ -137,7 +138,7 @@ def _finder(evidence: Evidence) -> Callable[[object], object] | None:
     container: Any = evidence.container
     if evidence.kind in NAMED:
         return lambda label: _attribute(container, label)
-    if evidence.kind is Kind.HELD and evidence.attributes:
+    if evidence.kind is Kind.HELD and evidence.attributes and evidence.entries[0].label != REGISTRY:
         return lambda label: _held(container, label)
     if evidence.kind not in KEYED:
         return None
@@ -170,7 +171,7 @@ def _held(thing: Any, name: object) -> object:
     """A part of a definition, or an attribute of a thread's own."""
     names = parts_of(thing)
     if names:
-        return dict(zip(names, held(thing), strict=True))[str(name)]
+        return dict(zip(names, held(thing), strict=False))[str(name)]
     return _get(local_namespace(thing) or {}, name, ABSENT)
 
 

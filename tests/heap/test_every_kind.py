@@ -85,6 +85,16 @@ class RefusalError(Exception):
 Pair = collections.namedtuple("Pair", "one other")
 
 
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name")
+
+
+def named() -> contextvars.Context:
+    """A context with a variable in it."""
+    context = contextvars.Context()
+    context.run(NAME.set, "eve")
+    return context
+
+
 OPENED: list[sqlite3.Connection] = []
 """Connections to be closed after a test."""
 
@@ -249,6 +259,10 @@ CHANGES = [
     pytest.param(lambda m: with_cart(m, weakref.WeakKeyDictionary()), lambda m: m.state.__setitem__(Cart, "bob"), [".data[<ReferenceType>]  added: str (3 characters)"], id="weak-key-that-stays"),
     pytest.param(fresh(lambda: weakref.WeakKeyDictionary({Cart: []})), lambda m: m.state[Cart].append(1), [".data[<ReferenceType>]  added item: int"], id="value-of-a-weak-key"),
     pytest.param(lambda m: with_cart(m, weakref.WeakSet()), lambda m: m.state.add(Cart), [".data  added item: ReferenceType object"], id="weak-set-of-what-stays"),
+    pytest.param(lambda m: with_cart(m, weakref.WeakValueDictionary()), lambda m: m.state.__setitem__("a", Cart), [".data['a']  added: KeyedRef object"], id="weak-value-that-stays"),
+    pytest.param(fresh(contextvars.Context), lambda m: m.state.run(NAME.set, "bob"), ["['name']  added: str (3 characters)"], id="context-that-was-run"),
+    pytest.param(fresh(named), lambda m: m.state.run(NAME.set, "bob"), ["['name']  changed: str (3 characters)"], id="context-that-was-run-again"),
+    pytest.param(fresh(named), lambda m: m.state.run(USER.set, []), ["['user']  added: list (0 items)"], id="context-with-one-more"),
     pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "args", ("bob",)), [".args  changed: tuple (1 item)"], id="exception"),
     pytest.param(fresh(lambda: RefusalError("a")), lambda m: setattr(m.state, "args", ()), [".args  changed: tuple (0 items), was tuple (1 item)"], id="exception-of-the-program"),
     pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "user", "bob"), [".user  added: str (3 characters)"], id="attribute-of-an-exception"),
@@ -263,6 +277,8 @@ QUIET = [
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: (KEPT.append(Thing()), m.state.__setitem__(KEPT[-1], 1)), id="weak-key-that-a-fixture-holds"),
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: list(m.state), id="weak-keys-read"),
     pytest.param(fresh(weakref.WeakValueDictionary), lambda m: m.state.__setitem__("a", Thing()), id="weak-value"),
+    pytest.param(fresh(named), lambda m: m.state.run(lambda: NAME.reset(NAME.set("bob"))), id="context-that-ends-as-it-began"),
+    pytest.param(fresh(named), lambda m: (m.state.run(NAME.get), m.state.copy().run(NAME.set, "bob")), id="context-read-and-copied"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: (m.state.append(1), m.state.pop()), id="bytearray-put-back"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: m.state.decode(), id="bytearray-read"),
     pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: m.state.getvalue(), id="BytesIO-read"),

@@ -69,6 +69,7 @@ def about(
 
 LIBRARY = _class("library")
 SHOP = _class("shop")
+FRESH = _class("fresh")
 
 
 class Referent:
@@ -107,6 +108,7 @@ KEPT_BY_THE_SHOP, DROPPED_BY_THE_SHOP = SHOP(), SHOP()
         pytest.param(Entry("a", 1, types.MethodType(_function("tool"), 1)), {"value:of-a-tool"}, id="method-of-a-tool"),
         pytest.param(Entry("a", ABSENT, _function("fresh")), {"value:imported"}, id="function-just-imported"),
         pytest.param(Entry("a", ABSENT, _class("fresh")), {"value:imported"}, id="class-just-imported"),
+        pytest.param(Entry("a", ABSENT, weakref.ref(FRESH)), {"value:imported"}, id="weakly-a-class-just-imported"),
         pytest.param(Entry("a", ABSENT, types.ModuleType("fresh")), {"value:imported", "value:builtins.module"},
                      id="module-just-imported"),
         pytest.param(Entry("a", ABSENT, weakref.ref(KEPT)), {"weak"}, id="weak-reference"),
