@@ -83,6 +83,13 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect(
         "module-state",
+        "a lock was released, or is held for a moment by a thread at work",
+        "lock",
+        "!acquired",
+    ),
+    _expect("module-state", "a lock that a library works with", "lock", "kept-by-library"),
+    _expect(
+        "module-state",
         "a library works in a context of its own",
         "in:_contextvars.Context",
         "kept-by-library",

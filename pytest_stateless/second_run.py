@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from pytest_stateless.blame import Chain, Look, Trail, Watch
-from pytest_stateless.heap.undo import undo
-from pytest_stateless.heap.watch import looks_at
+from pytest_stateless.heap.undo import release, undo
+from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.requests import RequestWindows
@@ -77,7 +77,12 @@ class SecondRun:
 
     def _told(self, leaks: list[Leak], test: Callable[[], bool], traced: bool) -> dict[int, Leak]:
         """What is to be said instead, by the identity of the leak."""
-        second = None if traced else self._run(leaks, test)
+        with ExitStack() as redoing:
+            for leak in leaks:
+                redo = release(leak.evidence) if type(leak.evidence) is Evidence else None
+                if redo is not None:
+                    redoing.callback(redo)
+            second = None if traced else self._run(leaks, test)
         if second is None:
             return {id(leak): replace(leak, note=SKIPPED) for leak in leaks}
         chains = {id(leak): second.chain_of(leak) for leak in leaks}

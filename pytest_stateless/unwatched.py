@@ -42,8 +42,6 @@ TOOL_PACKAGES: Final[dict[str, str]] = {
 
 UNWATCHED_TYPES: Final[dict[str, str]] = {
     "_abc._abc_data": "the cache of isinstance checks against abstract classes",
-    "_thread.lock": "held or not for a moment; who waits is seen elsewhere",
-    "_thread.RLock": "held or not for a moment; who waits is seen elsewhere",
     "_thread._localdummy": "the place of a thread's own values",
     "logging.PlaceHolder": "stands for a logger nobody made yet",
     "_asyncio.Task": "work in progress, not state",

@@ -10,6 +10,7 @@ import builtins
 import colorsys
 import sys
 import textwrap
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -329,6 +330,12 @@ POOL = """
         leaking("thing-that-stays-in-a-weak-registry", "",
                 "import weakref\nclass Cart: pass\nCART = Cart()\nBY_USER = weakref.WeakValueDictionary()\n"
                 "def act(): BY_USER['bob'] = CART", "shop.BY_USER.data['bob']"),
+        leaking("lock-left-acquired", "",
+                "import threading\nLOCK = threading.Lock()\nAGAIN = threading.RLock()\n"
+                "def act():\n    LOCK.acquire()\n    AGAIN.acquire()", "shop.LOCK", "shop.AGAIN"),
+        leaking("lock-of-an-object-of-the-application", "",
+                "import threading\nclass Till:\n    def __init__(self): self.lock = threading.Lock()\n"
+                "TILLS = [Till()]\ndef act(): TILLS[0].lock.acquire()", "shop.TILLS[0].lock"),
         leaking("event-that-is-set", "",
                 "import threading\nOPEN = threading.Event()\ndef act(): OPEN.set()", "shop.OPEN._flag"),
         leaking("method-of-a-library-replaced-by-the-applications", "class Client:\n    def send(self): pass",
@@ -409,6 +416,13 @@ def test_a_program_that_keeps_something_is_told(
                          Store.register(Local)
                          assert isinstance(Local(), Store) and not isinstance(Memory(), Store)
                      """, id="class-of-a-moment-registered-with-an-abstract-one-that-is-asked"),
+        pytest.param("""
+                     import threading
+                     class Pool:
+                         def __init__(self): self.lock = threading.Lock()
+                         def work(self): self.lock.acquire()
+                     """,
+                     "POOL = library.Pool()\ndef act(): POOL.work()", id="lock-that-a-library-works-with"),
         pytest.param("import abc\nclass Store(abc.ABC): pass",
                      "class Memory: pass\ndef act(): library.Store.register(Memory)",
                      id="class-registered-with-a-librarys-which-is-told-elsewhere"),
@@ -606,3 +620,30 @@ def test_a_healthy_program_is_not_told(library: str, shop: str, load: Callable[[
         assert left_by(lambda program: program.act(), module, ()) == []
     finally:
         vars(module).get("finish", bool)()
+
+
+def test_a_lock_that_a_thread_at_work_holds_is_not_told(load: Callable[[str, str], Modules]) -> None:
+    _, module = load(
+        "",
+        """
+        import threading
+        LOCK = threading.Lock()
+        def work(begun, go):
+            with LOCK:
+                begun.set()
+                go.wait()
+        """,
+    )
+    begun, go = threading.Event(), threading.Event()
+    worker = threading.Thread(target=module.work, args=(begun, go))
+
+    def start(_: object) -> None:
+        worker.start()
+        begun.wait()
+
+    try:
+        assert left_by(start, module, ()) == []
+        assert module.LOCK.locked()
+    finally:
+        go.set()
+        worker.join()

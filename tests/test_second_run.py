@@ -199,6 +199,18 @@ NOTES = [
         id="a-replaced-function-that-reports-use",
     ),
     pytest.param(
+        "import threading\nLOCK = threading.Lock()\ndef test_a():\n    count()\n    LOCK.acquire()",
+        {"LOCK": "test_a"},
+        2,
+        id="lock-that-a-second-run-would-wait-for",
+    ),
+    pytest.param(
+        "import threading\nFREE = threading.Semaphore(1)\ndef test_a():\n    count()\n    FREE.acquire()",
+        {"FREE._value": "test_a"},
+        2,
+        id="semaphore-that-a-second-run-would-wait-for",
+    ),
+    pytest.param(
         "import threading\ndef work(): LEFT.append(1)\ndef test_a():\n    count()\n"
         "    thread = threading.Thread(target=work)\n    thread.start()\n    thread.join()",
         {"LEFT": "work"},

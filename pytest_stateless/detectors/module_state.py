@@ -30,10 +30,10 @@ PATIENT: Final = False
 _MOVED_BY_PYTEST: Final = ("warnings",)
 """Modules whose attributes pytest itself sets between tests: it catches the warnings of each."""
 
-_SAID: Final = {"drawn": "random numbers drawn from it", "seeded": "seeded anew"}
+_SAID: Final = {"acquired": "left acquired", "drawn": "random numbers drawn from it", "seeded": "seeded anew"}
 """What is said of some traits, rather than what was and is."""
 
-_UNNAMED: Final = frozenset({Kind.OPAQUE, Kind.HELD, Kind.INSIDE})
+_UNNAMED: Final = frozenset({Kind.OPAQUE, Kind.HELD, Kind.INSIDE, Kind.LOCK})
 """Kinds of things that hold one thing, rather than items."""
 
 _BESIDE: Final = frozenset({Kind.SLOTS, Kind.HELD, Kind.INSIDE})

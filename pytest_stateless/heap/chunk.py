@@ -110,6 +110,8 @@ def _counts(kind: Kind, containers: tuple[Any, ...]) -> Iterable[int]:
         return map(dict.__len__, containers)
     if kind in (Kind.SEQUENCE, Kind.SET_SUBCLASS, Kind.HELD):
         return (len(read(kind, (container,))[0]) for container in containers)
+    if kind is Kind.LOCK:
+        return (1 for _ in containers)
     return map(len, map(get_referents, containers))
 
 

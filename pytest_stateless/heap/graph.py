@@ -18,7 +18,7 @@ from itertools import chain, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.holders import CACHE, LOCAL, held
+from pytest_stateless.heap.holders import CACHE, LOCAL, LOCKS, held, is_held
 
 get_referents = gc.get_referents
 
@@ -66,6 +66,7 @@ class Kind(enum.IntEnum):
     SLOTS = 15  # the slots of an instance of a container's subclass; its items are watched as what it is
     HELD = 16  # what holders.py finds: a context variable's value, attributes of a thread's own, a definition's parts
     INSIDE = 17  # what readers.py finds: state that no referent shows
+    LOCK = 18  # whether it is held
 
 
 class _Probe:
@@ -112,7 +113,7 @@ _WALKED: Final = (
     *(tuple, frozenset, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, property),
     *(classmethod, staticmethod, types.MappingProxyType),
 )
-_EXACT: Final = {
+_EXACT: Final[dict[type, Kind]] = {
     types.FunctionType: Kind.FUNCTION,
     type: Kind.CLASS,
     types.ModuleType: Kind.MODULE,
@@ -129,6 +130,7 @@ _EXACT: Final = {
     deque: Kind.SEQUENCE,
     set: Kind.SET,
     types.CellType: Kind.OPAQUE,
+    **dict.fromkeys(LOCKS, Kind.LOCK),
     functools.partial: Kind.OPAQUE,  # its dictionary is made when somebody asks for it
 }
 _BASES: Final = (
@@ -289,6 +291,8 @@ def read(kind: Kind, containers: Iterable[Any]) -> Reading:
         return list(chain.from_iterable(map(iterate_sequence, containers))), []
     if kind is Kind.HELD:
         return list(chain.from_iterable(map(held, containers))), []
+    if kind is Kind.LOCK:
+        return list(map(is_held, containers)), []
     if kind is Kind.SET_SUBCLASS:
         return list(chain.from_iterable(map(set.__iter__, containers))), []
     return get_referents(*containers), []
@@ -338,7 +342,7 @@ def children(kind: Kind, plan: Plan, thing: Any) -> Iterable[object]:
         return (module_namespace(thing),)
     if kind is Kind.HELD:
         return held(thing)
-    if kind is Kind.INSIDE:
+    if kind is Kind.INSIDE or kind is Kind.LOCK:
         return ()
     if plan.namespace is not None:
         return [plan.namespace(thing), *get_referents(thing)]

@@ -21,6 +21,7 @@ from pytest_stateless.heap.memory import address, first_pointer
 get_referents: Final = gc.get_referents
 LOCAL: Final = _thread._local
 """What ``threading.local`` is."""
+LOCKS: Final = (_thread.LockType, _thread.RLock)
 CACHE: Final = functools._lru_cache_wrapper
 
 REGISTRY: Final = "_abc_registry"
@@ -97,6 +98,11 @@ def held(thing: Any) -> list[object]:
         return [part(descriptor, thing) for descriptor in parts.values()]
     namespace = local_namespace(thing)
     return [] if namespace is None else [namespace]
+
+
+def is_held(lock: Any) -> bool:
+    """Whether a lock is held, by whomever; one that knows by whom, whether it is by this thread."""
+    return lock.locked() if type(lock) is _thread.LockType else lock._is_owned()
 
 
 def _registered(cls: type) -> list[object]:

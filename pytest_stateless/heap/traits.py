@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import builtins
+import sys
+import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import Kind, identity, mro_of
+from pytest_stateless.heap.holders import LOCKS, is_held
 from pytest_stateless.heap.home import homes_of
 from pytest_stateless.heap.readers import DRAWN, Inside
 from pytest_stateless.heap.scope import spelled_bases
@@ -34,6 +38,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
     if _is_empty(entry.after):
         yield "empty"
     yield from _inside_traits(entry)
+    yield from _lock_traits(about, entry)
     yield from _cache_traits(about, entry)
     yield from _weak_traits(about, entry)
     if about.attributes:
@@ -50,6 +55,27 @@ def _inside_traits(entry: Entry) -> Iterator[str]:
         yield "inside"
         if entry.after.kind == DRAWN:
             yield "drawn" if was_drawn_from(entry.before.state, entry.after.state) else "seeded"
+
+
+def _lock_traits(about: About, entry: Entry) -> Iterator[str]:
+    lock = about.change.container
+    if about.change.kind is Kind.LOCK:
+        yield "lock"
+        mine = type(lock) is _thread.RLock  # it says whether this thread holds it
+        if entry.after and is_held(lock) and (mine or not _is_at_work(about.application)):
+            yield "acquired"
+
+
+def _is_at_work(application: frozenset[str]) -> bool:
+    """Whether another thread runs code of the application, which may hold a lock for a moment."""
+    this = threading.get_ident()
+    frames: list[Any] = [frame for thread, frame in sys._current_frames().items() if thread != this]
+    while frames:
+        names = [dict.get(frame.f_globals, "__name__") for frame in frames]
+        if any(type(name) is str and name in application for name in names):
+            return True
+        frames = [frame.f_back for frame in frames if frame.f_back is not None]
+    return False
 
 
 def _cache_traits(about: About, entry: Entry) -> Iterator[str]:
@@ -86,13 +112,12 @@ def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
 
 
 _CONTAINERS: Final = (dict, list, set, OrderedDict, deque)
-_LOCKS: Final = ("_thread.lock", "_thread.RLock")
 
 
 def _is_empty(value: Any) -> bool:
     """Whether a value is a place that holds nothing yet, or what guards one."""
     cls = type(value)
-    return (any(cls is one for one in _CONTAINERS) and not value) or next(spelled_bases(cls)) in _LOCKS
+    return (any(cls is one for one in _CONTAINERS) and not value) or any(cls is one for one in LOCKS)
 
 
 def _has_the_same_items(before: Any, after: Any) -> bool:

@@ -15,8 +15,16 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import is_plain_key
 from pytest_stateless.heap.diff import ABSENT, Entry
-from pytest_stateless.heap.graph import NAMED, Kind, class_namespace, is_heap_type, mro_of, plan_of
-from pytest_stateless.heap.holders import descriptors, part
+from pytest_stateless.heap.graph import (
+    NAMED,
+    Kind,
+    class_namespace,
+    is_heap_type,
+    module_name_of,
+    mro_of,
+    plan_of,
+)
+from pytest_stateless.heap.holders import descriptors, is_held, part
 from pytest_stateless.heap.watch import Evidence
 
 _SAME_AGAIN: Final = frozenset({Kind.ATOM, Kind.WALK, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
@@ -47,6 +55,16 @@ def undo(evidence: Evidence) -> Callable[[], None] | None:
     return redo
 
 
+def release(evidence: Evidence) -> Callable[[], None] | None:
+    """As ``undo``, of what a test would wait for in vain if it ran again: a lock, a semaphore."""
+    bases = mro_of(evidence.holder) if evidence.holder is not None else ()
+    waits = evidence.kind is Kind.LOCK or any(module_name_of(base) in _WAITED_FOR for base in bases)
+    return undo(evidence) if waits else None
+
+
+_WAITED_FOR: Final = frozenset({"threading", "asyncio.locks"})
+
+
 def _is_same_again(value: object) -> bool:
     return value is ABSENT or type(value) is partial or plan_of(type(value)).kind in _SAME_AGAIN
 
@@ -60,6 +78,8 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
         return descriptor and _Place(
             partial(part, descriptor, container), partial(descriptor.__set__, container)
         )
+    if evidence.kind is Kind.LOCK:
+        return _Place(partial(is_held, container), partial(_hold, container))
     if evidence.holder is not None and class_namespace(evidence.holder) is container:
         return _class_attribute(evidence.holder, label)
     cls = type(container)
@@ -72,6 +92,13 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     if cls is set and is_plain_key(element) and all(map(is_plain_key, container)):
         return _element(container, element)
     return None
+
+
+def _hold(lock: Any, hold: object) -> None:
+    while is_held(lock) and not hold:  # it may be held several times
+        lock.release()
+    if hold:
+        lock.acquire(False)
 
 
 def _item(mapping: Any, key: object) -> _Place:

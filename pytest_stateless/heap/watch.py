@@ -25,7 +25,7 @@ from pytest_stateless.heap.graph import (
     mro_of,
     plan_of,
 )
-from pytest_stateless.heap.holders import REGISTRY, held, local_namespace, parts_of
+from pytest_stateless.heap.holders import REGISTRY, held, is_held, local_namespace, parts_of
 from pytest_stateless.heap.scope import with_reader
 
 _get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
@@ -217,6 +217,7 @@ _ITEMS: Final[dict[Kind, Callable[[Any], Callable[[], list[object]]]]] = {
     Kind.DICT: lambda thing: lambda: [*dict.values(thing), *dict.keys(thing)],
     Kind.MAPPING: lambda thing: lambda: [*dict.values(thing), *dict.keys(thing)],
     Kind.SEQUENCE: lambda thing: lambda: list(iterate_sequence(thing)),
+    Kind.LOCK: lambda thing: lambda: [is_held(thing)],
     Kind.SET_SUBCLASS: lambda thing: lambda: list(set.__iter__(thing)),
 }
 """Readers of the items of what doesn't show them as its referents, or shows more."""

@@ -95,6 +95,13 @@ def named() -> contextvars.Context:
     return context
 
 
+def acquired() -> Any:
+    """A lock that is held."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 OPENED: list[sqlite3.Connection] = []
 """Connections to be closed after a test."""
 
@@ -263,6 +270,9 @@ CHANGES = [
     pytest.param(fresh(contextvars.Context), lambda m: m.state.run(NAME.set, "bob"), ["['name']  added: str (3 characters)"], id="context-that-was-run"),
     pytest.param(fresh(named), lambda m: m.state.run(NAME.set, "bob"), ["['name']  changed: str (3 characters)"], id="context-that-was-run-again"),
     pytest.param(fresh(named), lambda m: m.state.run(USER.set, []), ["['user']  added: list (0 items)"], id="context-with-one-more"),
+    pytest.param(fresh(threading.Lock), lambda m: m.state.acquire(), ["  left acquired"], id="lock"),
+    pytest.param(fresh(threading.RLock), lambda m: (m.state.acquire(), m.state.acquire()), ["  left acquired"], id="lock-of-a-thread"),
+    pytest.param(fresh(lambda: {"a": threading.Lock()}), lambda m: in_thread(m.state["a"].acquire), ["['a']  left acquired"], id="lock-left-by-a-thread-that-ended"),
     pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "args", ("bob",)), [".args  changed: tuple (1 item)"], id="exception"),
     pytest.param(fresh(lambda: RefusalError("a")), lambda m: setattr(m.state, "args", ()), [".args  changed: tuple (0 items), was tuple (1 item)"], id="exception-of-the-program"),
     pytest.param(fresh(lambda: ValueError("a")), lambda m: setattr(m.state, "user", "bob"), [".user  added: str (3 characters)"], id="attribute-of-an-exception"),
@@ -277,6 +287,9 @@ QUIET = [
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: (KEPT.append(Thing()), m.state.__setitem__(KEPT[-1], 1)), id="weak-key-that-a-fixture-holds"),
     pytest.param(fresh(weakref.WeakKeyDictionary), lambda m: list(m.state), id="weak-keys-read"),
     pytest.param(fresh(weakref.WeakValueDictionary), lambda m: m.state.__setitem__("a", Thing()), id="weak-value"),
+    pytest.param(fresh(threading.Lock), lambda m: (m.state.acquire(), m.state.release()), id="lock-released"),
+    pytest.param(fresh(threading.RLock), lambda m: in_thread(lambda: m.state.__enter__() and m.state.__exit__(None, None, None)), id="lock-of-a-thread-released"),
+    pytest.param(fresh(acquired), lambda m: m.state.release(), id="lock-acquired-before-and-released"),
     pytest.param(fresh(named), lambda m: m.state.run(lambda: NAME.reset(NAME.set("bob"))), id="context-that-ends-as-it-began"),
     pytest.param(fresh(named), lambda m: (m.state.run(NAME.get), m.state.copy().run(NAME.set, "bob")), id="context-read-and-copied"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: (m.state.append(1), m.state.pop()), id="bytearray-put-back"),

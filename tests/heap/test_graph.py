@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextvars
 import enum
 import functools
 import gc
+import threading
 import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -76,6 +78,9 @@ def _subclass(*bases: type, **namespace: object) -> type:
         pytest.param(types.FunctionType, Kind.FUNCTION, id="function"),
         pytest.param(types.CellType, Kind.OPAQUE, id="cell"),
         pytest.param(functools.partial, Kind.OPAQUE, id="partial"),
+        pytest.param(type(threading.Lock()), Kind.LOCK, id="lock"),
+        pytest.param(type(threading.RLock()), Kind.LOCK, id="lock-of-a-thread"),
+        pytest.param(contextvars.Context, Kind.HELD, id="context"),
         pytest.param(type, Kind.CLASS, id="type"),
         pytest.param(enum.EnumMeta, Kind.CLASS, id="metaclass"),
         pytest.param(types.ModuleType, Kind.MODULE, id="module"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 import types
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -117,6 +118,15 @@ PUT_BACK = [
         list,
         int,
         id="factory",
+    ),
+    pytest.param(threading.Lock(), lambda it: it.acquire(), lambda it: it.locked(), False, True, id="lock"),
+    pytest.param(
+        threading.RLock(),
+        lambda it: (it.acquire(), it.acquire()),
+        lambda it: it._is_owned(),
+        False,
+        True,
+        id="lock-of-a-thread",
     ),
     pytest.param(cell(), lambda it: it("bob"), lambda it: it.get(), 1, "bob", id="closure"),
 ]
