@@ -14,7 +14,7 @@ from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.heap.undo import release, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.interpreter.evidence import ItemEvidence
-from pytest_stateless.leak import Leak, Severity
+from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.source import Sources
 from pytest_stateless.tracer import follow
@@ -108,7 +108,7 @@ class SecondRun:
         with ExitStack() as redoing:
             undone = []
             for leak in leaks:
-                redo = _undo(leak.evidence)
+                redo = _undo(leak)
                 if redo is not None:
                     redoing.callback(redo)
                     undone.append(leak)
@@ -123,8 +123,11 @@ def _looks_at(evidence: Any) -> Sequence[Look]:
     return evidence.looks() if type(evidence) is ItemEvidence else looks_at(evidence)
 
 
-def _undo(evidence: Any) -> Callable[[], None] | None:
-    return evidence.undo() if type(evidence) is ItemEvidence else undo(evidence)
+def _undo(leak: Leak) -> Callable[[], None] | None:
+    evidence: Any = leak.evidence
+    if type(evidence) is ItemEvidence:
+        return evidence.undo()
+    return undo(evidence, leak.owner is Owner.APPLICATION and "value:of-the-application" in leak.traits)
 
 
 def _with_chain(leak: Leak, chain: Chain | None, otherwise: str) -> Leak:

@@ -199,6 +199,25 @@ NOTES = [
         id="a-replaced-function-that-reports-use",
     ),
     pytest.param(
+        "def test_a():\n    count()\n    CARTS.setdefault('a', [])",
+        {"CARTS['a']": "test_a"},
+        3,
+        id="only-where-there-is-none",
+    ),
+    pytest.param(
+        "class Cart: pass\ndef test_a():\n    count()\n    CARTS.setdefault('a', Cart())",
+        {"CARTS['a']": "test_a"},
+        3,
+        id="an-object-of-the-application-only-where-there-is-none",
+    ),
+    pytest.param(
+        "def cart():\n    if 'a' not in CARTS:\n        CARTS['a'] = []\n    return CARTS['a']\n"
+        "def test_a():\n    count()\n    cart()",
+        {"CARTS['a']": FIRST_USE},
+        3,
+        id="first-use-of-a-container",
+    ),
+    pytest.param(
         "import threading\nLOCK = threading.Lock()\ndef test_a():\n    count()\n    LOCK.acquire()",
         {"LOCK": "test_a"},
         2,

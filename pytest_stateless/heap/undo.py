@@ -1,14 +1,15 @@
 """Puts back for a moment what a leak replaced: the only part of the heap that writes.
 
-Who binds the same name, the same number or the same function again changes nothing that a look could tell. So what
-is bound to such a value is put back to what it was, and taken back afterwards unless it was bound again. As for all
-of the heap, no code of the program runs: the functions of the built-in types do it, on instances of just these.
+Who binds the same name, the same number or the same function again changes nothing that a look could tell, nor does
+who adds an empty list only where there is none yet. So what is bound to such a value is put back to what it was, and
+taken back afterwards unless it was bound again. As for all of the heap, no code of the program runs: the functions of
+the built-in types do it, on instances of just these.
 """
 
 from __future__ import annotations
 
 import types
-from collections import defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -38,9 +39,16 @@ class _Place(NamedTuple):
     put: Callable[[Any], None]
 
 
-def undo(evidence: Evidence) -> Callable[[], None] | None:
-    """Put back what was there. Returns what takes that back; None where nothing could be put back."""
-    found = [(entry, _place(evidence, entry)) for entry in evidence.entries if _is_same_again(entry.after)]
+def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
+    """Put back what was there. Returns what takes that back; None where nothing could be put back.
+
+    ``own`` says that the application made what came: it will be made again, and nothing but memory is lost.
+    """
+    found = [
+        (entry, _place(evidence, entry))
+        for entry in evidence.entries
+        if _is_same_again(entry.after) or _is_added(entry, own)
+    ]
     places = [(entry, place) for entry, place in found if place is not None]
     if len(places) < len(evidence.entries) or any(place.get() is not entry.after for entry, place in places):
         return None
@@ -49,7 +57,8 @@ def undo(evidence: Evidence) -> Callable[[], None] | None:
 
     def redo() -> None:
         for entry, place in places:
-            if place.get() is entry.before:
+            # What else holds the container that was added would hold another one than the program finds.
+            if place.get() is entry.before or _is_added(entry, own):
                 place.put(entry.after)
 
     return redo
@@ -69,6 +78,15 @@ def _is_same_again(value: object) -> bool:
     return value is ABSENT or type(value) is partial or plan_of(type(value)).kind in _SAME_AGAIN
 
 
+def _is_added(entry: Entry, own: bool) -> bool:
+    """Whether a container came where there was nothing, or an object of the application's own."""
+    cls = type(entry.after)
+    return entry.before is ABSENT and (own or any(cls is one for one in _CONTAINERS))
+
+
+_CONTAINERS: Final = (dict, list, set, deque, defaultdict, OrderedDict, Counter)
+
+
 def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     container, label = evidence.container, entry.label
     if evidence.kind in NAMED:
@@ -86,8 +104,10 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     if cls is types.CellType:
         return _Place(lambda: container.cell_contents, partial(setattr, container, "cell_contents"))
     # Else one of the keys might be asked whether it equals another.
-    if (cls is dict or cls is defaultdict) and is_plain_key(label) and all(map(is_plain_key, container)):
+    if any(cls is one for one in _MAPPINGS) and is_plain_key(label) and all(map(is_plain_key, container)):
         return _item(container, label)
+    if cls is partial and type(entry.after) is dict:
+        return _namespace(entry.after)
     element = entry.before if entry.after is ABSENT else entry.after
     if cls is set and is_plain_key(element) and all(map(is_plain_key, container)):
         return _element(container, element)
@@ -101,14 +121,30 @@ def _hold(lock: Any, hold: object) -> None:
         lock.acquire(False)
 
 
+_MAPPINGS: Final = (dict, defaultdict, OrderedDict, Counter)
+
+
 def _item(mapping: Any, key: object) -> _Place:
     def put(value: object) -> None:
         if value is ABSENT:
-            dict.pop(mapping, key, None)
+            mapping.pop(key, None)
         else:
-            dict.__setitem__(mapping, key, value)
+            mapping[key] = value
 
     return _Place(lambda: dict.get(mapping, key, ABSENT), put)
+
+
+def _namespace(namespace: dict[str, object]) -> _Place:
+    """The attributes of what has a dictionary for them from the first one on."""
+    kept = dict(namespace)
+
+    def put(value: object) -> None:
+        if value is ABSENT:
+            namespace.clear()
+        else:
+            namespace.update(kept)
+
+    return _Place(lambda: namespace or ABSENT, put)
 
 
 def _element(container: set[object], element: object) -> _Place:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import functools
 import threading
 import types
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,11 @@ PUT_BACK = [
     pytest.param({"bob": 1}, lambda it: it.update(bob=2), dict, {"bob": 1}, {"bob": 2}, id="key-changed"),
     pytest.param({"bob": 1}, lambda it: it.pop("bob"), dict, {"bob": 1}, {}, id="key-removed"),
     pytest.param({"bob": []}, lambda it: it.pop("bob"), dict, {"bob": []}, {}, id="container-removed"),
+    pytest.param(
+        OrderedDict(eve=1), lambda it: it.update(bob=1), dict, {"eve": 1}, {"eve": 1, "bob": 1}, id="ordered"
+    ),
+    pytest.param(Counter(), lambda it: it.update("b"), dict, {}, {"b": 1}, id="counter"),
+    pytest.param({}, lambda it: it.update(bob=[]), dict, {}, {"bob": []}, id="container-added"),
     pytest.param({}, lambda it: it.update(bob=function), dict, {}, {"bob": function}, id="function"),
     pytest.param({}, lambda it: it.update(bob=(1, [])), dict, {}, {"bob": (1, [])}, id="tuple"),
     pytest.param(
@@ -128,6 +134,14 @@ PUT_BACK = [
         True,
         id="lock-of-a-thread",
     ),
+    pytest.param(
+        functools.partial(print),
+        lambda it: setattr(it, "user", "bob"),
+        lambda it: dict(vars(it)),
+        {},
+        {"user": "bob"},
+        id="first-attribute",
+    ),
     pytest.param(cell(), lambda it: it("bob"), lambda it: it.get(), 1, "bob", id="closure"),
 ]
 
@@ -154,6 +168,30 @@ def test_what_was_bound_again_meanwhile_stays(watch: Watch, module: types.Module
     assert value == {"bob": 3000}
 
 
+def test_a_container_that_was_added_stays_the_same_one(watch: Watch, module: types.ModuleType) -> None:
+    kept: list[int] = []
+    value: dict[str, list[int]] = {}
+    leak = leak_of(watch, module, value, lambda it: it.update(bob=kept))
+    redo = undo(leak.evidence)
+    assert redo is not None
+    value["bob"] = []
+    redo()
+    assert value["bob"] is kept
+
+
+def test_an_object_that_was_added_is_put_back_if_it_is_the_applications(
+    watch: Watch, module: types.ModuleType
+) -> None:
+    value: dict[str, Shop] = {}
+    leak = leak_of(watch, module, value, lambda it: it.update(bob=Shop()))
+    assert undo(leak.evidence, own=False) is None
+    redo = undo(leak.evidence, own=True)
+    assert redo is not None
+    assert value == {}
+    redo()
+    assert list(value) == ["bob"]
+
+
 def test_several_entries_are_put_back_together(watch: Watch, module: types.ModuleType) -> None:
     value: dict[str, int] = {}
     leak = leak_of(watch, module, value, lambda it: it.update(dict.fromkeys("abcdef", 1)))
@@ -165,13 +203,15 @@ def test_several_entries_are_put_back_together(watch: Watch, module: types.Modul
 
 
 LEFT_ALONE = [
-    pytest.param({}, lambda it: it.update(bob=[]), id="a-container-that-was-added"),
+    pytest.param({"bob": 1}, lambda it: it.update(bob=[]), id="a-container-in-the-place-of-something"),
     pytest.param({}, lambda it: it.update(bob=object()), id="an-object-that-was-added"),
     pytest.param({}, lambda it: it.update({Plain(): 1}), id="a-key-that-is-no-plain-value"),
     pytest.param(
         {Plain(): 1}, lambda it: it.update({"eve": 1}), id="a-key-beside-one-that-is-no-plain-value"
     ),
-    pytest.param(OrderedDict(), lambda it: it.update(bob=1), id="a-dictionary-with-more-than-a-dictionary"),
+    pytest.param(
+        type("Own", (dict,), {})(), lambda it: it.update(bob=1), id="a-dictionary-with-more-than-a-dictionary"
+    ),
     pytest.param([], lambda it: it.append(1), id="list"),
     pytest.param({Plain()}, lambda it: it.add("eve"), id="a-set-of-what-is-no-plain-value"),
     pytest.param(
