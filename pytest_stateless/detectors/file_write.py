@@ -74,9 +74,14 @@ def capture(context: Context) -> Writes:
         resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
-    relatives = family(context, changes)
+    relatives = family(context, [one for one in changes if one.path in now and not _is_gone_again(one, now)])
     held = _held_files(context)
     return Writes(attempts, now, held, zones, context.sources, changes=changes, family=relatives)
+
+
+def _is_gone_again(change: Change, now: Mapping[str, tuple[str, State | None]]) -> bool:
+    """Whether nothing is left of it: nobody need know whose it was."""
+    return change.before is None and now[change.path][1] is None
 
 
 def carry(end: Writes, context: Context) -> Writes:
@@ -122,13 +127,12 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     now = dict(after.now.values())
     attempts, changes = _attempts(before, after), _changes(before, after)
     relatives = after.family.since(before.family)
+    new = _new_directories(attempts, changes)
     told: dict[str, Leak] = {}
     for path, writes in attempts.items():
-        if _author(path, changes.get(path, []), relatives) is not None:
-            # What was there at the last look was there before all attempts, also those that nobody told of.
-            writes[0] = writes[0]._replace(before=changes[path][0].before)
         denied = [write for write in writes if write.fate == DENIED]
-        what = _denied(denied[0]) if denied else describe(writes, now[path], after.sources)
+        story = [*_unannounced_beginning(path, now[path], changes.get(path, []), relatives, new), *writes]
+        what = _denied(denied[0]) if denied else describe(story, now[path], after.sources)
         if what and any(write.fate == FAKED for write in writes):
             what += _IN_MEMORY
         if what:
@@ -164,6 +168,33 @@ def _changes(before: Writes, after: Writes) -> dict[str, list[Change]]:
         if own and change.path in after.now:
             found.setdefault(after.now[change.path][0], []).append(change)
     return found
+
+
+def _new_directories(
+    attempts: Mapping[str, list[Write]], changes: Mapping[str, list[Change]]
+) -> frozenset[str]:
+    """Paths at which nothing was in the beginning, but for those that were renamed: what is below them is new."""
+    made = {
+        path
+        for path, writes in attempts.items()
+        if (writes[0].operation, writes[0].before) == ("mkdir", None)
+    }
+    seen = {path for path, (one, *_) in changes.items() if one.before is None and not one.other}
+    return frozenset(made | seen)
+
+
+def _unannounced_beginning(
+    path: str, now: State | None, changes: list[Change], relatives: Family, new: frozenset[str]
+) -> Iterator[Write]:
+    """What came before the first attempt at a path, and nobody told of."""
+    if changes and _author(path, changes, relatives) is not None:
+        yield Write(changes[0].operation, path, changes[0].other, changes[0].before, None)
+    elif now is None and ((changes and changes[0].before is None) or _is_below(path, new)):
+        yield Write("create", path, "", None, None)  # whoever made it: it is gone as it came
+
+
+def _is_below(path: str, directories: frozenset[str]) -> bool:
+    return any(within(path, directory) for directory in directories if directory != path)
 
 
 def _first_place(writes: list[Write]) -> Place | None:

@@ -143,7 +143,7 @@ class Watches:
         for path, touch in batch.touched.items():
             now = look(path)
             tree.update(path, now)
-            if differs(touch.before, now):
+            if touch.before is None or differs(touch.before, now):  # also what came and went meanwhile
                 name = os.path.basename(touch.top or path)
                 by_us = None if own is None or not tree.tells_own else name in own
                 operation = "setxattr" if _is_of_attributes(touch, path, now) else touch.operation

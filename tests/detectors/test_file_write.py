@@ -253,6 +253,12 @@ def test_two_spellings_of_a_path_are_one() -> None:
             id="changed-itself",
         ),
         pytest.param(
+            {"/srv/shop/d": None, "/srv/shop/d/a": None},
+            [write("mkdir", None, "/srv/shop/d"), write("remove", FILE, "/srv/shop/d/a")],
+            [],
+            id="what-a-child-put-into-a-new-one",
+        ),
+        pytest.param(
             {"/srv/shop/d": DIRECTORY, "/srv/shop/d2": FILE},
             [write("mkdir", None, "/srv/shop/d"), write("open", None, "/srv/shop/d2")],
             [("d", "created (directory)"), ("d2", "created")],
@@ -435,6 +441,26 @@ A, B = "/srv/shop/a", "/srv/shop/b"
             id="an-attempt-at-what-a-stranger-had-made",
         ),
         pytest.param(noticed([change(A, None)], {A: None}), [], id="created-and-deleted"),
+        pytest.param(
+            noticed([change(A, None, False)], {A: None}, [write("remove", FILE, A)]),
+            [],
+            id="an-attempt-deletes-what-somebody-had-made-meanwhile",
+        ),
+        pytest.param(
+            noticed([change(A, FILE, False)], {A: None}, [write("remove", FILE, A)]),
+            [("a", "deleted", None)],
+            id="an-attempt-deletes-what-somebody-had-changed-meanwhile",
+        ),
+        pytest.param(
+            noticed([change(A, None, False)], {A: None, f"{A}/b": None}, [write("remove", FILE, f"{A}/b")]),
+            [],
+            id="an-attempt-deletes-what-is-below-a-new-directory",
+        ),
+        pytest.param(
+            noticed([change(A, None, False)], {A: None, f"{A}2": None}, [write("remove", FILE, f"{A}2")]),
+            [("a2", "deleted", None)],
+            id="the-same-beginning-is-not-below",
+        ),
         pytest.param(
             noticed([change(A, FILE, operation="utime")], {A: FILE._replace(changed=101)}), [], id="and-back"
         ),

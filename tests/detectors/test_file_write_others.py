@@ -55,11 +55,15 @@ def call(name: str, *arguments: object) -> None:
     assert getattr(LIBC, name)(*found) >= 0
 
 
-def fopen(root: Path) -> None:
+def fopen(root: Path, name: str = "a") -> None:
     assert LIBC is not None
     LIBC.fopen.restype = ctypes.c_void_p
     LIBC.fclose.argtypes = (ctypes.c_void_p,)
-    LIBC.fclose(LIBC.fopen(os.fsencode(root / "a"), b"w"))
+    LIBC.fclose(LIBC.fopen(os.fsencode(root / name), b"w"))
+
+
+def remove(name: str) -> Act:
+    return lambda root: (root / name).unlink()
 
 
 def raw_open(root: Path) -> None:
@@ -307,6 +311,18 @@ TWINS: dict[str, Act] = {
     "a-directory-renamed-and-back": sh("mv d e; mv e d"),
     "mode-and-back": sh("chmod 600 a; chmod 644 a"),
     "linked-and-unlinked": sh("ln a b; rm b"),
+    "created-by-a-child-and-deleted-by-python": both(sh("echo x > b"), remove("b")),
+    "created-by-native-code-and-deleted-by-python": both(lambda root: fopen(root, "b"), remove("b")),
+    "created-by-a-child-and-renamed-and-deleted-by-python": both(
+        sh("echo x > b"), lambda root: os.rename(root / "b", root / "c"), remove("c")
+    ),
+    "a-child's-directory-deleted-by-python": both(
+        sh("mkdir -p x/y; echo x > x/y/z"), lambda root: shutil.rmtree(root / "x")
+    ),
+    "what-a-child-put-into-python's-directory-deleted-by-python": both(
+        lambda root: (root / "x").mkdir(), sh("echo x > x/y"), lambda root: shutil.rmtree(root / "x")
+    ),
+    "created-by-python-and-deleted-by-a-child": both(text("b"), sh("rm b")),
     "written-to-a-temporary-directory": sh("echo x > tmp/b"),
     "written-beside-the-project": sh("echo x > ../b"),
     "compiled": sh("mkdir d/__pycache__; echo x > d/__pycache__/a.pyc; rm -r d/__pycache__"),
@@ -328,6 +344,19 @@ def test_nothing_is_said_of_what_leaves_nothing(act: Act, project: Path, left_by
     both(text("a"), text("d/a"))(project)
     sqlite3.connect(project / "db").close()
     assert left_by(file_write, lambda: act(project)) == []
+
+
+def test_another_workers_child_is_not_needed_to_know_that_nothing_is_left(
+    project: Path, context: Context, left_by: LeftBy
+) -> None:
+    context.alone = False  # then nobody can tell whose the file was
+    assert left_by(file_write, lambda: both(sh("echo x > $(echo b)"), remove("b"))(project)) == []
+
+
+def test_what_was_there_before_and_was_deleted_is_told(project: Path, left_by: LeftBy) -> None:
+    text("a")(project)
+    acts = both(sh("echo x > a"), remove("a"))
+    check(left_by(file_write, lambda: acts(project)), {"a": "deleted"})
 
 
 def test_many_windows_leave_nothing_of_their_own(project: Path, context: Context) -> None:

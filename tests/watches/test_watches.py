@@ -111,7 +111,7 @@ SEEN: dict[str, tuple[Callable[[Path], object], Seen]] = {
     "write-deep": (write("d/e/a"), [("modify", "d/e/a")]),
     "create": (write("d/new"), [("create", "d/new")]),
     "delete": (lambda root: (root / "a").unlink(), [("remove", "a")]),
-    "created-and-deleted": (steps(write("b"), lambda root: (root / "b").unlink()), []),
+    "created-and-deleted": (steps(write("b"), lambda root: (root / "b").unlink()), [("remove", "b")]),
     "mode": (lambda root: (root / "a").chmod(0o600), [("utime", "a")]),
     "mode-of-a-directory": (lambda root: (root / "d").chmod(0o700), [("chmod", "d")]),
     "time-of-a-directory": (lambda root: os.utime(root / "d", (1, 1)), []),
@@ -135,7 +135,7 @@ SEEN: dict[str, tuple[Callable[[Path], object], Seen]] = {
     ),
     "new-directory-moved": (
         make_and_move,
-        [("create", "f/er"), ("create", "f/er/a"), ("rename-to", "f")],
+        [("create", "f/er"), ("create", "f/er/a"), ("rename-from", "new"), ("rename-to", "f")],
     ),
     "directory-moved-away": (move_away_and_write, [("remove", "d")]),
     "directory-moved-in": (move_in, [("create", "in")]),
