@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import PORTS, Context, Detector
+from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 from pytest_stateless.recording import Recording
@@ -44,12 +44,15 @@ class Findings:
     errors: list[InternalError] = field(default_factory=list)
     ports: list[Leak] = field(default_factory=list)
     """Every port that was opened, also those that are fine."""
+    notes: list[Leak] = field(default_factory=list)
+    """What was done and put back."""
 
     def add(self, other: Findings) -> None:
         """Take over what another window found."""
         self.leaks += other.leaks
         self.used += other.used
         self.ports += other.ports
+        self.notes += other.notes
         self.errors += other.errors
 
 
@@ -208,6 +211,8 @@ class Windows:
                 after[name], leaks = self._look_again(detector, window, allowances)
                 left += leaks
                 findings.ports += _compare(detector, window, after[name]) if name == PORTS else ()
+                if name in NOTES:
+                    findings.notes += judge(NOTES[name](window.before[name], after[name]), allowances)[0]
         self._context.end_look()
         counting, findings.used = judge(without_twins(left), allowances)
         findings.leaks = graded(counting, self._grades)

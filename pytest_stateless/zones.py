@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 _KERNEL: Final = ("/dev", "/proc", "/sys")
@@ -29,3 +30,12 @@ class Zones(NamedTuple):
 def within(path: str, directory: str) -> bool:
     """Whether ``path`` is ``directory`` or lies below it."""
     return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+def below_any(path: str, directories: Container[str]) -> bool:
+    """Whether ``path`` lies below one of many directories."""
+    while (parent := os.path.dirname(path)) != path:
+        if parent in directories:
+            return True
+        path = parent
+    return False

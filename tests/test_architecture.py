@@ -63,6 +63,7 @@ SHARED_BY_DETECTORS: Final = {
     "child_sockets",
     "context",
     "descriptors",
+    "happened",
     "kernel",
     "locks",
     "offspring",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from pytest_stateless.detectors import (
@@ -21,7 +21,7 @@ from pytest_stateless.detectors import (
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
-__all__ = ["DETECTORS", "PORTS", "RULES", "Context", "Detector"]
+__all__ = ["DETECTORS", "NOTES", "PORTS", "RULES", "Context", "Detector"]
 
 
 class Detector(Protocol):
@@ -76,3 +76,6 @@ RULES: Final = tuple(detector.RULE for detector in DETECTORS)
 
 PORTS: Final = unexpected_port.RULE.id
 """The rule of the detector that notices every port that is opened."""
+
+NOTES: Final[dict[str, Callable[[Any, Any], Iterator[Leak]]]] = {file_write.RULE.id: file_write.transient}
+"""By the rule of a detector: what it notes beside its leaks, from the same two looks. Notes fail nothing."""

@@ -6,18 +6,19 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from pytest_stateless import children
 from pytest_stateless.detectors import descriptors
-from pytest_stateless.detectors.authors import Author, Family, family
+from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.states import DELETED, MADE, describe
+from pytest_stateless.detectors.happened import Happened, Held, Writes, between, first_place
+from pytest_stateless.detectors.states import DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
 from pytest_stateless.paths import look
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.zones import SHARED_MEMORY, Zones, within
+from pytest_stateless.zones import SHARED_MEMORY, Zones, below_any, within
 
 RULE: Final = Rule("file-write", "A file or directory outside the temporary directories was changed.")
 PATIENT: Final = False
@@ -29,32 +30,6 @@ class _Real:
     """Held where no faked file system replaces them."""
 
     path = os.path
-
-
-class Held(NamedTuple):
-    """A regular file that is open for writing."""
-
-    path: str
-    device: int
-    inode: int
-
-
-class Writes(NamedTuple):
-    """The attempts and changes up to one moment, and what there is at their paths and behind open descriptors."""
-
-    attempts: tuple[Write, ...]
-    now: dict[str, tuple[str, State | None]]
-    """By the path of an attempt: the path with its directory's links resolved, and what is there. Only what counts."""
-    held: dict[Held, tuple[int, int]]
-    """Size and time of modification of files that are open for writing."""
-    zones: Zones
-    sources: Sources
-    absorbed: frozenset[int] = frozenset()
-    """Positions of attempts that belong to another window."""
-    changes: tuple[Change, ...] = ()
-    """What is seen in watched directories, whoever did it."""
-    absorbed_changes: frozenset[int] = frozenset()
-    family: Family = Family()
 
 
 def capture(context: Context) -> Writes:
@@ -124,100 +99,75 @@ def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
 
 def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     """One leak for each path that differs from what it was before the first attempt."""
-    now = dict(after.now.values())
-    attempts, changes = _attempts(before, after), _changes(before, after)
-    relatives = after.family.since(before.family)
-    new = _new_directories(attempts, changes)
+    happened = between(before, after)
     told: dict[str, Leak] = {}
-    for path, writes in attempts.items():
+    for path, writes in happened.attempts.items():
         denied = [write for write in writes if write.fate == DENIED]
-        story = [*_unannounced_beginning(path, now[path], changes.get(path, []), relatives, new), *writes]
-        what = _denied(denied[0]) if denied else describe(story, now[path], after.sources)
-        if what and any(write.fate == FAKED for write in writes):
-            what += _IN_MEMORY
+        now = happened.now[path]
+        what = _denied(denied[0]) if denied else describe(happened.story(path), now, after.sources)
         if what:
-            what += _by_child(denied or writes)
-            told[path] = _leak(path, what, _first_place(denied or writes), after.sources)
+            told[path] = _announced(path, what, denied or writes, after.sources)
     for file, state in after.held.items():
         was, path = before.held.get(file), file.path
         if was is None or was == state or path in told or not after.zones.count(path):
             continue
-        if path not in changes or _author(path, changes[path], relatives) is not None:
+        if path not in happened.changes or happened.author(path) is not None:
             told[path] = _leak(path, _grown(was, state), None, after.sources)
-    for path in changes.keys() - attempts.keys() - told.keys():
-        leak = _unannounced(path, changes[path], now[path], attempts, after, relatives)
+    for path in happened.changes.keys() - happened.attempts.keys() - told.keys():
+        leak = _unannounced(path, happened, after.sources)
         if leak is not None:
             told[path] = leak
     yield from (told[path] for path in sorted(told) if not _is_told_below(path, told))
 
 
-def _attempts(before: Writes, after: Writes) -> dict[str, list[Write]]:
-    """The window's own attempts, by the path that they come to."""
-    found: dict[str, list[Write]] = {}
-    for position, write in enumerate(after.attempts):
-        if position >= len(before.attempts) and position not in before.absorbed and write.path in after.now:
-            found.setdefault(after.now[write.path][0], []).append(write)
-    return found
+def transient(before: Writes, after: Writes) -> Iterator[Leak]:
+    """A note for each path at which something was done and put back: no leak, but good to know."""
+    happened = between(before, after)
+    noted: dict[str, Leak] = {}
+    for path in sorted(happened.attempts.keys() | happened.changes.keys()):
+        if within(path, SHARED_MEMORY) or below_any(path, noted):
+            continue  # what lay in a directory came and went with it
+        note = (_put_back if path in happened.attempts else _gone_again)(path, happened, after.sources)
+        if note is not None:
+            noted[path] = note
+    yield from noted.values()
 
 
-def _changes(before: Writes, after: Writes) -> dict[str, list[Change]]:
-    """The window's own changes, by their path."""
-    found: dict[str, list[Change]] = {}
-    for position, change in enumerate(after.changes):
-        own = position >= len(before.changes) and position not in before.absorbed_changes
-        if own and change.path in after.now:
-            found.setdefault(after.now[change.path][0], []).append(change)
-    return found
+def _put_back(path: str, happened: Happened, sources: Sources) -> Leak | None:
+    """What Python attempted and nothing is left of."""
+    writes, story, now = happened.attempts[path], happened.story(path), happened.now[path]
+    if any(write.fate == DENIED for write in writes) or describe(story, now, sources):
+        return None
+    what = undone(story, sources)
+    return _announced(path, what, writes, sources) if what else None
 
 
-def _new_directories(
-    attempts: Mapping[str, list[Write]], changes: Mapping[str, list[Change]]
-) -> frozenset[str]:
-    """Paths at which nothing was in the beginning, but for those that were renamed: what is below them is new."""
-    made = {
-        path
-        for path, writes in attempts.items()
-        if (writes[0].operation, writes[0].before) == ("mkdir", None)
-    }
-    seen = {path for path, (one, *_) in changes.items() if one.before is None and not one.other}
-    return frozenset(made | seen)
+def _gone_again(path: str, happened: Happened, sources: Sources) -> Leak | None:
+    """What native code made and deleted again, or a child whose command names it; but for what SQLite needs."""
+    changes = happened.changes[path]
+    came_and_went = changes[0].before is None is happened.now[path] and changes[-1].operation == "remove"
+    if not came_and_went or happened.openings(path):
+        return None
+    author = happened.sure_author(path)
+    return author and _leak(path, f"created and deleted again {author.name}", author.place, sources)
 
 
-def _unannounced_beginning(
-    path: str, now: State | None, changes: list[Change], relatives: Family, new: frozenset[str]
-) -> Iterator[Write]:
-    """What came before the first attempt at a path, and nobody told of."""
-    if changes and _author(path, changes, relatives) is not None:
-        yield Write(changes[0].operation, path, changes[0].other, changes[0].before, None)
-    elif now is None and ((changes and changes[0].before is None) or _is_below(path, new)):
-        yield Write("create", path, "", None, None)  # whoever made it: it is gone as it came
+def _announced(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:
+    faked = _IN_MEMORY if any(write.fate == FAKED for write in writes) else ""
+    return _leak(path, f"{what}{faked}{_by_child(writes)}", first_place(writes), sources)
 
 
-def _is_below(path: str, directories: frozenset[str]) -> bool:
-    return any(within(path, directory) for directory in directories if directory != path)
-
-
-def _first_place(writes: list[Write]) -> Place | None:
-    return next((write.place for write in writes if write.place is not None), None)
-
-
-def _unannounced(
-    path: str,
-    changes: list[Change],
-    now: State | None,
-    attempts: Mapping[str, list[Write]],
-    after: Writes,
-    relatives: Family,
-) -> Leak | None:
+def _unannounced(path: str, happened: Happened, sources: Sources) -> Leak | None:
     """What no event of Python's told of, if it is there to stay and was ours."""
+    changes = happened.changes[path]
     writes = [Write(one.operation, path, one.other, one.before, None) for one in changes]
-    what = describe(writes, now, after.sources)
+    what = describe(writes, happened.now[path], sources)
     if not what:
         return None
-    database = next((path[: -len(end)] for end in _COMPANIONS if path.endswith(end)), "")
-    if database in attempts:
-        return _leak(path, what, _first_place(attempts[database]), after.sources)
-    author = _author(path, changes, relatives)
+    openings = happened.openings(path)
+    if openings:
+        return _leak(path, what, first_place(openings), sources)
+    author = happened.author(path)
     if author is None:
         return None
     how = (
@@ -225,17 +175,7 @@ def _unannounced(
         if any(one.operation == "scan" for one in changes)
         else ""
     )
-    return _leak(path, f"{what} {author.name}{how}", author.place, after.sources)
-
-
-def _author(path: str, changes: list[Change], relatives: Family) -> Author | None:
-    """Who changed a path, if it was changed and need have been ours."""
-    owns = {change.own for change in changes}
-    return relatives.author(path, next((own for own in (True, None) if own in owns), False)) if owns else None
-
-
-_COMPANIONS: Final = ("-journal", "-wal", "-shm")
-"""Of SQLite, which opens them itself. https://www.sqlite.org/tempfiles.html"""
+    return _leak(path, f"{what} {author.name}{how}", author.place, sources)
 
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:

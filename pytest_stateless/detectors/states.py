@@ -28,6 +28,35 @@ def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
     return ", ".join(differences)
 
 
+def undone(writes: list[Write], sources: Sources) -> str:
+    """What was done at one path and put back, where it is as it was; empty where nothing is known to have been done.
+
+    What was there before each further attempt tells what came of those before it. What was made and moved away is
+    told where it came to.
+    """
+    first = writes[0].before
+    turn = next((place for place, write in enumerate(writes) if (write.before is None) != (first is None)), 0)
+    turned, last = writes[turn], writes[turn - 1]
+    if first is None:
+        if turned.before is None or writes[-1].operation == "rename-from":
+            return ""
+        return f"{_created(last, turned.before, sources)} and deleted again"
+    if turn and last.operation == "rename-from":
+        return f"renamed to {sources.relative(last.other)} and back"
+    differences = [DELETED] if turn else list(_passing(first, writes))
+    return f"{', '.join(differences)}, and put back" if differences else ""
+
+
+def _passing(first: State, writes: list[Write]) -> dict[str, None]:
+    """How something that was there all the time differed meanwhile."""
+    found: dict[str, None] = {}
+    operations: set[str] = set()
+    for write in writes:
+        found.update(dict.fromkeys(_differences(first, write.before or first, operations)))
+        operations.add(write.operation)
+    return found
+
+
 def _created(last: Write, now: State, sources: Sources) -> str:
     if last.operation == "rename-to":
         return f"renamed from {sources.relative(last.other)}"

@@ -7,8 +7,9 @@ import stat
 import pytest
 
 from pytest_stateless.detectors.authors import Family
-from pytest_stateless.detectors.file_write import Held, Writes, absorb, compare
-from pytest_stateless.detectors.states import describe
+from pytest_stateless.detectors.file_write import absorb, compare, transient
+from pytest_stateless.detectors.happened import Held, Writes
+from pytest_stateless.detectors.states import describe, undone
 from pytest_stateless.leak import Origin, Owner
 from pytest_stateless.noted import Change, Spawn, State, Write
 from pytest_stateless.source import Place, Sources
@@ -191,6 +192,90 @@ def test_what_happened_at_a_path_is_told_from_its_first_state_to_now(
     writes: list[Write], now: State | None, told: str
 ) -> None:
     assert describe(writes, now, SOURCES) == told
+
+
+LIKE_BEFORE = pytest.mark.parametrize(
+    ("writes", "noted"),
+    [
+        pytest.param([write("open", None)], "", id="never-came-to-be"),
+        pytest.param([write("open", None), write("open", None)], "", id="never-came-to-be-twice"),
+        pytest.param(
+            [write("open", None), write("remove", FILE)],
+            "created and deleted again",
+            id="created-and-deleted",
+        ),
+        pytest.param(
+            [write("open", None), write("chmod", FILE), write("remove", FILE), write("open", None)],
+            "created and deleted again",
+            id="created-and-deleted-and-refused",
+        ),
+        pytest.param(
+            [write("mkdir", None), write("rmdir", DIRECTORY)],
+            "created (directory) and deleted again",
+            id="directory",
+        ),
+        pytest.param(
+            [write("link", None, other="/srv/shop/b"), write("remove", FILE)],
+            "created (hard link to b) and deleted again",
+            id="hard-link",
+        ),
+        pytest.param(
+            [write("rename-to", None, other="/srv/shop/b"), write("remove", FILE)],
+            "renamed from b and deleted again",
+            id="renamed-and-deleted",
+        ),
+        pytest.param(
+            [write("open", None), write("rename-from", FILE, other="/srv/shop/b")], "", id="goes-on-elsewhere"
+        ),
+        pytest.param([write("open", FILE)], "", id="opened"),
+        pytest.param([write("chmod", FILE), write("open", FILE)], "", id="the-same-all-the-time"),
+        pytest.param(
+            [write("chmod", FILE), write("chmod", FILE._replace(mode=stat.S_IFREG | 0o600, changed=101))],
+            "mode changed to 0600, was 0644, and put back",
+            id="mode-and-back",
+        ),
+        pytest.param(
+            [write("open", FILE), write("utime", FILE._replace(size=9, modified=101))],
+            "modified, and put back",
+            id="content-and-time-and-back",
+        ),
+        pytest.param(
+            [
+                write("rename-from", FILE, other="/srv/shop/b"),
+                write("open", None),
+                write("remove", FILE._replace(inode=11)),
+                write("rename-to", None, other="/srv/shop/b"),
+            ],
+            "renamed to b and back",
+            id="renamed-and-back",
+        ),
+        pytest.param(
+            [write("rmdir", DIRECTORY), write("mkdir", None)], "deleted, and put back", id="directory-anew"
+        ),
+        pytest.param(
+            [
+                write("chmod", FILE),
+                write("chown", FILE._replace(mode=stat.S_IFREG | 0o600)),
+                write("chown", FILE._replace(mode=stat.S_IFREG | 0o600, user=0)),
+                write("chmod", FILE._replace(mode=stat.S_IFREG | 0o600)),
+            ],
+            "mode changed to 0600, was 0644, owner changed to 0:1000, was 1000:1000, and put back",
+            id="two-differences-each-once",
+        ),
+    ],
+)
+
+
+@LIKE_BEFORE
+def test_what_was_done_and_put_back_is_told_from_the_states_on_the_way(
+    writes: list[Write], noted: str
+) -> None:
+    assert undone(writes, SOURCES) == noted
+
+
+@LIKE_BEFORE
+def test_what_was_put_back_is_no_leak(writes: list[Write], noted: str) -> None:
+    assert describe(writes, writes[0].before, SOURCES) == ""
 
 
 def seen(
@@ -532,3 +617,97 @@ def test_a_file_opened_before_is_told_once_if_it_was_ours(
     path = HELD.path
     after = noticed([change(path, FILE, own)], {path: FILE._replace(size=8)}, [], known, {HELD: (8, 101)})
     assert [leak.message for leak in compare(seen([], held={HELD: (5, 100)}), after)] == messages
+
+
+# --------------------------------------------------------------------------------------- what was put back
+
+CAME_AND_WENT = [write("open", None, A)._replace(place=PLACE), write("remove", FILE, A)]
+LATER = Place("/srv/shop/b.py", 9, "more", Owner.APPLICATION, False, False)
+
+
+@pytest.mark.parametrize(
+    ("after", "noted"),
+    [
+        pytest.param(seen([]), [], id="nothing"),
+        pytest.param(seen(CAME_AND_WENT, {A: None}), [("a", "created and deleted again", 3)], id="announced"),
+        pytest.param(seen(CAME_AND_WENT, {A: FILE}), [], id="a-leak"),
+        pytest.param(seen(CAME_AND_WENT), [], id="temporary"),
+        pytest.param(
+            seen([one._replace(fate="denied") for one in CAME_AND_WENT], {A: None}), [], id="denied-is-a-leak"
+        ),
+        pytest.param(
+            seen([one._replace(fate="faked") for one in CAME_AND_WENT], {A: None}),
+            [("a", "created and deleted again (in memory only)", 3)],
+            id="faked",
+        ),
+        pytest.param(
+            seen([one._replace(child="python a.py") for one in CAME_AND_WENT], {A: None}),
+            [("a", "created and deleted again by a child process (python a.py)", 3)],
+            id="a-child-that-tells",
+        ),
+        pytest.param(
+            seen(
+                [
+                    write("mkdir", None, A)._replace(place=LATER),
+                    *(one._replace(path=f"{A}/{name}") for name in "xy" for one in CAME_AND_WENT),
+                    write("rmdir", DIRECTORY, A),
+                    *(one._replace(path=f"{A}-b") for one in CAME_AND_WENT),
+                ],
+                {A: None, f"{A}/x": None, f"{A}/y": None, f"{A}-b": None},
+            ),
+            [("a", "created (directory) and deleted again", 9), ("a-b", "created and deleted again", 3)],
+            id="what-lay-in-a-directory-goes-with-it",
+        ),
+        pytest.param(
+            seen([one._replace(path="/dev/shm/psm_1") for one in CAME_AND_WENT], {"/dev/shm/psm_1": None}),
+            [],
+            id="shared-memory",
+        ),
+        pytest.param(
+            noticed([change(A, None, True, "remove")], {A: None}),
+            [("a", "created and deleted again by native code during this test", None)],
+            id="native-code",
+        ),
+        pytest.param(
+            noticed([change(A, None, False, "remove")], {A: None}, known=CHILD), [], id="maybe-a-stranger"
+        ),
+        pytest.param(noticed([change(A, None, None, "remove")], {A: None}), [], id="nobody-knows"),
+        pytest.param(
+            noticed(
+                [change(A, None, False, "remove")],
+                {A: None},
+                known=CHILD._replace(spawns=(Spawn("make a", PLACE),)),
+            ),
+            [("a", "created and deleted again by a child process (make a)", 3)],
+            id="a-child-that-names-it",
+        ),
+        pytest.param(
+            noticed([change(A, None, True, "rename-from", B)], {A: None}), [], id="native-goes-on-elsewhere"
+        ),
+        pytest.param(noticed([change(A, FILE, True)], {A: FILE}), [], id="native-touch"),
+        pytest.param(
+            noticed([change(A, None, False)], {A: None}, [write("remove", FILE, A)._replace(place=PLACE)]),
+            [("a", "created and deleted again", 3)],
+            id="made-by-nobody-knows-whom-and-deleted",
+        ),
+        pytest.param(
+            noticed(
+                [change(f"{A}-journal", None, True, "remove")],
+                {A: FILE, f"{A}-journal": None},
+                [write("open", FILE, A)._replace(place=PLACE)],
+            ),
+            [],
+            id="what-sqlite-needs-beside-a-database",
+        ),
+    ],
+)
+def test_what_was_done_and_put_back_is_noted(after: Writes, noted: list[tuple[str, str, int | None]]) -> None:
+    notes = list(transient(seen([]), after))
+    assert [(note.subject, note.message, note.origin and note.origin.line) for note in notes] == noted
+
+
+def test_what_others_put_back_is_not_noted() -> None:
+    end = seen([*CAME_AND_WENT, *(one._replace(path=B) for one in CAME_AND_WENT)], {A: None, B: None})
+    before = seen(CAME_AND_WENT)
+    assert [note.subject for note in transient(before, end)] == ["b"]
+    assert list(transient(absorb(before, before, end), end)) == []

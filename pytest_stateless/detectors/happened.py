@@ -1,0 +1,108 @@
+"""What was attempted and what changed on the disk up to one moment, and what of it happened in one window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
+
+from pytest_stateless.detectors.authors import Author, Family
+from pytest_stateless.noted import Change, State, Write
+from pytest_stateless.source import Place, Sources
+from pytest_stateless.zones import Zones, below_any
+
+_T = TypeVar("_T", Write, Change)
+
+
+class Held(NamedTuple):
+    """A regular file that is open for writing."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Writes(NamedTuple):
+    """The attempts and changes up to one moment, and what there is at their paths and behind open descriptors."""
+
+    attempts: tuple[Write, ...]
+    now: dict[str, tuple[str, State | None]]
+    """By the path of an attempt: the path with its directory's links resolved, and what is there. Only what counts."""
+    held: dict[Held, tuple[int, int]]
+    """Size and time of modification of files that are open for writing."""
+    zones: Zones
+    sources: Sources
+    absorbed: frozenset[int] = frozenset()
+    """Positions of attempts that belong to another window."""
+    changes: tuple[Change, ...] = ()
+    """What is seen in watched directories, whoever did it."""
+    absorbed_changes: frozenset[int] = frozenset()
+    family: Family = Family()
+
+
+class Happened(NamedTuple):
+    """What happened in one window, by the path that it came to."""
+
+    attempts: dict[str, list[Write]]
+    changes: dict[str, list[Change]]
+    now: dict[str, State | None]
+    family: Family
+    new: frozenset[str]
+    """Paths at which nothing was in the beginning, but for those that were renamed: what is below them is new."""
+
+    def author(self, path: str) -> Author | None:
+        """Who changed a path, if it was changed and need have been ours."""
+        owns = {change.own for change in self.changes.get(path, ())}
+        if not owns:
+            return None
+        return self.family.author(path, next((own for own in (True, None) if own in owns), False))
+
+    def sure_author(self, path: str) -> Author | None:
+        """Who changed a path, where it was surely one of ours: nobody was asked what strangers write."""
+        return self._replace(family=self.family._replace(ours=())).author(path)
+
+    def story(self, path: str) -> list[Write]:
+        """What was attempted at a path, after what came before it and nobody told of."""
+        return [*self._beginning(path), *self.attempts[path]]
+
+    def _beginning(self, path: str) -> Iterator[Write]:
+        seen = self.changes.get(path)
+        if seen and self.author(path) is not None:
+            yield Write(seen[0].operation, path, seen[0].other, seen[0].before, None)
+        elif self.now[path] is None and ((seen and seen[0].before is None) or below_any(path, self.new)):
+            yield Write("create", path, "", None, None)  # whoever made it: it is gone as it came
+
+    def openings(self, path: str) -> list[Write]:
+        """The attempts at a database, where the path is of a file that SQLite keeps beside one."""
+        return self.attempts.get(
+            next((path[: -len(end)] for end in _COMPANIONS if path.endswith(end)), ""), []
+        )
+
+
+_COMPANIONS: Final = ("-journal", "-wal", "-shm")
+"""Of SQLite, which opens them itself. https://www.sqlite.org/tempfiles.html"""
+
+
+def first_place(writes: list[Write]) -> Place | None:
+    """The first line that is known of."""
+    return next((write.place for write in writes if write.place is not None), None)
+
+
+def between(before: Writes, after: Writes) -> Happened:
+    """What happened between two moments, but for what others did."""
+    attempts = _by_path(after.attempts, len(before.attempts), before.absorbed, after)
+    changes = _by_path(after.changes, len(before.changes), before.absorbed_changes, after)
+    made = {path for path, (one, *_) in attempts.items() if (one.operation, one.before) == ("mkdir", None)}
+    seen = {path for path, (one, *_) in changes.items() if one.before is None and not one.other}
+    family = after.family.since(before.family)
+    return Happened(attempts, changes, dict(after.now.values()), family, frozenset(made | seen))
+
+
+def _by_path(
+    ones: tuple[_T, ...], start: int, absorbed: frozenset[int], after: Writes
+) -> dict[str, list[_T]]:
+    found: dict[str, list[_T]] = {}
+    for position in range(start, len(ones)):
+        one = ones[position]
+        if position not in absorbed and one.path in after.now:
+            found.setdefault(after.now[one.path][0], []).append(one)
+    return found
