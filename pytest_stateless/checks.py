@@ -23,7 +23,7 @@ from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
-from pytest_stateless.reports.session import port_to_dict
+from pytest_stateless.reports.session import note_to_dict, port_to_dict
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
@@ -54,6 +54,7 @@ class Run:
 _dumps: Final = json.JSONEncoder(
     separators=(",", ":")
 ).encode  # a test may replace json.dumps, or its separators
+_NOTES: Final = 20  # of what a test put back are told
 _RUN: Final = pytest.StashKey[Run]()
 _MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
 """Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
@@ -177,7 +178,8 @@ class Checks:
         def close(closing: Callable[..., Findings], window: Any, name: str) -> None:
             run = item.stash[_RUN]
             found = closing(window, run.allowances)
-            found.leaks = [leak if leak.request else leak.during(name) for leak in found.leaks]
+            for told in (found.leaks, found.notes):
+                told[:] = [leak if leak.request else leak.during(name) for leak in told]
             run.findings.add(found)
 
         return close
@@ -291,6 +293,8 @@ class Checks:
             "errors": [error.to_dict() for error in found.errors],
             "used": [[str(allowance), allowance.where] for allowance in used],
             "ports": [*run.ports, *(port_to_dict(port, item.nodeid) for port in found.ports)],
+            "put_back": [note_to_dict(note, item.nodeid) for note in found.notes[:_NOTES]],
+            "left_out": max(0, len(found.notes) - _NOTES),
             "notices": self._context.notices,
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }

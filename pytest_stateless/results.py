@@ -13,7 +13,7 @@ from pytest_stateless.keys import PAYLOAD
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
-from pytest_stateless.reports.session import OpenedPort, SessionLeaks, TestLeaks, in_order
+from pytest_stateless.reports.session import OpenedPort, PutBack, SessionLeaks, TestLeaks, in_order
 
 _loads: Final = json.JSONDecoder().decode  # a test may replace json.loads
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -66,6 +66,8 @@ class Results:
         self._used: set[tuple[str, str]] = set()
         self._allowances: dict[tuple[str, str], None] = {}
         self._ports: set[OpenedPort] = set()
+        self._put_back: list[PutBack] = []
+        self._left_out = 0
         self._notices: dict[str, None] = {}
         """Why less is seen than could be, as the workers told it: each once."""
         self._failed_writes: list[str] = []
@@ -78,6 +80,8 @@ class Results:
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         self._ports.update(map(OpenedPort.from_dict, payload["ports"]))
+        self._put_back += map(PutBack.from_dict, payload["put_back"])
+        self._left_out += payload["left_out"]
         self._notices.update(dict.fromkeys(payload["notices"]))
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         failing = [leak for leak in leaks if leak.severity is Severity.ERROR]
@@ -102,7 +106,15 @@ class Results:
     def session_leaks(self) -> SessionLeaks:
         """What was found so far, in an order that doesn't depend on which worker was first."""
         tests = sorted(self._tests, key=lambda test: test.nodeid)
-        return SessionLeaks(tuple(tests), self._checked, tuple(self._unused()), in_order(self._ports))
+        put_back = sorted(self._put_back, key=lambda one: one.test)
+        return SessionLeaks(
+            tuple(tests),
+            self._checked,
+            tuple(self._unused()),
+            in_order(self._ports),
+            tuple(put_back),
+            self._left_out,
+        )
 
     def _unused(self) -> Iterator[tuple[str, str]]:
         if self._checked and self._is_whole_run():
@@ -149,6 +161,7 @@ class Results:
         ]
         if terminalreporter.verbosity > 0 and session.checked:
             lines += terminal.ports(session)
+            lines += terminal.put_back(session)
             lines.append((terminal.Piece(f"{session.checked} checked"),))
         if terminalreporter.verbosity < -1 or self._config.option.no_summary:
             lines = []

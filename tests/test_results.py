@@ -210,6 +210,8 @@ def test_a_json_report_of_a_clean_run_is_whole(project: Project) -> None:
         "tests": [],
         "unused_allowances": [],
         "ports": [],
+        "transient": [],
+        "transient_left_out": 0,
     }
 
 

@@ -493,6 +493,6 @@ def test_when_all_are_closed_what_was_noted_is_forgotten(context: Context, windo
 
 def test_findings_add_up() -> None:
     leak, allowance, error = Leak("a", "b", "c"), Allowance("a", "b"), InternalError("a", "b")
-    all_of_them = Findings([leak], [allowance], [error], [leak])
-    all_of_them.add(Findings([leak], [allowance], [error], [leak]))
-    assert all_of_them == Findings([leak] * 2, [allowance] * 2, [error] * 2, [leak] * 2)
+    all_of_them = Findings([leak], [allowance], [error], [leak], [leak])
+    all_of_them.add(Findings([leak], [allowance], [error], [leak], [leak]))
+    assert all_of_them == Findings([leak] * 2, [allowance] * 2, [error] * 2, [leak] * 2, [leak] * 2)

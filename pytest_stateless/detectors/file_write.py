@@ -13,7 +13,7 @@ from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.happened import Happened, Held, Writes, between, first_place
-from pytest_stateless.detectors.states import DELETED, MADE, describe, undone
+from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
 from pytest_stateless.paths import look
@@ -138,18 +138,16 @@ def _put_back(path: str, happened: Happened, sources: Sources) -> Leak | None:
     writes, story, now = happened.attempts[path], happened.story(path), happened.now[path]
     if any(write.fate == DENIED for write in writes) or describe(story, now, sources):
         return None
-    what = undone(story, sources)
+    what = undone(story, sources) or (CAME_AND_WENT if happened.came_and_went(path) else "")
     return _announced(path, what, writes, sources) if what else None
 
 
 def _gone_again(path: str, happened: Happened, sources: Sources) -> Leak | None:
     """What native code made and deleted again, or a child whose command names it; but for what SQLite needs."""
-    changes = happened.changes[path]
-    came_and_went = changes[0].before is None is happened.now[path] and changes[-1].operation == "remove"
-    if not came_and_went or happened.openings(path):
+    if not happened.came_and_went(path) or happened.openings(path):
         return None
     author = happened.sure_author(path)
-    return author and _leak(path, f"created and deleted again {author.name}", author.place, sources)
+    return author and _leak(path, f"{CAME_AND_WENT} {author.name}", author.place, sources)
 
 
 def _announced(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:

@@ -71,6 +71,13 @@ class Happened(NamedTuple):
         elif self.now[path] is None and ((seen and seen[0].before is None) or below_any(path, self.new)):
             yield Write("create", path, "", None, None)  # whoever made it: it is gone as it came
 
+    def came_and_went(self, path: str) -> bool:
+        """Whether something was seen to be made and deleted at a path."""
+        seen = self.changes.get(path)
+        return (
+            seen is not None and seen[0].before is None is self.now[path] and seen[-1].operation == "remove"
+        )
+
     def openings(self, path: str) -> list[Write]:
         """The attempts at a database, where the path is of a file that SQLite keeps beside one."""
         return self.attempts.get(

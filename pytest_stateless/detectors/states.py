@@ -12,6 +12,7 @@ from pytest_stateless.zones import SHARED_MEMORY, within
 
 MADE: Final = "created (directory)"
 DELETED: Final = "deleted"
+CAME_AND_WENT: Final = "created and deleted again"
 
 
 def describe(writes: list[Write], now: State | None, sources: Sources) -> str:

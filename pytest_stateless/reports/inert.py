@@ -27,6 +27,11 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def inert_line(text: str) -> str:
+    """``inert`` for what stands first in a line, so that it begins no command to GitHub's runner."""
+    return _COMMAND.sub(r"\1\\x3a:", inert(text))
+
+
 def inert_block(text: str) -> str:
-    """``inert`` for each line of a text of several, of which none begins a command to GitHub's runner."""
-    return "\n".join(_COMMAND.sub(r"\1\\x3a:", inert(line)) for line in text.split("\n"))
+    """``inert_line`` for each line of a text of several."""
+    return "\n".join(map(inert_line, text.split("\n")))

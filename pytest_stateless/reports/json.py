@@ -24,6 +24,8 @@ def render(session: SessionLeaks) -> str:
         "tests": [_test(test) for test in session.tests],
         "unused_allowances": [{"allowance": text, "where": where} for text, where in session.unused],
         "ports": [port.to_dict() for port in session.ports],
+        "transient": [one.to_dict() for one in session.put_back],
+        "transient_left_out": session.left_out,
     }
     return _dumps(plain) + "\n"
 

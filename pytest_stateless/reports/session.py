@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 from pytest_stateless.leak import Leak, Origin, Severity
 
@@ -38,12 +38,31 @@ class TestLeaks:
         return tuple(leak for leak in self.leaks if leak.severity is Severity.WARNING)
 
 
+_T = TypeVar("_T", bound="_Riding")
+
+
+class _Riding:
+    """What rides on a test report as plain values."""
+
+    origin: Origin | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only."""
+        origin = None if self.origin is None else self.origin.to_dict()
+        return {**vars(self), "origin": origin}
+
+    @classmethod
+    def from_dict(cls: type[_T], plain: Mapping[str, Any]) -> _T:
+        """What ``to_dict`` wrote."""
+        return cls(**{**plain, "origin": None if plain["origin"] is None else Origin(**plain["origin"])})
+
+
 REACHES: Final = ("all", "interface", "loopback")
 """Who can reach a port: the worst first."""
 
 
 @dataclass(frozen=True)
-class OpenedPort:
+class OpenedPort(_Riding):
     """A port that was opened during the run, whether it was fine or not."""
 
     address: str
@@ -57,16 +76,6 @@ class OpenedPort:
     origin: Origin | None
     closed: bool
     """Whether it was closed again by the end of the test, or of the fixture's set-up."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values only."""
-        origin = None if self.origin is None else self.origin.to_dict()
-        return {**asdict(self), "origin": origin}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> OpenedPort:
-        """The port that ``to_dict`` wrote."""
-        return cls(**{**plain, "origin": None if plain["origin"] is None else Origin(**plain["origin"])})
 
 
 def port_to_dict(leak: Leak, by: str) -> dict[str, Any]:
@@ -84,6 +93,23 @@ def in_order(ports: Iterable[OpenedPort]) -> tuple[OpenedPort, ...]:
 
 
 @dataclass(frozen=True)
+class PutBack(_Riding):
+    """Something that a test did to the disk and put back."""
+
+    path: str
+    what: str
+    test: str
+    """Its node id."""
+    origin: Origin | None
+    request: str | None
+
+
+def note_to_dict(note: Leak, test: str) -> dict[str, Any]:
+    """A note of a detector, as it rides on a test report."""
+    return PutBack(note.subject, note.message, test, note.origin, note.request).to_dict()
+
+
+@dataclass(frozen=True)
 class SessionLeaks:
     """What a whole run found."""
 
@@ -95,6 +121,10 @@ class SessionLeaks:
     """Allowances that matched nothing, with where they are written."""
     ports: tuple[OpenedPort, ...] = ()
     """Every port that checked tests and their fixtures opened."""
+    put_back: tuple[PutBack, ...] = ()
+    """What checked tests did to the disk and put back, in the order of the tests; of each test, no more than some."""
+    left_out: int = 0
+    """How many more there were."""
 
     def counts(self) -> Counter[str]:
         """Leaks that fail a test, per rule."""

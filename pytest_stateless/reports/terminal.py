@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.leak import Leak
-from pytest_stateless.reports.inert import inert, inert_block
+from pytest_stateless.leak import Leak, Origin
+from pytest_stateless.reports.inert import inert, inert_block, inert_line
 from pytest_stateless.reports.session import SessionLeaks
 
 _FEW: Final = 5  # tests that are named one by one
+_MANY: Final = 50  # writes that are shown
 _WIDTH: Final = 96  # of the closing sentences, which end where the page of a narrow terminal does
 
 
@@ -42,7 +44,7 @@ def brief(leaks: Sequence[Leak]) -> str:
 
 def section(nodeid: str, leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
     """All lines of a leaking test's section; ``chains`` tells how the user's code came to the lines that did it."""
-    yield (Piece(f"{inert(nodeid)} {headline(leaks)}", _BOLD),)
+    yield (Piece(inert_line(f"{nodeid} {headline(leaks)}"), _BOLD),)
     yield ()
     yield from table(leaks, chains)
     yield ()
@@ -121,7 +123,7 @@ def summary(session: SessionLeaks) -> Iterator[Line]:
         )
     for test in session.tests:
         if test.errors:
-            yield (Piece(inert(test.nodeid), _BOLD),)
+            yield (Piece(inert_line(test.nodeid), _BOLD),)
             yield from errors(test.errors)
 
 
@@ -140,6 +142,22 @@ def ports(session: SessionLeaks) -> Iterator[Line]:
         yield (Piece(f"  {port.protocol} {address}  {reach}  by {inert(port.by)}{origin}{closed}"),)
 
 
+def put_back(session: SessionLeaks) -> Iterator[Line]:
+    """What tests did to the disk and put back: each once, with the test or how many did it, and the line."""
+    tests: dict[tuple[str, str, Origin | None], dict[str, None]] = {}
+    for one in session.put_back:
+        tests.setdefault((one.path, one.what, one.origin), {})[one.test] = None
+    left_out = session.left_out + max(0, len(tests) - _MANY)
+    if tests:
+        yield (Piece(f"{_count(len(tests) + session.left_out, 'transient write')}", _BOLD),)
+    for (path, what, origin), names in islice(tests.items(), _MANY):
+        by = next(iter(names)) if len(names) == 1 else _count(len(names), "test")
+        at = f", at {origin}" if origin else ""
+        yield (Piece(inert_line(f"  {path}  {what}  by {by}{at}")),)
+    if left_out:
+        yield (Piece(f"  and {left_out} more"),)
+
+
 def _rules(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {rule}" for rule, number in sorted(counts.items()))
 
@@ -154,7 +172,7 @@ def warnings(session: SessionLeaks) -> Iterator[Line]:
             tests.setdefault(what, []).append(test.nodeid)
             leaks.setdefault(what, leak)
     for what in sorted(tests):
-        yield from ((Piece(inert(name)),) for name in _named(tests[what]))
+        yield from ((Piece(inert_line(name)),) for name in _named(tests[what]))
         leak = leaks[what]
         yield Piece(f"  {leak.rule}", _YELLOW), Piece(f"  {inert(leak.subject)}  {inert(leak.message)}")
         yield ()

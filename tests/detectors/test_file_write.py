@@ -682,6 +682,13 @@ LATER = Place("/srv/shop/b.py", 9, "more", Owner.APPLICATION, False, False)
             id="a-child-that-names-it",
         ),
         pytest.param(
+            noticed(
+                [change(A, None, True, "remove")], {A: None}, [write("open", None, A)._replace(place=PLACE)]
+            ),
+            [("a", "created and deleted again", 3)],
+            id="made-by-python-and-deleted-past-it",
+        ),
+        pytest.param(
             noticed([change(A, None, True, "rename-from", B)], {A: None}), [], id="native-goes-on-elsewhere"
         ),
         pytest.param(noticed([change(A, FILE, True)], {A: FILE}), [], id="native-touch"),

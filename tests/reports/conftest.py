@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_stateless.leak import Leak, Origin, Owner, Severity
-from pytest_stateless.reports.session import REACHES, OpenedPort, SessionLeaks, TestLeaks
+from pytest_stateless.reports.session import REACHES, OpenedPort, PutBack, SessionLeaks, TestLeaks
 
 LEAKS = (
     Leak("module-state", "shop.cart.CARTS['bob']", "added: list (2 items)", owner=Owner.APPLICATION),
@@ -24,6 +24,15 @@ LEAKS = (
 PORTS = (
     OpenedPort("0.0.0.0:9100", "tcp", "all", "tests/test_shop.py::test_checkout", LEAKS[2].origin, False),
     OpenedPort("127.0.0.1:0", "udp", "loopback", "server (session fixture)", None, True),
+)
+PUT_BACK = (
+    PutBack(
+        "shop/cache.tmp", "created and deleted again", "tests/test_shop.py::test_a", LEAKS[1].origin, None
+    ),
+    PutBack(
+        "shop/cache.tmp", "created and deleted again", "tests/test_shop.py::test_b", LEAKS[1].origin, None
+    ),
+    PutBack("shop", "renamed to s and back", "tests/test_shop.py::test_b", None, "POST /login (2nd request)"),
 )
 WARNING = Leak("interpreter-state", "random", "numbers drawn from it; draw less", severity=Severity.WARNING)
 ERROR = {"detector": "file-write", "traceback": "Traceback (most recent call last):\nValueError: odd\n"}
@@ -49,6 +58,8 @@ def session() -> SessionLeaks:
         checked=5,
         unused=(("module-state:shop.old.*", "pytest.ini: stateless_allow"),),
         ports=PORTS,
+        put_back=PUT_BACK,
+        left_out=4,
     )
 
 
@@ -112,4 +123,7 @@ def any_session(any_leak: st.SearchStrategy[Leak]) -> st.SearchStrategy[SessionL
     )
     ports = st.lists(port, max_size=2).map(tuple)
     tests = st.lists(test, max_size=3).map(tuple)
-    return st.builds(SessionLeaks, tests, st.integers(0, 9), unused, ports)
+    put_back = st.lists(st.builds(PutBack, TEXTS, TEXTS, TEXTS, ORIGINS, st.none() | TEXTS), max_size=2)
+    return st.builds(
+        *(SessionLeaks, tests, st.integers(0, 9), unused, ports, put_back.map(tuple), st.integers(0, 9))
+    )

@@ -127,6 +127,30 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                 "closed": True,
             },
         ],
+        "transient": [
+            {
+                "path": "shop/cache.tmp",
+                "what": "created and deleted again",
+                "test": "tests/test_shop.py::test_a",
+                "origin": {"file": "shop/receipts.py", "line": 31, "function": "save"},
+                "request": None,
+            },
+            {
+                "path": "shop/cache.tmp",
+                "what": "created and deleted again",
+                "test": "tests/test_shop.py::test_b",
+                "origin": {"file": "shop/receipts.py", "line": 31, "function": "save"},
+                "request": None,
+            },
+            {
+                "path": "shop",
+                "what": "renamed to s and back",
+                "test": "tests/test_shop.py::test_b",
+                "origin": None,
+                "request": "POST /login (2nd request)",
+            },
+        ],
+        "transient_left_out": 4,
     }
 
 
@@ -169,6 +193,9 @@ def test_any_report_fits_the_schema_and_holds_every_text(
         pytest.param(["unused_allowances", 0], {}, id="unused-allowance"),
         pytest.param(["ports", 0, "reach"], "nobody", id="reach"),
         pytest.param(["ports", 0, "closed"], None, id="closed"),
+        pytest.param(["transient", 0], {}, id="transient"),
+        pytest.param(["transient", 0, "origin"], {}, id="origin-of-what-was-put-back"),
+        pytest.param(["transient_left_out"], -1, id="left-out"),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(path: list[Any], value: object, session: SessionLeaks) -> None:

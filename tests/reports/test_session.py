@@ -1,7 +1,14 @@
 from __future__ import annotations
 
 from pytest_stateless.leak import Leak, Origin
-from pytest_stateless.reports.session import OpenedPort, SessionLeaks, in_order, port_to_dict
+from pytest_stateless.reports.session import (
+    OpenedPort,
+    PutBack,
+    SessionLeaks,
+    in_order,
+    note_to_dict,
+    port_to_dict,
+)
 
 
 def test_leaks_are_counted_per_rule(session: SessionLeaks) -> None:
@@ -28,3 +35,9 @@ def test_ports_are_told_once_and_the_most_reachable_first() -> None:
     far = OpenedPort.from_dict(port_to_dict(open_to_all, "test_b"))
     assert far == OpenedPort("0.0.0.0:80", "udp", "all", "test_b", None, False)
     assert in_order([near, far, near]) == (far, near)
+
+
+def test_a_note_rides_as_plain_values() -> None:
+    note = Leak("file-write", "a", "created and deleted again", Origin("a.py", 1, "f"), request="GET /")
+    again = PutBack.from_dict(note_to_dict(note, "test_a"))
+    assert again == PutBack("a", "created and deleted again", "test_a", Origin("a.py", 1, "f"), "GET /")

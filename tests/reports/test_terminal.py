@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.reports import terminal
-from pytest_stateless.reports.session import SessionLeaks, TestLeaks
+from pytest_stateless.reports.session import PutBack, SessionLeaks, TestLeaks
 
 SECTION = """\
 tests/test_shop.py::test_checkout left 3 things behind
@@ -150,19 +150,37 @@ def test_a_warning_is_told_once_below_its_tests(nodeids: list[str], lines: list[
     assert terminal.plain(terminal.warnings(SessionLeaks())) == ""
 
 
+def test_what_was_put_back_is_told_once_with_the_tests_and_the_line(session: SessionLeaks) -> None:
+    assert terminal.plain(terminal.put_back(session)).splitlines() == [
+        "6 transient writes",
+        "  shop/cache.tmp  created and deleted again  by 2 tests, at shop/receipts.py:31 in save",
+        "  shop  renamed to s and back  by tests/test_shop.py::test_b",
+        "  and 4 more",
+    ]
+    assert list(terminal.put_back(SessionLeaks(checked=3))) == []
+
+
+def test_of_many_writes_put_back_some_are_shown() -> None:
+    many = tuple(PutBack(f"a{number}", "modified, and put back", "t", None, None) for number in range(53))
+    lines = terminal.plain(terminal.put_back(SessionLeaks(put_back=many))).splitlines()
+    assert (lines[0], len(lines), lines[-1]) == ("53 transient writes", 52, "  and 3 more")
+
+
 def test_any_text_comes_out_inert(any_session: st.SearchStrategy[SessionLeaks]) -> None:
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(any_session)
     def check(session: SessionLeaks) -> None:
         pages = [
             terminal.plain(lines)
-            for lines in (terminal.summary(session), terminal.ports(session), terminal.warnings(session))
+            for lines in (
+                *(terminal.summary(session), terminal.ports(session)),
+                *(terminal.put_back(session), terminal.warnings(session)),
+            )
         ]
         pages += [terminal.plain(terminal.section("t", test.leaks)) for test in session.tests if test.leaks]
         for page in pages:
             assert "".join(page.split("\n")).isprintable()
             assert "##[" not in page
-        for page in pages[2:]:
             assert not re.search(r"(?m)^\s*::", page)
 
     check()
