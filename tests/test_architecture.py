@@ -21,6 +21,7 @@ LAYERS: Final = (
     {"looping"},
     {"paths"},
     {"attempts"},
+    {"proc"},
     {"recording"},
     {"audit"},
     {"interpreter"},

@@ -14,19 +14,11 @@ from pytest_stateless.detectors.offspring import has_children
 from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.noted import Change, Spawn
+from pytest_stateless.proc import children_of
 from pytest_stateless.source import Place
 from pytest_stateless.zones import within
 
 NATIVE: Final = "by native code during this test"
-
-
-class _Real:
-    """Held where no mock and no faked file system replaces them."""
-
-    listdir = staticmethod(os.listdir)
-    open = staticmethod(os.open)
-    read = staticmethod(os.read)
-    close = staticmethod(os.close)
 
 
 class Author(NamedTuple):
@@ -128,19 +120,8 @@ def _reaped() -> int:
 
 def _any_alive() -> bool:
     """Whether this process has children that may write; False where the system doesn't list them."""
-    try:
-        threads, servants = _Real.listdir("/proc/self/task"), _servants()
-        return any(child not in servants for thread in threads for child in _children_of(thread))
-    except OSError:
-        return False
-
-
-def _children_of(thread: str) -> list[int]:
-    descriptor = _Real.open(f"/proc/self/task/{thread}/children", os.O_RDONLY)
-    try:
-        return [int(number) for number in _Real.read(descriptor, 1 << 16).split()]
-    finally:
-        _Real.close(descriptor)
+    servants = _servants()
+    return any(child not in servants for child in children_of("self"))
 
 
 _SERVANTS: Final = (

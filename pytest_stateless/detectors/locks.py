@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.proc import text
 
 _KINDS: Final = {"FLOCK": "flock", "POSIX": "lockf", "OFDLCK": "open file description", "LEASE": "lease"}
 _KEY: Final = "locks"
@@ -28,14 +28,6 @@ class _Seen(NamedTuple):
     files: dict[int, tuple[int, int]]
     """Device and inode of the regular files that are open, by descriptor."""
     locked: frozenset[int]
-
-
-class _Real:
-    """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
-
-    open = staticmethod(os.open)
-    read = staticmethod(os.read)
-    close = staticmethod(os.close)
 
 
 def read(context: Context) -> list[tuple[int, Held]]:
@@ -64,28 +56,15 @@ def _read(context: Context) -> list[tuple[int, Held]]:
         (number, lock)
         for number, file in files.items()
         if last.files.get(number) != file or number in last.locked or file[1] in asked
-        for lock in held(_text(f"/proc/self/fdinfo/{number}"))
+        for lock in held(text(f"/proc/self/fdinfo/{number}"))
     ]
     context.last[_KEY] = _Seen(files, frozenset(number for number, _ in found))
     return found
 
 
-def held(text: str) -> Iterator[Held]:
+def held(told: str) -> Iterator[Held]:
     """The locks that the kernel tells of one descriptor. proc_pid_fdinfo(5), proc_locks(5)"""
-    for line in text.splitlines():
+    for line in told.splitlines():
         fields = line.split()
         if len(fields) >= 7 and fields[0] == "lock:" and fields[2] in _KINDS:
             yield Held(_KINDS[fields[2]], int(fields[6].rpartition(":")[2]), fields[4] == "READ")
-
-
-def _text(path: str) -> str:
-    try:
-        descriptor = _Real.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return _Real.read(descriptor, 65536).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    finally:
-        _Real.close(descriptor)

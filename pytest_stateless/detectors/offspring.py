@@ -9,16 +9,16 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless import proc
 from pytest_stateless.attempts import command_line
 from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.heap.graph import module_namespace, plan_of
 from pytest_stateless.noted import Spawn
+from pytest_stateless.proc import TICKS, stat_of
 
 _LOOKS: Final = 8  # at a child; a window takes no more than five
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
-_CHILDREN: Final = "/proc/self/task/{}/children"
-_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class Child(NamedTuple):
@@ -37,21 +37,9 @@ class Child(NamedTuple):
     """Whether it runs this very program, from a fork on."""
 
 
-class Stat(NamedTuple):
-    """What the kernel says of a process."""
-
-    name: str
-    state: str
-    parent: int
-    started: int
-    image: tuple[str, ...]
-    """Where its arguments lie in memory: somewhere else for each program that is run, and the same after a fork."""
-
-
 class _Real:
     """Held where neither a mock nor a faked file system replaces it."""
 
-    listdir = staticmethod(os.listdir)
     getpid = staticmethod(os.getpid)
     waitid = staticmethod(getattr(os, "waitid", lambda *_: None))
     wall = staticmethod(time.time)
@@ -61,7 +49,7 @@ class _Real:
 
 def now() -> float:
     """The moment, as the beginnings of children are given."""
-    return _Real.wall() if _CLOCK is None else int(_Real.clock(_CLOCK) * _TICKS)
+    return _Real.wall() if _CLOCK is None else int(_Real.clock(_CLOCK) * TICKS)
 
 
 def has_children() -> bool:
@@ -97,16 +85,19 @@ _met: dict[int, tuple[Child, int]] = {}
 def _listed() -> Iterator[Child]:
     names = dict(_of_multiprocessing())
     # A child is listed under the thread that started it; a fork server's under none of this process.
-    own = {int(pid) for task in kernel.tasks() for pid in kernel.text_of(_CHILDREN.format(task)).split()}
+    own = set(proc.children_of("self"))
     for gone in _met.keys() - own - names.keys():
         _met.pop(gone, None)
     for pid in sorted(own | names.keys()):
-        child, looks = _met.get(pid, (None, 0))
-        if child is None or looks < _LOOKS:
-            child = _look(pid, names.get(pid, ""))
-            if child is None:
-                continue
-            _met[pid] = child, looks + 1
+        known, looks = _met.get(pid, (None, 0))
+        settled = known is not None and known.command and looks >= _LOOKS
+        child = known if settled else _look(pid, names.get(pid, ""))
+        if child is None:
+            continue
+        if known is not None and not (child.command or known.forked) and child.started == known.started:
+            # It begins another program, whose name isn't there yet.
+            child = child._replace(command=known.command)
+        _met[pid] = child, looks + 1
         yield child
 
 
@@ -117,21 +108,8 @@ def _look(pid: int, name: str) -> Child | None:
     own = stat_of(_Real.getpid())
     forked = own is not None and stat.image == own.image and any(map(int, stat.image))
     state = "zombie" if stat.state in "ZX" else "alive"
-    command = stat.name if state == "zombie" else _command(pid)
+    command = stat.name if state == "zombie" else proc.command_of(pid)
     return Child(pid, stat.started, command, state, name, forked)
-
-
-def _command(pid: int) -> str:
-    return command_line(kernel.text_of(f"/proc/{pid}/cmdline").rstrip("\0").split("\0"))
-
-
-def stat_of(pid: int) -> Stat | None:
-    """What the kernel says of a process; None where it is gone."""
-    before, _, rest = kernel.text_of(f"/proc/{pid}/stat").rpartition(")")
-    fields = rest.split()  # a process may have spaces and brackets in its name
-    if len(fields) < 48:
-        return None
-    return Stat(before.partition("(")[2], fields[0], int(fields[1]), int(fields[19]), tuple(fields[45:47]))
 
 
 def _orphans(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
@@ -140,19 +118,15 @@ def _orphans(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
     A fork has this program's addresses; whoever was run anew has the name of the test in its environment.
     """
     own, tests = stat_of(_Real.getpid()), {spawn.test for spawn in spawns if spawn.test}
-    for pid in _processes():
-        stat = stat_of(pid) if pid not in _met else None
+    for pid in proc.processes():
+        stat = stat_of(pid) if pid not in _met and pid != _Real.getpid() else None
         if stat is None or own is None or stat.state in "ZX" or stat.parent == _Real.getpid():
             continue
         forked = stat.image == own.image and any(map(int, stat.image))
         if stat.started < own.started or not (forked or _test_of(pid) in tests):
             continue
         if _left(stat.parent):
-            yield Child(pid, stat.started, _command(pid), "orphan", forked=forked)
-
-
-def _processes() -> list[int]:
-    return [int(name) for name in _Real.listdir("/proc") if name.isdigit() and int(name) != _Real.getpid()]
+            yield Child(pid, stat.started, proc.command_of(pid), "orphan", forked=forked)
 
 
 def _left(parent: int) -> bool:
@@ -169,7 +143,7 @@ def _left(parent: int) -> bool:
 
 def _test_of(pid: int) -> str:
     """The test during which a process was run, of one that another worker of the same run didn't start."""
-    text = kernel.text_of(f"/proc/{pid}/environ", 1 << 20)
+    text = proc.text(f"/proc/{pid}/environ", 1 << 20)
     found = dict(entry.partition("=")[::2] for entry in text.split("\0"))
     worker = _Real.environ.get(b"PYTEST_XDIST_WORKER", b"").decode()
     same = found.get("PYTEST_XDIST_WORKER", "") == worker

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless import proc
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -18,7 +19,6 @@ PATIENT: Final = True
 
 _MEMORY: Final = "/dev/shm"
 _QUEUES: Final = "/dev/mqueue"
-_SHORT: Final = 2048  # the kernel gives at least most of a page of a table at once, unless that is all
 _RANDOM: Final = re.compile(r"psm_[0-9a-f]+|tmp[a-z0-9_]{8}")
 """Names that multiprocessing and tempfile make up."""
 
@@ -47,9 +47,6 @@ class _Real:
 
     scandir: Callable[..., Any] = staticmethod(os.scandir)
     stat = staticmethod(os.stat)
-    open = staticmethod(os.open)
-    read = staticmethod(os.read)
-    close = staticmethod(os.close)
     getpid = staticmethod(os.getpid)
     geteuid = staticmethod(getattr(os, "geteuid", lambda: -1))
 
@@ -94,7 +91,7 @@ def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]
         writes.setdefault(write.path, write)
     held = {(state.st_dev, state.st_ino) for state in descriptors.table(context).values()}
     # By the inode: glibc makes a semaphore under a name of the moment, and the map keeps that.
-    mapped = set(map(int, re.findall(rf" (\d+) +{_MEMORY}/", _text("/proc/self/maps"))))
+    mapped = set(map(int, re.findall(rf" (\d+) +{_MEMORY}/", proc.text("/proc/self/maps"))))
     for thing in new:
         directory = _QUEUES if thing.kind == "queue" else _MEMORY
         name = f"sem.{thing.name}" if thing.kind == "semaphore" else thing.name
@@ -127,7 +124,7 @@ _TABLES: Final = {
 
 def _numbered(alone: bool) -> Iterator[Thing]:
     for kind, (path, number, makers) in _TABLES.items():
-        yield from numbered(_text(path), kind, number, makers, _Real.getpid(), _Real.geteuid(), alone)
+        yield from numbered(proc.text(path), kind, number, makers, _Real.getpid(), _Real.geteuid(), alone)
 
 
 def numbered(
@@ -141,21 +138,6 @@ def numbered(
         is_own = is_own or (alone and "cpid" not in makers and row.get("cuid") == user)
         name = f"key {row['key']}" if row["key"] else "private"
         yield Thing(kind, name, row[number], is_own)
-
-
-def _text(path: str) -> str:
-    try:
-        descriptor = _Real.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        read = pieces = _Real.read(descriptor, 65536)
-        while len(read) > _SHORT:
-            read = _Real.read(descriptor, 65536)
-            pieces += read
-        return pieces.decode("utf-8", "replace")
-    finally:
-        _Real.close(descriptor)
 
 
 # ------------------------------------------------------------------------------------------------- judging

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
+
+from pytest_stateless.proc import content
 
 _STATUS: Final = "/proc/self/status"
 _MASKS: Final = (
@@ -11,14 +12,6 @@ _MASKS: Final = (
     ("ignored", b"\nSigIgn:\t", 16),
     ("caught", b"\nSigCgt:\t", 16),
 )
-
-
-class _Real:
-    """Held where neither a mock nor a faked file system replaces them."""
-
-    open = staticmethod(os.open)
-    read = staticmethod(os.read)
-    close = staticmethod(os.close)
 
 
 class _Last:
@@ -40,15 +33,8 @@ def status() -> dict[str, int]:
 
 
 def _read() -> dict[str, int]:
-    try:
-        descriptor = _Real.open(_STATUS, os.O_RDONLY)
-    except OSError:
-        return {}
-    try:
-        text = _Real.read(descriptor, 1 << 14)
-    finally:
-        _Real.close(descriptor)
-    return {name: _mask(text, line, base) for name, line, base in _MASKS}
+    text = content(_STATUS)
+    return {name: _mask(text, line, base) for name, line, base in _MASKS} if text else {}
 
 
 def _mask(text: bytes, line: bytes, base: int) -> int:

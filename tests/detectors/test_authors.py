@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_stateless import proc
 from pytest_stateless.detectors import Context, authors
 from pytest_stateless.detectors.authors import NATIVE, Author, Family, family
 from pytest_stateless.leak import Owner
@@ -183,7 +184,7 @@ def fail(*_: object) -> list[str]:
     "breaking",
     [
         pytest.param(lambda patch: patch.setattr(authors, "_USAGE", None), id="no-usage"),
-        pytest.param(lambda patch: patch.setattr(authors._Real, "listdir", fail), id="no-list"),
+        pytest.param(lambda patch: patch.setattr(proc._Real, "listdir", fail), id="no-list"),
     ],
 )
 def test_a_system_that_does_not_tell_is_no_error(

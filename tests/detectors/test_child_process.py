@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from pytest_stateless import proc
 from pytest_stateless.detectors import Context, Detector, child_process, kernel, offspring
 from pytest_stateless.detectors.child_process import Children, absorb, compare
 from pytest_stateless.detectors.offspring import Child
@@ -308,7 +308,7 @@ def test_looking_leaves_the_end_of_a_child_to_the_program(context: Context, keep
 
 def test_nothing_is_read_where_there_is_no_child(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offspring, "has_children", lambda: False)
-    monkeypatch.setattr(kernel, "text_of", None)
+    monkeypatch.setattr(proc, "text", None)
     assert child_process.capture(context).found == ()
 
 
@@ -344,20 +344,28 @@ def test_elsewhere_than_on_linux_psutil_is_asked_about_what_was_started(
     assert left_by(child_process, lambda: None) == []
 
 
-@pytest.mark.parametrize("text", ["", "1 (a) S 2", "nonsense"])
-def test_a_process_that_tells_nothing_is_passed_over(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "text_of", lambda *_: text)
-    assert offspring.stat_of(1) is None
+def commands(monkeypatch: pytest.MonkeyPatch, *told: str) -> None:
+    """What the kernel tells of any child, look by look; the last again and again."""
+    looks = iter(told)
+    monkeypatch.setattr(proc, "command_of", lambda _: next(looks, told[-1]))
 
 
-def test_a_name_with_spaces_and_brackets_is_read(keep: ExitStack, tmp_path: Path) -> None:
-    program = tmp_path / "a) S (b"
-    program.symlink_to("/bin/sleep")
-    made = keep.enter_context(subprocess.Popen([str(program), "3600"]))
-    keep.callback(made.kill)
-    found = offspring.stat_of(made.pid)
-    assert found is not None
-    assert (found.name, found.parent) == ("a) S (b", os.getpid())
+def test_a_child_that_begins_a_program_keeps_what_it_is_called(
+    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sleeping(keep)
+    commands(monkeypatch, "sleep 1", "")
+    found = [child.command for _ in range(9) for child in offspring.children(()) if child.pid == made.pid]
+    assert found == ["sleep 1"] * 9
+
+
+def test_a_child_without_a_name_is_looked_at_until_it_has_one(
+    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sleeping(keep)
+    commands(monkeypatch, *[""] * 12, "sleep 1", "sleep 2")
+    found = [child.command for _ in range(15) for child in offspring.children(()) if child.pid == made.pid]
+    assert found == [*[""] * 12, *["sleep 1"] * 3]
 
 
 def test_looking_leaves_nothing(context: Context, keep: ExitStack) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless.detectors import Context, Detector, child_sockets, listening_socket
+from pytest_stateless import proc
+from pytest_stateless.detectors import Context, Detector, child_sockets, listening_socket, offspring
 from pytest_stateless.detectors.child_sockets import internet_sockets, unix_sockets
 from pytest_stateless.detectors.sockets import Socket
 from pytest_stateless.leak import Leak, Owner
@@ -180,8 +181,8 @@ def test_without_children_nothing_is_read(context: Context, monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise ChildProcessError
 
-    monkeypatch.setattr(child_sockets._Real, "waitid", refuse)
-    monkeypatch.setattr(child_sockets._Real, "listdir", None)
+    monkeypatch.setattr(offspring._Real, "waitid", refuse)
+    monkeypatch.setattr(proc._Real, "listdir", None)
     assert child_sockets.read(context) == ([], [])
 
 
@@ -204,9 +205,8 @@ def test_looking_waits_for_no_child(context: Context) -> None:
 
 
 def test_a_process_that_is_gone_has_nothing() -> None:
-    assert list(child_sockets._with_descendants("0")) == ["0"]
-    assert list(child_sockets._reachable("0", ())) == []
-    assert child_sockets._command("0") == ""
+    assert list(child_sockets._with_descendants(0)) == [0]
+    assert list(child_sockets._reachable(0, ())) == []
 
 
 def test_an_address_is_one_of_a_socket() -> None:

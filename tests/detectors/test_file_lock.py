@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_stateless import proc
 from pytest_stateless.detectors import Context, Detector, file_lock, locks, open_descriptor
 from pytest_stateless.detectors.file_lock import FileLock, FileLocks, absorb, compare
 from pytest_stateless.detectors.locks import Held
@@ -221,7 +222,7 @@ def test_where_the_kernel_shows_none_nothing_is_said(
     def refuse(*_: object) -> int:
         raise FileNotFoundError
 
-    monkeypatch.setattr(locks._Real, "open", refuse)
+    monkeypatch.setattr(proc._Real, "open", refuse)
     assert left_by(file_lock, lambda: fcntl.flock(file, fcntl.LOCK_EX)) == []
 
 
@@ -229,7 +230,7 @@ def test_where_no_lock_is_asked_for_no_descriptor_is_asked(
     context: Context, file: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_lock.capture(context)
-    monkeypatch.setattr(locks._Real, "open", None)
+    monkeypatch.setattr(proc._Real, "open", None)
     assert file_lock.capture(context).held == frozenset()
 
 

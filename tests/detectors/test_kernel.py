@@ -40,7 +40,3 @@ def test_elsewhere_there_is_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(kernel, "_TASKS", "/nowhere")
     assert kernel.task_count() == 0
     assert kernel.tasks() == frozenset()
-
-
-def test_a_file_that_cannot_be_read_is_empty() -> None:
-    assert kernel.text_of("/") == ""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_stateless import proc
 from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, shared_memory
 from pytest_stateless.detectors.shared_memory import Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
@@ -299,7 +300,7 @@ def test_where_there_is_none_nothing_is_said(
         raise FileNotFoundError
 
     monkeypatch.setattr(shared_memory._Real, "scandir", refuse)
-    monkeypatch.setattr(shared_memory._Real, "open", refuse)
+    monkeypatch.setattr(proc._Real, "open", refuse)
     assert left_by(shared_memory, lambda: block(keep)) == []
 
 

@@ -11,29 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless.detectors import strangers
-from pytest_stateless.detectors.strangers import parse_process, written_by_strangers
+from pytest_stateless import proc
+from pytest_stateless.detectors.strangers import written_by_strangers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-
-FIELDS = " ".join(str(number) for number in range(5, 22))
-
-
-@pytest.mark.parametrize(
-    ("stat", "parent", "ticks"),
-    [
-        pytest.param(f"7 (tee) S 4 {FIELDS} 2200 9".encode(), 4, 2200, id="plain"),
-        pytest.param(f"7 (a) S 3 (b) S 4 {FIELDS} 2200 9".encode(), 4, 2200, id="name-with-parentheses"),
-    ],
-)
-def test_a_process_is_read(stat: bytes, parent: int, ticks: int) -> None:
-    assert parse_process(stat) == (parent, ticks / os.sysconf("SC_CLK_TCK"))
-
-
-@pytest.mark.parametrize("stat", [b"", b"7 (tee) S 4"])
-def test_what_is_cut_short_is_an_error_that_is_met(stat: bytes) -> None:
-    with pytest.raises((ValueError, IndexError)):
-        parse_process(stat)
 
 
 @pytest.fixture
@@ -72,5 +53,5 @@ def test_a_system_without_a_list_of_processes_has_none(monkeypatch: pytest.Monke
     def fail(_: str) -> list[str]:
         raise FileNotFoundError
 
-    monkeypatch.setattr(strangers._Real, "listdir", fail)
+    monkeypatch.setattr(proc._Real, "listdir", fail)
     assert written_by_strangers({"/srv/shop/a"}, 1e9) == frozenset()
