@@ -133,6 +133,22 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "!owner:application",
     ),
     _expect("module-state", "a library set itself up on first use", "first-use"),
+    _expect(
+        *(
+            "module-state",
+            "a library set itself up once for good; without it, the test passes and it stays away",
+        ),
+        *("only-once", "kept-by-library", "!removed", "!value:of-the-application"),
+    ),
+    _expect(
+        *(
+            "module-state",
+            "a library's own function, called once, was taken out",
+            "removed",
+            "kept-by-library",
+        ),
+        *("was:builtins.function", "!was:of-the-application"),
+    ),
     _expect("module-state", "what a library set up on first use was dropped", "dropped"),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),

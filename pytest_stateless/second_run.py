@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from pytest_stateless.blame import Chain, Look, Trail, Watch
+from pytest_stateless.expected import is_expected
+from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.undo import release, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.interpreter.evidence import ItemEvidence
@@ -22,6 +24,8 @@ from pytest_stateless.unseen import run_unseen
 from pytest_stateless.window import Findings, InternalError
 
 FIRST_USE: Final = "only on first use"
+ONCE: Final = "only-once"
+"""Trait of what didn't come again, even where it was taken away before."""
 ELSEWHERE: Final = "not by a line of your code"
 FAILED: Final = "not found: the test failed when it was run again"
 SKIPPED: Final = "blame skipped: a debugger or another tracer is active"
@@ -72,7 +76,8 @@ class SecondRun:
         except Exception:
             findings.errors.append(InternalError("blame", traceback.format_exc()))
         else:
-            findings.leaks = [told.get(id(leak), leak) for leak in findings.leaks]
+            seen = [told.get(id(leak), leak) for leak in findings.leaks]
+            findings.leaks = [leak for leak in seen if not is_expected(leak)]
         return True
 
     def _told(self, leaks: list[Leak], test: Callable[[], bool], traced: bool) -> dict[int, Leak]:
@@ -86,9 +91,14 @@ class SecondRun:
         if second is None:
             return {id(leak): replace(leak, note=SKIPPED) for leak in leaks}
         chains = {id(leak): second.chain_of(leak) for leak in leaks}
-        chains.update(self._bound_again([leak for leak in leaks if chains[id(leak)] is None], test, second))
+        silent = [leak for leak in leaks if chains[id(leak)] is None]
+        again, once = self._bound_again(silent, test, second)
+        chains.update(again)
         otherwise = FIRST_USE if second.passed else FAILED
-        return {id(leak): _with_chain(leak, chains[id(leak)], otherwise) for leak in leaks}
+        return {
+            id(leak): _with_chain(leak, chains[id(leak)], otherwise, ONCE if id(leak) in once else "")
+            for leak in leaks
+        }
 
     def _run(self, leaks: list[Leak], test: Callable[[], bool]) -> _Watching | None:
         watching = self._watching = _Watching(self._sources, leaks)
@@ -99,11 +109,11 @@ class SecondRun:
 
     def _bound_again(
         self, leaks: list[Leak], test: Callable[[], bool], second: _Watching
-    ) -> Iterator[tuple[int, Chain | None]]:
-        """Who binds a value again as it is: found in a third run that begins without it.
+    ) -> tuple[dict[int, Chain], set[int]]:
+        """Who binds a value again as it is, found in a third run that begins without it; and what nobody does.
 
         A line that binds it then and ran before as well bound it before as well. Any other one didn't run while the
-        value was there: it binds it on first use.
+        value was there: it binds it on first use. What stays away though the test passes was made once for good.
         """
         with ExitStack() as redoing:
             undone = []
@@ -113,10 +123,14 @@ class SecondRun:
                     redoing.callback(redo)
                     undone.append(leak)
             third = self._run(undone, test) if undone else None
+        again, once = {}, set()
         for leak in undone:
             chain = None if third is None else third.chain_of(leak)
             if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
-                yield id(leak), chain
+                again[id(leak)] = chain
+            elif chain is None and third is not None and second.passed and third.passed:
+                once.add(id(leak))
+        return again, once
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:
@@ -127,13 +141,18 @@ def _undo(leak: Leak) -> Callable[[], None] | None:
     evidence: Any = leak.evidence
     if type(evidence) is ItemEvidence:
         return evidence.undo()
-    return undo(evidence, leak.owner is Owner.APPLICATION and "value:of-the-application" in leak.traits)
+    if "value:of-the-application" in leak.traits:
+        return undo(evidence, leak.owner is Owner.APPLICATION)
+    # What an extension in C made for a library is made again, or was made once for good.
+    made_in_c = not any(is_heap_type(type(entry.after)) for entry in evidence.entries)
+    return undo(evidence, "kept-by-library" in leak.traits and made_in_c)
 
 
-def _with_chain(leak: Leak, chain: Chain | None, otherwise: str) -> Leak:
+def _with_chain(leak: Leak, chain: Chain | None, otherwise: str, more: str) -> Leak:
     if chain:
         return replace(leak, origin=chain[0], chain=chain)
-    return replace(leak, note=otherwise if chain is None else ELSEWHERE)
+    traits = leak.traits | ({more} if more else set())
+    return replace(leak, note=otherwise if chain is None else ELSEWHERE, traits=traits)
 
 
 class _Window(NamedTuple):

@@ -352,6 +352,10 @@ POOL = """
         leaking("ending-that-was-added", "",
                 "import mimetypes\nmimetypes.init()\ndef act(): mimetypes.add_type('x/bob', '.statelessbob')",
                 "mimetypes.types_map['.statelessbob']", more=("mimetypes",)),
+        leaking("function-of-the-application-taken-out-of-a-library",
+                "class App:\n    def __init__(self): self.before = []\n    def forget(self): self.before.clear()",
+                "def check(): pass\nAPP = library.App()\nAPP.before.append(check)\ndef act(): APP.forget()",
+                "shop.APP.before"),
         leaking("rows-that-a-pool-keeps", POOL, "POOL = library.Pool()\ndef act(): POOL.keep('bob')", "shop.POOL.rows"),
         leaking("user-on-a-pool", POOL, "POOL = library.Pool()\ndef act(): POOL.user = 5", "shop.POOL.user"),
         leaking("transaction-left-open", POOL, "POOL = library.Pool()\ndef act(): POOL.begin()",
@@ -592,6 +596,9 @@ def test_a_program_that_keeps_something_is_told(
             def act(): CART.total
             """,
             id="cached-property-made-of-a-property"),
+        pytest.param("class App:\n    def __init__(self): self.once = [begin]\n    def ask(self): self.once.pop()()\n"
+                     "def begin(): pass", "APP = library.App()\ndef act(): APP.ask()",
+                     id="function-that-a-library-calls-once"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"
                      "        _numbers += 1\n        Pool._number += 1", "def act(): library.Pool()",
                      id="library-that-numbers-what-it-makes"),

@@ -681,3 +681,50 @@ def test_a_doctest_is_blamed(counted: CountedProject) -> None:
     )
     counted.run("--stateless", "--doctest-modules", "--stateless-report=json:leaks.json", "shop.py")
     assert counted.blamed() == {"shop.KEPT": "add"}
+
+
+LIBRARY = """
+class Engine:
+    def __init__(self):
+        self.once = [begin]
+    def ask(self):
+        while self.once:
+            self.once.pop()(self)
+    def fetch(self, user):
+        if not hasattr(self, "user"):
+            self.user = user
+    def fail_without(self):
+        if hasattr(self, "level"):
+            return
+        assert self.once
+        self.once.clear()
+        self.level = "SERIALIZABLE"
+def begin(engine):
+    engine.level = "READ COMMITTED"
+    ADAPTERS[str, int] = int
+ADAPTERS = {(int, str): str}
+"""
+LEVEL = "ENGINE.level"
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        pytest.param("ENGINE.ask()", {}, id="set-up-once-for-good"),
+        pytest.param("ENGINE.fetch('bob')", {"ENGINE.user": "test_a"}, id="kept-where-there-was-none"),
+        pytest.param("ENGINE.level = 'SERIALIZABLE'", {LEVEL: "test_a"}, id="by-the-application"),
+        pytest.param("ENGINE.fail_without()", {LEVEL: FIRST_USE}, id="failed-without-it"),
+    ],
+)
+def test_what_a_library_sets_up_once_is_no_leak(
+    act: str, told: dict[str, str], counted: CountedProject
+) -> None:
+    counted.write("site-packages/library.py", LIBRARY)
+    counted.write(
+        "conftest.py", "import sys\nsys.path.insert(0, __file__.replace('conftest.py', 'site-packages'))\n"
+    )
+    counted.write_test(
+        f"from library import Engine\nENGINE = Engine()\ndef test_a():\n    count()\n    {act}"
+    )
+    counted.check_apart()
+    assert counted.blamed() == told

@@ -42,7 +42,7 @@ class _Place(NamedTuple):
 def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
     """Put back what was there. Returns what takes that back; None where nothing could be put back.
 
-    ``own`` says that the application made what came: it will be made again, and nothing but memory is lost.
+    ``own`` says that what came, whatever it is, may be made again: nothing but memory is lost.
     """
     found = [
         (entry, _place(evidence, entry))
@@ -79,7 +79,7 @@ def _is_same_again(value: object) -> bool:
 
 
 def _is_added(entry: Entry, own: bool) -> bool:
-    """Whether a container came where there was nothing, or an object of the application's own."""
+    """Whether a container came where there was nothing, or an object that may be made again."""
     cls = type(entry.after)
     return entry.before is ABSENT and (own or any(cls is one for one in _CONTAINERS))
 
@@ -104,7 +104,7 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     if cls is types.CellType:
         return _Place(lambda: container.cell_contents, partial(setattr, container, "cell_contents"))
     # Else one of the keys might be asked whether it equals another.
-    if any(cls is one for one in _MAPPINGS) and is_plain_key(label) and all(map(is_plain_key, container)):
+    if any(cls is one for one in _MAPPINGS) and all(map(_is_safe_key, (label, *container))):
         return _item(container, label)
     if cls is partial and type(entry.after) is dict:
         return _namespace(entry.after)
@@ -122,6 +122,13 @@ def _hold(lock: Any, hold: object) -> None:
 
 
 _MAPPINGS: Final = (dict, defaultdict, OrderedDict, Counter)
+
+
+def _is_safe_key(key: Any) -> bool:
+    """Whether a dictionary compares a key without code of the program: a plain value, or a class, equal to itself."""
+    if type(key) is tuple:
+        return all(map(_is_safe_key, key))
+    return type(key) is type or is_plain_key(key)
 
 
 def _item(mapping: Any, key: object) -> _Place:

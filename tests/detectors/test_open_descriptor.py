@@ -109,6 +109,15 @@ def test_standard_output_that_pytest_itself_replaced_is_fine() -> None:
     assert is_expected(leak)
 
 
+def test_a_librarys_first_file_is_fine_beside_those_that_capture_the_output() -> None:
+    new, captured = by("dependency"), another(PIPE, 9)
+    streams = frozenset({(captured.device, captured.inode)})
+    (leak,) = compare(at(captured), at(captured, new)._replace(streams=streams))
+    assert is_expected(leak)
+    (leak,) = compare(at(captured), at(captured, new))
+    assert not is_expected(leak)
+
+
 def test_who_opened_it_is_to_blame() -> None:
     (leak,) = compare(at(), at(PIPE, another(PIPE, 6, place=PLACE)))
     assert (leak.origin, leak.owner) == (Origin("orders.py", 9, "log"), Owner.APPLICATION)
