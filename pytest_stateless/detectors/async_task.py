@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from pytest_stateless import aio
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.pending import Looking, OpenLoop, Work
+from pytest_stateless.detectors.pending import Looking, OpenLoop, Settled, Work
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.looping import Key
@@ -34,6 +35,8 @@ class Tasks(NamedTuple):
     """Who set it."""
     failed: bool = False
     """Whether the test failed: its traceback holds loops that would have gone."""
+    settled: Mapping[int, Settled] = MappingProxyType({})
+    """The loops in which nothing is new."""
 
 
 def capture(context: Context) -> Tasks:
@@ -42,14 +45,15 @@ def capture(context: Context) -> Tasks:
     last: Tasks = context.last.get(RULE.id) or Tasks(context.sources, {}, {}, {}, None)
     current = aio.current()
     key = None if current is None else noted.meet(current)
-    here, looking = aio.running(), Looking(context, last.works)
+    here, looking = aio.running(), Looking(context, last.works, last.settled)
     loops, works = {}, {}
     for loop, loop_key in noted.open():
         number = identity(loop_key)
         loops[number] = looking.loop(loop, loop_key, last.loops.get(number))
         if loop is not here:
             works.update({identity(work.key): work for work in looking.works(loop, loop_key)})
-    now = Tasks(context.sources, loops, works, dict(noted.older), key, noted.set_by, context.failed)
+    older = dict(noted.older)
+    now = Tasks(context.sources, loops, works, older, key, noted.set_by, context.failed, looking.settled)
     context.last[RULE.id] = now
     return now
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import types
@@ -50,12 +51,22 @@ class Work(NamedTuple):
     looks: int = 1
 
 
+class Settled(NamedTuple):
+    """What goes on in a loop, all of it for long; nothing is new as long as the marks are the same."""
+
+    marks: list[Key]
+    works: list[Work]
+
+
 class Looking:
     """One look at what goes on in loops."""
 
-    def __init__(self, context: Context, before: Mapping[int, Work]) -> None:
+    def __init__(self, context: Context, before: Mapping[int, Work], settled: Mapping[int, Settled]) -> None:
         self._context = context
         self._before = before
+        self._settled = settled
+        self.settled: dict[int, Settled] = {}
+        """The loops in which nothing is new, by the identities of their keys."""
 
     def loop(self, loop: Any, key: Key, known: OpenLoop | None) -> OpenLoop:
         """A loop that is open."""
@@ -65,8 +76,18 @@ class Looking:
         here = thread in (0, _get_ident())
         return OpenLoop(key, noted is not None, place, not here)
 
-    def works(self, loop: Any, key: Key) -> Iterator[Work]:
+    def works(self, loop: Any, key: Key) -> list[Work]:
         """What goes on in a loop."""
+        marks, known = aio.marks(loop), self._settled.get(identity(key))
+        if known is None or marks is None or not _same(marks, known.marks):
+            works = list(self._all_works(loop, key))
+            if marks is None or any(work.looks < _LOOKS for work in works):
+                return works
+            known = Settled(marks, works)
+        self.settled[identity(key)] = known
+        return known.works
+
+    def _all_works(self, loop: Any, key: Key) -> Iterator[Work]:
         for task in aio.pending(loop):
             yield from self._known_or_new(task, key, self._task)
         for generator in aio.generators_of(loop):
@@ -109,6 +130,10 @@ class Looking:
         subject = _spell(function, code, function.__globals__, sources)
         traits = _traits(place) | {"callback"}
         return Work(key, loop, subject, "a function that is to be called", place, frozenset(traits))
+
+
+def _same(marks: list[Key], others: list[Key]) -> bool:
+    return len(marks) == len(others) and all(map(operator.is_, marks, others))
 
 
 def _traits(place: Place | None) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_stateless import audit, doors
-from pytest_stateless.detectors import DETECTORS, Context, Detector
+from pytest_stateless.detectors import DETECTORS, Context, Detector, async_task
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
@@ -19,6 +20,7 @@ from tests.bench.memory import scope_of_a_run
 
 BAR: Final = 500.0  # microseconds of all but the memory, on 3.13
 _TIMES: Final = 300
+_TASKS: Final = 10
 
 
 def detectors(directory: Path) -> None:
@@ -45,6 +47,7 @@ def look_at_each() -> None:
     print("detectors, a clean window of a Flask process, in the median:")
     for name, (look, carry) in costs.items():
         print(f"    {name}: look {look:.1f} µs, carry {carry:.1f} µs")
+    print(f"    async-task with {_TASKS} tasks in the current loop: look {_look_at_tasks(context):.1f} µs")
     print(f"    together {sum(map(sum, costs.values())):.0f} µs (bar {BAR:.0f} µs)")
 
 
@@ -57,6 +60,22 @@ def _cost(detector: Detector, context: Context) -> tuple[float, float]:
         end = detector.carry(end, context)
 
     return _median(lambda: detector.capture(context)), _median(carry)
+
+
+def _look_at_tasks(context: Context) -> float:
+    """Microseconds of a look at a loop in which nothing is new."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    tasks = [loop.create_task(asyncio.sleep(3600)) for _ in range(_TASKS)]
+    loop.run_until_complete(asyncio.sleep(0))
+    try:
+        return _median(lambda: async_task.capture(context))
+    finally:
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def _median(step: Callable[[], object]) -> float:

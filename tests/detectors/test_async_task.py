@@ -385,6 +385,20 @@ def test_what_goes_on_in_the_loop_that_runs_here_may_still_end_with_it(
     windows.let_go()
 
 
+def test_a_loop_that_does_not_run_is_given_no_turn(context: Context, loop: asyncio.AbstractEventLoop) -> None:
+    ran: list[int] = []
+
+    async def short() -> None:
+        ran.append(1)
+
+    async def main() -> None:
+        loop.call_soon(loop.create_task, short())  # which begins a turn later than main ends
+
+    (subject,) = in_a_window(context, lambda: loop.run_until_complete(main()))
+    assert subject.endswith("short")
+    assert not ran
+
+
 def test_a_function_that_is_to_be_called_is_told(told: Told, loop: asyncio.AbstractEventLoop) -> None:
     (found,) = told(lambda: loop.call_later(3600, functools.partial(expire, 1)))
     assert found.subject.endswith("expire")
@@ -568,6 +582,84 @@ def test_looking_leaves_nothing(context: Context, loop: asyncio.AbstractEventLoo
 
     look()
     assert abs(look() - look()) < 20
+
+
+# ------------------------------------------------------------------------ a loop in which nothing is new
+
+
+async def a_generator() -> AsyncIterator[int]:
+    found = rows()
+    await found.__anext__()
+    return found
+
+
+@pytest.fixture
+def settled(context: Context, loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop with a task, a function to be called and a generator that have been there for long."""
+    loop.run_until_complete(start(refresh()))
+    generator: Any = loop.run_until_complete(a_generator())
+    loop.call_later(3600, expire)
+    context.recording.loops.meet(loop)
+    for _ in range(10):
+        async_task.capture(context)
+    yield loop
+    loop.run_until_complete(generator.aclose())
+
+
+async def one_for_another() -> None:
+    (old,) = asyncio.all_tasks() - {asyncio.current_task()}
+    old.cancel()
+    await asyncio.wait([old])
+    del old
+    await start(refresh())
+
+
+def later_instead_of(loop: Any) -> None:
+    loop._scheduled[:] = [handle for handle in loop._scheduled if handle._callback is not expire]
+    loop.call_later(3600, expire)
+
+
+def test_a_loop_in_which_nothing_is_new_costs_no_look_at_each_task(
+    context: Context, settled: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = async_task.capture(context)
+    for name in ("pending", "generators_of", "callbacks_of"):
+        monkeypatch.setattr(aio, name, None)
+    after = async_task.capture(context)
+    assert after.works == before.works
+    assert len(after.works) >= 3
+
+
+@pytest.mark.parametrize(
+    ("act", "subject"),
+    [
+        pytest.param(lambda loop: loop.create_task(refresh()), "refresh", id="task"),
+        pytest.param(lambda loop: loop.run_until_complete(start(refresh())), "refresh", id="task-that-began"),
+        pytest.param(
+            lambda loop: loop.run_until_complete(one_for_another()), "refresh", id="task-for-another"
+        ),
+        pytest.param(lambda loop: loop.call_later(9, expire), "expire", id="function"),
+        pytest.param(later_instead_of, "expire", id="function-for-another"),
+        pytest.param(lambda loop: loop.call_soon(expire), "expire", id="function-at-once"),
+        pytest.param(lambda loop: loop.run_until_complete(a_generator()), "rows", id="generator"),
+    ],
+)
+def test_what_is_new_among_what_has_been_there_for_long_is_told(
+    act: Callable[[Any], object], subject: str, told: Told, settled: asyncio.AbstractEventLoop
+) -> None:
+    (found,) = told(lambda: act(settled))
+    assert found.subject.removeprefix(f"{__name__}.") == subject
+
+
+def test_a_handle_that_allows_no_reference_is_looked_at(
+    context: Context, loop: asyncio.AbstractEventLoop
+) -> None:
+    loop._ready.append(7)  # type: ignore[attr-defined]
+    context.recording.loops.meet(loop)
+    assert aio.marks(loop) is None
+    for _ in range(10):
+        assert async_task.capture(context).settled == {}
+    loop._ready.clear()  # type: ignore[attr-defined]
 
 
 def test_a_loop_that_is_gone_is_forgotten(context: Context) -> None:
