@@ -123,14 +123,20 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
 def transient(before: Writes, after: Writes) -> Iterator[Leak]:
     """A note for each path at which something was done and put back: no leak, but good to know."""
     happened = between(before, after)
-    noted: dict[str, Leak] = {}
+    gone: set[str] = set()
     for path in sorted(happened.attempts.keys() | happened.changes.keys()):
-        if within(path, SHARED_MEMORY) or below_any(path, noted):
+        if within(path, SHARED_MEMORY) or below_any(path, gone) or _goes_on(path, happened, after):
             continue  # what lay in a directory came and went with it
         note = (_put_back if path in happened.attempts else _gone_again)(path, happened, after.sources)
         if note is not None:
-            noted[path] = note
-    yield from noted.values()
+            gone |= {path} if happened.now[path] is None else set()
+            yield note
+
+
+def _goes_on(path: str, happened: Happened, after: Writes) -> bool:
+    """Whether what was at a path was moved to another that counts: it is told there what became of it."""
+    last = happened.attempts.get(path, [None])[-1]
+    return last is not None and last.operation == "rename-from" and last.other in after.now
 
 
 def _put_back(path: str, happened: Happened, sources: Sources) -> Leak | None:

@@ -32,16 +32,16 @@ def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
 def undone(writes: list[Write], sources: Sources) -> str:
     """What was done at one path and put back, where it is as it was; empty where nothing is known to have been done.
 
-    What was there before each further attempt tells what came of those before it. What was made and moved away is
-    told where it came to.
+    What was there before each further attempt tells what came of those before it.
     """
     first = writes[0].before
     turn = next((place for place, write in enumerate(writes) if (write.before is None) != (first is None)), 0)
     turned, last = writes[turn], writes[turn - 1]
     if first is None:
-        if turned.before is None or writes[-1].operation == "rename-from":
+        if turned.before is None:
             return ""
-        return f"{_created(last, turned.before, sources)} and deleted again"
+        end = "moved away" if writes[-1].operation == "rename-from" else "deleted again"
+        return f"{_created(last, turned.before, sources)} and {end}"
     if turn and last.operation == "rename-from":
         return f"renamed to {sources.relative(last.other)} and back"
     differences = [DELETED] if turn else list(_passing(first, writes))

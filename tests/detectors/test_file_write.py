@@ -225,7 +225,9 @@ LIKE_BEFORE = pytest.mark.parametrize(
             id="renamed-and-deleted",
         ),
         pytest.param(
-            [write("open", None), write("rename-from", FILE, other="/srv/shop/b")], "", id="goes-on-elsewhere"
+            [write("open", None), write("rename-from", FILE, other="/srv/shop/b")],
+            "created and moved away",
+            id="moved-away",
         ),
         pytest.param([write("open", FILE)], "", id="opened"),
         pytest.param([write("chmod", FILE), write("open", FILE)], "", id="the-same-all-the-time"),
@@ -657,6 +659,39 @@ LATER = Place("/srv/shop/b.py", 9, "more", Owner.APPLICATION, False, False)
             ),
             [("a", "created (directory) and deleted again", 9), ("a-b", "created and deleted again", 3)],
             id="what-lay-in-a-directory-goes-with-it",
+        ),
+        pytest.param(
+            seen(
+                [
+                    write("chmod", DIRECTORY, A),
+                    write("chmod", DIRECTORY._replace(mode=stat.S_IFDIR), A),
+                    *(one._replace(path=f"{A}/b") for one in CAME_AND_WENT),
+                ],
+                {A: DIRECTORY, f"{A}/b": None},
+            ),
+            [
+                ("a", "mode changed to 0000, was 0755, and put back", None),
+                ("a/b", "created and deleted again", 3),
+            ],
+            id="what-lay-in-a-directory-that-stayed-is-noted-too",
+        ),
+        pytest.param(
+            seen([CAME_AND_WENT[0], write("rename-from", FILE, A, "/tmp/b")], {A: None}),
+            [("a", "created and moved away", 3)],
+            id="moved-to-a-temporary-directory",
+        ),
+        pytest.param(
+            seen(
+                [
+                    CAME_AND_WENT[0],
+                    write("rename-from", FILE, A, B),
+                    write("rename-to", None, B, A)._replace(place=PLACE),
+                    write("remove", FILE, B),
+                ],
+                {A: None, B: None},
+            ),
+            [("b", "renamed from a and deleted again", 3)],
+            id="goes-on-elsewhere",
         ),
         pytest.param(
             seen([one._replace(path="/dev/shm/psm_1") for one in CAME_AND_WENT], {"/dev/shm/psm_1": None}),
