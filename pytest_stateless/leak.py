@@ -62,6 +62,8 @@ class Leak:
     note: str | None = None
     """Why no origin could be found."""
     severity: Severity = Severity.ERROR
+    why: str | None = None
+    """Why it matters, where that depends on what leaked more than on the rule."""
     evidence: Any = field(default=None, compare=False, repr=False)
     """What to watch to find the origin. It holds live objects, and is dropped before the leak is told."""
 
@@ -89,6 +91,7 @@ class Leak:
             "chain": [caller.to_dict() for caller in self.chain],
             "note": self.note,
             "severity": self.severity.value,
+            "why": self.why,
             "fingerprint": self.fingerprint,
         }
 
@@ -105,6 +108,7 @@ class Leak:
             chain=tuple(Origin(**caller) for caller in plain["chain"]),
             note=plain["note"],
             severity=Severity(plain["severity"]),
+            why=plain["why"],
         )
 
 
@@ -125,7 +129,10 @@ class Rule:
         traits: Iterable[str] = (),
         evidence: object = None,
         severity: Severity = Severity.ERROR,
+        why: str | None = None,
     ) -> Leak:
         """A leak of this kind."""
         found = frozenset(traits)
-        return Leak(self.id, subject, message, origin, owner, found, severity=severity, evidence=evidence)
+        return Leak(
+            self.id, subject, message, origin, owner, found, severity=severity, why=why, evidence=evidence
+        )

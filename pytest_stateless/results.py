@@ -23,21 +23,23 @@ _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 class LeakSection:
     """What a leaking test failed with, shown with colours where the terminal has them."""
 
-    def __init__(self, nodeid: str, leaks: list[Leak], in_a_line: bool = False, chains: bool = False) -> None:
+    def __init__(
+        self, nodeid: str, leaks: list[Leak], in_a_line: bool = False, detailed: bool = False
+    ) -> None:
         self._nodeid = nodeid
         self._in_a_line = in_a_line
         self._leaks = leaks
-        self._chains = chains
+        self._detailed = detailed
         self.reprcrash = _Crash(terminal.brief(leaks))
         """Where pytest looks for the line of its short summary."""
 
     def __str__(self) -> str:
-        return terminal.plain(terminal.section(self._nodeid, self._leaks, self._chains))
+        return terminal.plain(terminal.section(self._nodeid, self._leaks, self._detailed))
 
     def toterminal(self, writer: Any) -> None:
         """Write to pytest's terminal writer."""
         if not self._in_a_line:  # with --tb=line, pytest shows what it finds in reprcrash beside this
-            _write(writer, terminal.section(self._nodeid, self._leaks, self._chains))
+            _write(writer, terminal.section(self._nodeid, self._leaks, self._detailed))
 
 
 class _Crash:
@@ -177,7 +179,7 @@ class Results:
     def _show_warnings(self, reporter: pytest.TerminalReporter, session: SessionLeaks) -> None:
         """A part of its own, and left out where pytest leaves out its own warnings."""
         option = self._config.option
-        lines = list(terminal.warnings(session))
+        lines = list(terminal.warnings(session, option.verbose > 0))
         if lines and not (option.disable_warnings or option.no_summary or reporter.verbosity < -1):
             reporter.section("stateless warnings", yellow=True)
             _write(reporter._tw, iter(lines))

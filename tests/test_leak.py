@@ -56,6 +56,7 @@ def test_a_fingerprint_is_had_of_any_text() -> None:
             id="chain",
         ),
         pytest.param(Leak("a", "b", "c", note="only on first use"), id="note"),
+        pytest.param(Leak("a", "b", "c", why="the others don't have it"), id="why"),
         pytest.param(Leak("file-write", "a\udcff\n", "\x1b[31m"), id="odd-text"),
     ],
 )

@@ -232,6 +232,7 @@ def test_a_json_report_says_everything(project: Project) -> None:
         "chain": [],
         "note": None,
         "severity": "error",
+        "why": None,
         "fingerprint": second["leaks"][1]["fingerprint"],
     }
 
@@ -278,6 +279,20 @@ def test_github_actions_gets_its_annotations_by_itself(
     project.write("test_shop.py", SHOP)
     result = project.run("--stateless", *options)
     assert sum(line.startswith("::error ") for line in result.outlines) == annotations
+
+
+def test_why_a_state_of_the_interpreter_matters_is_told_in_detail_and_in_json(project: Project) -> None:
+    project.write(
+        "test_umask.py", "import os, random\ndef test_a(): os.umask(os.umask(0) ^ 4); random.random()\n"
+    )
+    umask, drawn = (
+        "files made from now on get other permissions",
+        "later requests draw other numbers than in a process that did not",
+    )
+    result = project.run("--stateless", "-v", "--stateless-report=json:leaks.json")
+    result.stdout.fnmatch_lines([f"*   why: {umask}", f"  why: {drawn}"])
+    assert [leak["why"] for leak in project.report()["tests"][0]["leaks"]] == [umask, drawn]
+    project.run("--stateless").stdout.no_fnmatch_line("*why: *")
 
 
 def test_what_fails_nothing_is_a_warning_on_github(project: Project) -> None:

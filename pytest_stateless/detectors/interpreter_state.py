@@ -89,9 +89,8 @@ def _leaks(item: Item, found: list[Difference], look_: Look) -> Iterator[Leak]:
 def _leak(item: Item, subject: str, message: str, traits: frozenset[str], evidence: ItemEvidence) -> Leak:
     text = f"{message}; {item.mend}"
     severity = Severity.WARNING if item.warns(message) else Severity.ERROR
-    return RULE.leak(
-        subject, text, None, Owner.STANDARD_LIBRARY, traits, evidence if item.is_followed else None, severity
-    )
+    watched = evidence if item.is_followed else None
+    return RULE.leak(subject, text, None, Owner.STANDARD_LIBRARY, traits, watched, severity, item.why)
 
 
 def _traits(item: Item, one: Difference, tools: frozenset[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pytest_stateless.leak import Leak, Origin
 from pytest_stateless.reports.inert import inert, inert_block, inert_line
 from pytest_stateless.reports.session import SessionLeaks
 
-_FEW: Final = 5  # tests that are named one by one
+_FEW: Final = 5  # tests, files or messages that are told one by one
 _MANY: Final = 50  # writes that are shown
 _WIDTH: Final = 96  # of the closing sentences, which end where the page of a narrow terminal does
 
@@ -42,17 +42,20 @@ def brief(leaks: Sequence[Leak]) -> str:
     return f"{headline(leaks)}: " + ", ".join(f"{leak.rule} {inert(leak.subject)}" for leak in leaks)
 
 
-def section(nodeid: str, leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
-    """All lines of a leaking test's section; ``chains`` tells how the user's code came to the lines that did it."""
+def section(nodeid: str, leaks: Sequence[Leak], detailed: bool = False) -> Iterator[Line]:
+    """All lines of a leaking test's section; ``detailed`` as ``table`` has it."""
     yield (Piece(inert_line(f"{nodeid} {headline(leaks)}"), _BOLD),)
     yield ()
-    yield from table(leaks, chains)
+    yield from table(leaks, detailed)
     yield ()
     yield from ((Piece(line),) for line in advice(leaks))
 
 
-def table(leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
-    """A few lines for each leak: rule, subject and what happened; who did it; during which request."""
+def table(leaks: Sequence[Leak], detailed: bool = False) -> Iterator[Line]:
+    """A few lines for each leak: rule, subject and what happened; who did it; during which request.
+
+    ``detailed`` tells how the user's code came to the line that did it, and why a leak of the rule matters here.
+    """
     width = max((len(leak.rule) for leak in leaks), default=0) + 2
     margin = Piece(" " * width)
     for leak in leaks:
@@ -63,12 +66,14 @@ def table(leaks: Sequence[Leak], chains: bool = False) -> Iterator[Line]:
         )
         if leak.origin is not None:
             yield margin, Piece(f"by {inert(str(leak.origin))}")
-        for caller in leak.chain[1:] if chains else ():
+        for caller in leak.chain[1:] if detailed else ():
             yield margin, Piece(f"   called by {inert(str(caller))}")
         if leak.note is not None:
             yield margin, Piece(inert_block(leak.note))
         if leak.request is not None:
             yield margin, Piece(f"during {inert(leak.request)}")
+        if detailed and leak.why is not None:
+            yield margin, Piece(f"why: {inert(leak.why)}")
 
 
 def advice(leaks: Sequence[Leak]) -> Iterator[str]:
@@ -162,30 +167,38 @@ def _rules(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {rule}" for rule, number in sorted(counts.items()))
 
 
-def warnings(session: SessionLeaks) -> Iterator[Line]:
-    """What fails no test, as pytest tells its warnings: each once, below the tests that it is of."""
-    tests: dict[tuple[str, str, str], list[str]] = {}
-    leaks: dict[tuple[str, str, str], Leak] = {}
+def warnings(session: SessionLeaks, detailed: bool = False) -> Iterator[Line]:
+    """What fails no test, as pytest tells its warnings: each subject once, below the tests that it is of.
+
+    ``detailed`` tells why it matters.
+    """
+    found: dict[tuple[str, str], list[tuple[str, Leak]]] = {}
     for test in session.tests:
         for leak in test.warnings:
-            what = leak.rule, leak.subject, leak.message
-            tests.setdefault(what, []).append(test.nodeid)
-            leaks.setdefault(what, leak)
-    for what in sorted(tests):
-        yield from ((Piece(inert_line(name)),) for name in _named(tests[what]))
-        leak = leaks[what]
-        yield Piece(f"  {leak.rule}", _YELLOW), Piece(f"  {inert(leak.subject)}  {inert(leak.message)}")
+            found.setdefault((leak.rule, leak.subject), []).append((test.nodeid, leak))
+    for (rule, subject), alike in sorted(found.items()):
+        yield from ((Piece(inert_line(line)),) for line in _named([nodeid for nodeid, _ in alike]))
+        leaks = {leak.message: leak for _, leak in alike}
+        for message in list(leaks)[:_FEW]:
+            yield Piece(f"  {rule}", _YELLOW), Piece(f"  {inert(subject)}  {inert(message)}")
+        if len(leaks) > _FEW:
+            yield (Piece(f"  and {_count(len(leaks) - _FEW, 'other change')}"),)
+        reasons = {leak.why: None for leak in leaks.values() if leak.why is not None} if detailed else {}
+        yield from ((Piece(f"  why: {inert(why)}"),) for why in reasons)
         yield ()
 
 
 def _named(nodeids: Sequence[str]) -> Iterator[str]:
-    """Some tests by name; of many, how many there are in each file."""
+    """A few tests by name; of more, how many there are in each file; of many files, in all of them."""
     names = dict.fromkeys(nodeids)
     if len(names) <= _FEW:
         yield from names
         return
-    for file, number in Counter(name.partition("::")[0] for name in names).items():
-        yield f"{file}: {_count(number, 'test')}"
+    files = Counter(name.partition("::")[0] for name in names)
+    if len(files) <= _FEW:
+        yield from (f"{file}: {_count(number, 'test')}" for file, number in files.items())
+    else:
+        yield f"{len(names)} tests in {len(files)} files"
 
 
 def _count(number: int, what: str) -> str:

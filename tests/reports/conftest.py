@@ -34,7 +34,13 @@ PUT_BACK = (
     ),
     PutBack("shop", "renamed to s and back", "tests/test_shop.py::test_b", None, "POST /login (2nd request)"),
 )
-WARNING = Leak("interpreter-state", "random", "numbers drawn from it; draw less", severity=Severity.WARNING)
+WARNING = Leak(
+    "interpreter-state",
+    "random",
+    "numbers drawn from it; draw less",
+    severity=Severity.WARNING,
+    why="later requests draw other numbers",
+)
 ERROR = {"detector": "file-write", "traceback": "Traceback (most recent call last):\nValueError: odd\n"}
 
 
@@ -100,6 +106,7 @@ def any_leak() -> st.SearchStrategy[Leak]:
         chain=st.lists(st.builds(Origin, TEXTS, st.integers(0, 10**6), TEXTS), max_size=3).map(tuple),
         note=st.none() | TEXTS,
         severity=st.sampled_from(Severity),
+        why=st.none() | TEXTS,
     )
 
 

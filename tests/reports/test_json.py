@@ -55,6 +55,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "chain": [],
                         "note": None,
                         "severity": "error",
+                        "why": None,
                         "fingerprint": session.tests[0].leaks[0].fingerprint,
                     },
                     {
@@ -67,6 +68,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "chain": [],
                         "note": None,
                         "severity": "error",
+                        "why": None,
                         "fingerprint": session.tests[0].leaks[1].fingerprint,
                     },
                     {
@@ -79,6 +81,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
                         "chain": [],
                         "note": None,
                         "severity": "error",
+                        "why": None,
                         "fingerprint": session.tests[0].leaks[2].fingerprint,
                     },
                 ],
@@ -188,6 +191,7 @@ def test_any_report_fits_the_schema_and_holds_every_text(
         pytest.param(["tests", 0, "leaks", 0, "fingerprint"], "x", id="fingerprint"),
         pytest.param(["tests", 0, "leaks", 0, "origin"], {}, id="origin"),
         pytest.param(["tests", 0, "leaks", 0, "rule"], None, id="rule"),
+        pytest.param(["tests", 0, "leaks", 0, "why"], 1, id="why"),
         pytest.param(["tests", 2, "internal_errors", 0], {"detector": "x"}, id="internal-error"),
         pytest.param(["counts", "file-write"], 0, id="count"),
         pytest.param(["unused_allowances", 0], {}, id="unused-allowance"),

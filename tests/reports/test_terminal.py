@@ -123,31 +123,67 @@ def test_a_clean_run_has_no_summary() -> None:
 
 
 def warned(*nodeids: str) -> SessionLeaks:
-    leaks = (Leak("interpreter-state", "random", "drawn", severity=Severity.WARNING),)
-    return SessionLeaks(tuple(TestLeaks(nodeid, "a.py", 1, "passed", leaks) for nodeid in nodeids))
+    """A run where one thing is told of each of these tests; after ``=``, in which words."""
+    tests = []
+    for text in nodeids:
+        nodeid, _, message = text.partition("=")
+        leak = Leak(
+            "interpreter-state", "random", message or "drawn", severity=Severity.WARNING, why="reason"
+        )
+        tests.append(TestLeaks(nodeid, "a.py", 1, "passed", (leak,)))
+    return SessionLeaks(tuple(tests))
+
+
+DRAWN = "  interpreter-state  random  drawn"
 
 
 @pytest.mark.parametrize(
     ("nodeids", "lines"),
     [
         pytest.param([], [], id="none"),
-        pytest.param(["a.py::x"], ["a.py::x", "  interpreter-state  random  drawn", ""], id="one"),
+        pytest.param(["a.py::x"], ["a.py::x", DRAWN, ""], id="one"),
+        pytest.param(["a.py::x", "a.py::y"], ["a.py::x", "a.py::y", DRAWN, ""], id="the-same-of-two"),
         pytest.param(
-            ["a.py::x", "a.py::y"],
-            ["a.py::x", "a.py::y", "  interpreter-state  random  drawn", ""],
-            id="the-same-of-two",
+            ["a.py::x", "a.py::y=seeded"],
+            ["a.py::x", "a.py::y", DRAWN, "  interpreter-state  random  seeded", ""],
+            id="in-two-ways",
+        ),
+        pytest.param(
+            [f"a.py::{number}={number}" for number in range(7)],
+            [
+                "a.py: 7 tests",
+                *(f"  interpreter-state  random  {number}" for number in range(5)),
+                "  and 2 other changes",
+                "",
+            ],
+            id="in-many-ways",
         ),
         pytest.param(
             [*(f"a.py::{number}" for number in range(5)), "b.py::x"],
-            ["a.py: 5 tests", "b.py: 1 test", "  interpreter-state  random  drawn", ""],
+            ["a.py: 5 tests", "b.py: 1 test", DRAWN, ""],
             id="the-same-of-many",
+        ),
+        pytest.param(
+            [f"{file}.py::{number}" for file in "abcdef" for number in range(2)],
+            ["12 tests in 6 files", DRAWN, ""],
+            id="the-same-of-many-files",
         ),
     ],
 )
-def test_a_warning_is_told_once_below_its_tests(nodeids: list[str], lines: list[str]) -> None:
-    text = terminal.plain(terminal.warnings(warned(*nodeids)))
-    assert text == "\n".join(lines)
-    assert terminal.plain(terminal.warnings(SessionLeaks())) == ""
+def test_a_subject_that_is_warned_of_is_told_once_below_its_tests(
+    nodeids: list[str], lines: list[str]
+) -> None:
+    assert terminal.plain(terminal.warnings(warned(*nodeids))) == "\n".join(lines)
+
+
+def test_why_it_matters_is_told_in_detail_and_once() -> None:
+    text = terminal.plain(terminal.warnings(warned("a.py::x", "a.py::y=seeded"), detailed=True))
+    assert text.splitlines()[-2:] == ["  interpreter-state  random  seeded", "  why: reason"]
+    leaks = [Leak("interpreter-state", "umask", "changed", why="reason"), Leak("module-state", "a.B", "")]
+    assert [
+        line for line in terminal.plain(terminal.table(leaks, detailed=True)).splitlines() if "why" in line
+    ] == ["                   why: reason"]
+    assert "why" not in terminal.plain(terminal.table(leaks))
 
 
 def test_what_was_put_back_is_told_once_with_the_tests_and_the_line(session: SessionLeaks) -> None:
@@ -174,10 +210,12 @@ def test_any_text_comes_out_inert(any_session: st.SearchStrategy[SessionLeaks]) 
             terminal.plain(lines)
             for lines in (
                 *(terminal.summary(session), terminal.ports(session)),
-                *(terminal.put_back(session), terminal.warnings(session)),
+                *(terminal.put_back(session), terminal.warnings(session, True)),
             )
         ]
-        pages += [terminal.plain(terminal.section("t", test.leaks)) for test in session.tests if test.leaks]
+        pages += [
+            terminal.plain(terminal.section("t", test.leaks, True)) for test in session.tests if test.leaks
+        ]
         for page in pages:
             assert "".join(page.split("\n")).isprintable()
             assert "##[" not in page
