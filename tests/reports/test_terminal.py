@@ -142,6 +142,7 @@ DRAWN = "  interpreter-state  random  drawn"
     [
         pytest.param([], [], id="none"),
         pytest.param(["a.py::x"], ["a.py::x", DRAWN, ""], id="one"),
+        pytest.param(["  ::error::x"], ["  \\x3a:error::x", DRAWN, ""], id="a-name-that-begins-a-command"),
         pytest.param(["a.py::x", "a.py::y"], ["a.py::x", "a.py::y", DRAWN, ""], id="the-same-of-two"),
         pytest.param(
             ["a.py::x", "a.py::y=seeded"],
