@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_stateless import audit
-from pytest_stateless.attempts import DECISIONS, Attempt
+from pytest_stateless.attempts import DECISIONS, RUN, Attempt
 from pytest_stateless.recording import Recording
-from pytest_stateless.source import Sources
+from pytest_stateless.source import Place, Sources
 
 
 @pytest.fixture
@@ -168,6 +171,189 @@ def test_a_bind_of_a_closed_socket_is_noted_as_nobodys(hooked: Recording) -> Non
     audit._hook("socket.bind", (made, ("127.0.0.1", 0)))
     assert [bind.inode for bind in hooked.binds] == [-1]
     assert hooked.broken == []
+
+
+def here(hooked: Recording, event: str, *args: object) -> None:
+    """An event of a line of this function."""
+    audit._hook(event, args)
+
+
+def opened_by(found: tuple[Place | None, bool]) -> str:
+    place, _ = found
+    return "" if place is None else place.function
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags", "is_write"),
+    [
+        pytest.param("r", os.O_RDONLY, False, id="to-read"),
+        pytest.param("w", os.O_WRONLY | os.O_CREAT, True, id="to-write"),
+        pytest.param(None, os.O_RDWR, True, id="by-flags"),
+    ],
+)
+def test_who_opens_a_file_is_noted_and_a_write_only_where_it_writes(
+    mode: str | None, flags: int, is_write: bool, hooked: Recording
+) -> None:
+    here(hooked, "open", "/srv/shop/a", mode, flags)
+    assert opened_by(hooked.openings.of_file("/srv/shop/a")) == "here"
+    assert [write.path for write in hooked.writes] == ["/srv/shop/a"] * is_write
+
+
+def test_what_a_stand_in_noted_already_is_no_second_write(hooked: Recording) -> None:
+    hooked.at_the_door.add(threading.get_ident())
+    here(hooked, "open", "/srv/shop/a", "w", os.O_WRONLY)
+    assert hooked.writes == []
+    assert opened_by(hooked.openings.of_file("/srv/shop/a")) == "here"  # the stand-in doesn't note who
+    hooked.at_the_door.clear()
+    here(hooked, "open", "/srv/shop/a", "w", os.O_WRONLY)
+    assert len(hooked.writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("database", "path"),
+    [
+        ("/srv/shop/a.db", "/srv/shop/a.db"),
+        ("file:/srv/shop/b.db?mode=rw", "/srv/shop/b.db"),
+        (":memory:", ""),
+    ],
+    ids=["path", "uri", "memory"],
+)
+def test_who_connects_to_a_database_is_noted(database: str, path: str, hooked: Recording) -> None:
+    here(hooked, "sqlite3.connect", database)
+    assert [(write.operation, write.path) for write in hooked.writes] == [("open", path)] * bool(path)
+    assert opened_by(hooked.openings.of_file(path or "/srv/shop/:memory:")) == "here" * bool(path)
+
+
+def test_who_makes_a_socket_is_noted(hooked: Recording) -> None:
+    with socket.socket() as made:
+        here(hooked, "socket.__new__", made, 2, 1, 0)
+        assert opened_by(hooked.openings.of_socket(made)) == "here"
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "command"),
+    [
+        pytest.param("subprocess.Popen", ("sh", ["sh", "-c", "true"], None, None), "sh -c true", id="popen"),
+        pytest.param("subprocess.Popen", ("sh", None, None, None), "sh", id="popen-without-arguments"),
+        pytest.param("os.posix_spawn", ("sh", ["sh", b"-c"], {}), "sh -c", id="posix-spawn"),
+        pytest.param("os.system", (b"true",), "true", id="system"),
+        pytest.param("os.fork", (), "fork", id="fork"),
+    ],
+)
+def test_a_child_is_noted_once_with_its_test(
+    event: str, args: tuple[object, ...], command: str, hooked: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "test_shop.py::test_a (call)")
+    for _ in range(2):  # subprocess tells of it, and so does what it calls
+        here(hooked, event, *args)
+    (spawn,) = hooked.spawns
+    assert (spawn.command, spawn.test) == (command, "test_shop.py::test_a")
+    assert spawn.place is not None
+    assert spawn.place.function == "here"
+    here(hooked, "os.system", "another")
+    assert [spawn.command for spawn in hooked.spawns] == [command, "another"]
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        pytest.param(opened_by, f"{__file__}:{opened_by.__code__.co_firstlineno}", id="function"),
+        pytest.param(print, "", id="built-in"),
+    ],
+)
+def test_a_thread_is_noted_with_what_it_runs(function: Any, code: str, hooked: Recording) -> None:
+    here(hooked, "_thread.start_new_thread", function, (), None)
+    (start,) = hooked.starts
+    assert (start.thread, start.code) == (0, code)
+    assert start.by == object.__hash__(threading.current_thread())
+
+
+def test_a_thread_is_noted_with_the_object_whose_method_it_runs(hooked: Recording) -> None:
+    thread = threading.Thread()
+    here(hooked, "_thread.start_joinable_thread", thread.run, 1, None)
+    (start,) = hooked.starts
+    assert start.thread == object.__hash__(thread)
+    assert start.code == f"{threading.__file__}:{threading.Thread.run.__code__.co_firstlineno}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fcntl")
+@pytest.mark.parametrize(
+    ("event", "operation", "is_lock"),
+    [
+        pytest.param("fcntl.flock", "LOCK_EX", True, id="flock"),
+        pytest.param("fcntl.flock", "LOCK_UN", False, id="flock-let-go"),
+        pytest.param("fcntl.lockf", "LOCK_SH", True, id="lockf"),
+        pytest.param("fcntl.fcntl", "F_SETLK", True, id="fcntl"),
+        pytest.param("fcntl.fcntl", "F_GETFD", False, id="fcntl-of-another-kind"),
+    ],
+)
+def test_a_lock_is_noted_with_its_file(
+    event: str, operation: str, is_lock: bool, hooked: Recording, tmp_path: Path
+) -> None:
+    import fcntl
+
+    with (tmp_path / "lock").open("w") as file:
+        here(hooked, event, file.fileno(), getattr(fcntl, operation), 0)
+        inode = os.fstat(file.fileno()).st_ino
+    assert [lock.inode for lock in hooked.locks] == [inode] * is_lock
+    assert hooked.broken == []
+
+
+def test_a_loop_that_begins_to_run_is_met(hooked: Recording) -> None:
+    async def serve() -> None:
+        here(hooked, RUN)
+        assert [loop for loop, _ in hooked.loops.open()] == [asyncio.get_running_loop()]
+
+    here(hooked, RUN)
+    assert hooked.loops.open() == []
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "is_refused"),
+    [
+        pytest.param("os.mkdir", "new", True, id="makes"),
+        pytest.param("os.mkdir", "old", False, id="what-is-there-cannot-be-made"),
+        pytest.param("os.remove", "old", True, id="removes"),
+        pytest.param("os.remove", "new", False, id="what-is-not-there-cannot-be-removed"),
+    ],
+)
+def test_a_write_is_refused_where_the_system_would_not_refuse_it(
+    event: str, name: str, is_refused: bool, hooked: Recording, tmp_path: Path
+) -> None:
+    (tmp_path / "old").mkdir()
+    hooked.forget()
+    hooked.refuse = lambda write: f"{write.operation} is refused"
+    with pytest.raises(PermissionError, match="is refused") if is_refused else nullcontext():
+        here(hooked, event, str(tmp_path / name), 0o777, -1)
+    assert [write.fate for write in hooked.writes] == ["denied" if is_refused else ""]
+    hooked.refuse = lambda _: None
+    here(hooked, event, str(tmp_path / name), 0o777, -1)
+    assert hooked.writes[-1].fate == ""
+    assert hooked.broken == []
+
+
+def test_a_forked_child_tells_the_process_that_it_came_from(hooked: Recording) -> None:
+    sent: list[str] = []
+    hooked.send = lambda writes: sent.extend(write.path for write in writes)
+    here(hooked, "os.truncate", "/srv/shop/a", 0)
+    assert sent == ["/srv/shop/a"]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "::1"])
+def test_who_listens_is_noted_with_the_address(name: str, hooked: Recording) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET) as made:
+        made.bind((name, 0))
+        hooked.note_listen(made, sys._getframe())
+        assert [(listen.host, listen.port) for listen in hooked.listens] == [made.getsockname()[:2]]
+        assert hooked.listens[0].inode == os.fstat(made.fileno()).st_ino
+
+
+def test_who_listens_at_a_file_is_not_noted(hooked: Recording, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "s"))
+        hooked.note_listen(made, sys._getframe())
+    assert hooked.listens == []
 
 
 def test_a_recording_forgets(hooked: Recording) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_stateless import opening
 from pytest_stateless.opening import Openings
 from pytest_stateless.source import Sources
 
@@ -35,6 +36,24 @@ def test_a_file_without_a_path_is_not_noted(openings: Openings) -> None:
     openings.note_file(7, sys._getframe())
     openings.note_file("", sys._getframe())
     assert openings.of_file("/srv/shop/7") == (None, False)
+
+
+def test_a_test_that_opens_very_many_files_is_not_noted_to_the_end(
+    openings: Openings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_ENOUGH", 2)
+    for name in ("/a", "/b", "/c"):
+        openings.note_file(name, sys._getframe())
+    assert [openings.of_file(name)[1] for name in ("/a", "/b", "/c")] == [True, True, False]
+
+
+def test_a_relative_path_in_a_directory_that_is_gone_stays_as_it_is(
+    openings: Openings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    openings.note_file("a.txt", sys._getframe())
+    assert openings.of_file("a.txt")[1]
 
 
 def test_a_file_through_a_link_and_one_without_a_name_are_found(openings: Openings, tmp_path: Path) -> None:

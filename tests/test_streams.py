@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless.streams import files_of
+from pytest_stateless.streams import files_of, identities_of
 
 
 def test_only_regular_files_that_are_open_are_named(tmp_path: Path) -> None:
@@ -16,6 +16,16 @@ def test_only_regular_files_that_are_open_are_named(tmp_path: Path) -> None:
         os.close(writer)
         assert list(files_of((file.fileno(), reader, writer))) == [os.path.realpath(file.name)]
         os.close(reader)
+        assert list(files_of((reader,))) == []
+
+
+def test_what_descriptors_lead_to_is_told_without_those_that_are_closed() -> None:
+    reader, writer = os.pipe()
+    pipe = os.fstat(reader)
+    os.close(writer)
+    assert identities_of((reader, writer)) == {(pipe.st_dev, pipe.st_ino)}
+    os.close(reader)
+    assert identities_of((reader, writer)) == frozenset()
 
 
 LOGS = """
