@@ -19,7 +19,7 @@ import pytest
 from pytest_stateless import aio, loop_doors
 from pytest_stateless.detectors import Context, Detector, async_task
 from pytest_stateless.detectors.async_task import Tasks, absorb, compare
-from pytest_stateless.detectors.pending import OpenLoop, Work
+from pytest_stateless.detectors.pending import Looking, OpenLoop, Work
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.leak import Leak, Origin, Owner
@@ -676,3 +676,8 @@ def test_without_asyncio_nothing_is_asked(context: Context, monkeypatch: pytest.
     loop_doors.install()
     found = async_task.capture(context)
     assert (found.loops, found.works, found.current) == ({}, {}, None)
+
+
+def test_what_no_weak_reference_may_stand_for_is_passed_over(context: Context) -> None:
+    loop: Any = None
+    assert list(Looking(context, {})._known_or_new(7, loop, None)) == []

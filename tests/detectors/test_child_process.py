@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import psutil
@@ -342,6 +343,75 @@ def test_elsewhere_than_on_linux_psutil_is_asked_about_what_was_started(
 
     assert [found.subject for found in left_by(child_process, act)] == ["sleep *", "true"]
     assert left_by(child_process, lambda: None) == []
+
+
+def test_a_child_of_a_child_that_is_still_there_is_not_told_beside_it(
+    left_by: LeftBy, keep: ExitStack
+) -> None:
+    def act() -> None:
+        shell = keep.enter_context(
+            subprocess.Popen(["sh", "-c", "sleep 3600 & echo $!; wait"], stdout=subprocess.PIPE)
+        )
+        assert shell.stdout is not None
+        keep.callback(shell.kill)
+        keep.callback(kill_orphan, int(shell.stdout.readline()))
+
+    assert [found.subject.partition(" ")[0] for found in left_by(child_process, act)] == ["sh"]
+
+
+def test_parents_that_lead_nowhere_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offspring, "stat_of", lambda pid: proc.Stat("a", "S", pid, 0, ()))
+    assert offspring._left(77)
+    assert not offspring._left(os.getpid())
+
+
+def test_where_children_cannot_be_asked_for_there_may_be_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(error: type[OSError], *_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(offspring._Real, "waitid", partial(refuse, ChildProcessError))
+    assert not offspring.has_children()
+    monkeypatch.setattr(offspring._Real, "waitid", partial(refuse, OSError))
+    assert offspring.has_children()
+    monkeypatch.delattr(os, "WNOWAIT")
+    monkeypatch.setattr(offspring._Real, "waitid", None)
+    assert offspring.has_children()
+
+
+def test_a_child_that_ends_while_it_is_looked_at_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offspring, "has_children", lambda: True)
+    monkeypatch.setattr(proc, "children_of", lambda _: [1 << 30])
+    monkeypatch.setattr(offspring, "_met", {})
+    assert list(offspring.children(())) == []
+
+
+def test_elsewhere_than_on_linux_nobody_is_asked_where_nothing_was_started(
+    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeping(keep)
+    monkeypatch.setattr(kernel, "task_count", lambda: 0)
+    monkeypatch.setattr(psutil, "Process", None)
+    assert list(offspring.children(())) == []
+
+
+def test_a_child_that_psutil_may_not_ask_is_passed_over(
+    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> str:
+        raise psutil.AccessDenied
+
+    made = sleeping(keep)
+    monkeypatch.setattr(kernel, "task_count", lambda: 0)
+    assert made.pid in [child.pid for child in offspring.children((SPAWNED,))]
+    monkeypatch.setattr(psutil.Process, "status", refuse)
+    assert list(offspring.children((SPAWNED,))) == []
+
+
+def test_a_process_of_multiprocessing_that_has_not_started_has_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multiprocessing.process, "_children", {multiprocessing.Process()})
+    assert list(offspring._of_multiprocessing()) == []
 
 
 def commands(monkeypatch: pytest.MonkeyPatch, *told: str) -> None:

@@ -82,3 +82,39 @@ def test_a_file_closed_between_two_looks_is_no_file(tmp_path: Path, monkeypatch:
     assert stat.S_ISREG(found.st_mode)
     monkeypatch.setattr(descriptors, "stat_of", lambda _: found)
     assert descriptors.writable_file(descriptor) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [(b"/srv/a\0\0", "/srv/a"), (OSError(), "")],
+    ids=["file", "no-file"],
+)
+def test_where_there_is_no_proc_the_path_is_asked_for(
+    answer: bytes | OSError, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fcntl(*_: object) -> bytes:
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(descriptors._Real, "readlink", refuse)
+    monkeypatch.setattr(descriptors._Real, "fcntl", fcntl)
+    assert descriptors.link_of(1) == ""  # on a system without F_GETPATH
+    monkeypatch.setattr(descriptors, "_GET_PATH", 50)
+    assert descriptors.link_of(1) == path
+
+
+def refuse(*_: object) -> str:
+    raise OSError
+
+
+def test_where_nothing_can_be_asked_a_descriptor_is_taken_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "a").open("w") as file:
+        assert descriptors.access_of(file.fileno()) == os.O_WRONLY
+        monkeypatch.setattr(descriptors._Real, "readlink", refuse)
+        assert descriptors.writable_file(file.fileno()) is None
+        monkeypatch.setattr(descriptors._Real, "fcntl", None)
+        assert descriptors.access_of(file.fileno()) == os.O_RDONLY
+        assert descriptors.link_of(file.fileno()) == ""

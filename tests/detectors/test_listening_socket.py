@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import socketserver
@@ -583,3 +584,22 @@ def test_a_server_that_only_a_garbage_cycle_holds_is_no_leak(context: Context) -
 def test_a_server_that_stays_is_a_leak_after_all_looks(context: Context, keep: ExitStack) -> None:
     found = in_a_window(context, lambda: opened(keep, INET, STREAM, ("127.0.0.1", 0), listen=True))
     assert [leak.subject for leak in found.leaks] == ["127.0.0.1:0"]
+
+
+def test_a_system_that_tells_nothing_of_a_connection_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "TCP_INFO", raising=False)
+    assert not sockets._was_connected(None)
+
+
+def test_an_error_that_says_nothing_of_a_peer_is_one() -> None:
+    class Broken:
+        def getpeername(self) -> None:
+            raise OSError(errno.EBADF, "closed meanwhile")
+
+    with pytest.raises(OSError, match="closed meanwhile"):
+        sockets._peer(Broken())
+
+
+@pytest.mark.parametrize(("family", "name"), [(socket.AF_UNIX, "unix"), (9999, "of family 9999")])
+def test_a_family_is_told_by_its_name_or_number(family: int, name: str) -> None:
+    assert sockets._family(family) == name

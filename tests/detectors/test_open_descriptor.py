@@ -12,16 +12,27 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, owners
+from pytest_stateless.detectors import (
+    Context,
+    Detector,
+    descriptors,
+    open_descriptor,
+    opened,
+    owners,
+    sockets,
+)
 from pytest_stateless.detectors.open_descriptor import Descriptors, absorb, compare
 from pytest_stateless.detectors.opened import Opened
+from pytest_stateless.detectors.sockets import Socket
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.source import Place, Sources
@@ -43,6 +54,7 @@ def at(*found: Opened, broken: dict[int, str] | None = None, failed: bool = Fals
     return Descriptors({one.number: one for one in found}, broken or {}, SOURCES, failed)
 
 
+CLIENT = "socket tcp client to port 80"
 PIPE = Opened(5, 1, 77, "pipe")
 
 
@@ -101,6 +113,84 @@ def test_what_is_open_and_was_not_is_told_by_its_kind(
     before: list[Opened], after: list[Opened], told: list[tuple[str, str]]
 ) -> None:
     assert [(leak.subject, leak.message) for leak in compare(at(*before), at(*after))] == told
+
+
+@pytest.mark.parametrize(
+    ("socket", "accepted", "subject"),
+    [
+        pytest.param(Socket("tcp", 7), False, "socket tcp", id="not-connected"),
+        pytest.param(Socket("tcp", 7, port=40000, peer="::1", peer_port=80), False, CLIENT, id="client"),
+        pytest.param(
+            Socket("tcp", 7, port=40000, peer="::1", peer_port=50000),
+            False,
+            "socket tcp client to port 0",
+            id="client-of-a-port-of-the-system's",
+        ),
+        pytest.param(
+            Socket("tcp", 7, port=80, peer="::1", peer_port=50000),
+            True,
+            "socket tcp accepted at port 80",
+            id="accepted",
+        ),
+        pytest.param(
+            Socket("unix", 7, peer="/srv/shop/a.sock"),
+            False,
+            "socket unix client to a.sock",
+            id="unix-client",
+        ),
+        pytest.param(
+            Socket("unix", 7, host="/srv/shop/a.sock", peer=""),
+            False,
+            "socket unix accepted at a.sock",
+            id="unix-accepted",
+        ),
+        pytest.param(Socket("unix", 7, peer=""), False, "socket unix pair", id="pair"),
+    ],
+)
+def test_a_socket_is_told_by_what_it_is_connected_to(socket: Socket, accepted: bool, subject: str) -> None:
+    assert opened._spell(socket, accepted, SOURCES) == subject
+
+
+def test_a_socket_that_does_not_answer_and_one_that_was_accepted(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening = Socket("tcp", 7, "127.0.0.1", 80, listening=True)
+    served = Socket("tcp", 8, "127.0.0.1", 80, "127.0.0.1", 50000)
+    monkeypatch.setattr(sockets, "read", lambda _: {4: listening, 5: served})
+    describer = opened.Describer(context)
+    state: Any = SimpleNamespace(st_mode=stat.S_IFSOCK, st_dev=1, st_ino=8)
+    found = describer.opened(5, state, None)
+    assert (found.subject, found.traits) == ("socket tcp accepted at port 80", {"connection", "accepted"})
+    assert describer.opened(6, state, None).subject == "socket"
+
+
+@pytest.mark.parametrize(
+    ("running", "traits"),
+    [
+        pytest.param(set(), {"native", "loop-in-C"}, id="ended"),
+        pytest.param({threading.get_ident()}, {"native", "loop-in-C"}, id="here"),
+        pytest.param({1}, {"native", "loop-in-C", "loop-elsewhere"}, id="elsewhere"),
+    ],
+)
+def test_what_nobody_opened_beside_a_loop_in_c_is_the_loops(
+    running: set[int], traits: set[str], context: Context
+) -> None:
+    assert open_descriptor._beside_loops_in_c(context) == (None, set())
+    context.recording.loops.in_c.update(dict.fromkeys(running or {1}, PLACE))
+    context.recording.loops.running_in_c.update(running)
+    assert open_descriptor._beside_loops_in_c(context) == (PLACE, traits - {"native"})
+
+
+def test_the_pipes_of_a_child_that_runs_are_its_own(keep: ExitStack) -> None:
+    child = keep.enter_context(
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    pipes = [child.stdin.fileno(), child.stdout.fileno()]
+    assert list(owners._of_a_child(vars(child))) == pipes
+    child.communicate()
+    assert list(owners._of_a_child(vars(child))) == []
 
 
 def test_standard_output_that_pytest_itself_replaced_is_fine() -> None:

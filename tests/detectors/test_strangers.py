@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_stateless import proc
-from pytest_stateless.detectors.strangers import written_by_strangers
+from pytest_stateless.detectors.strangers import _descends, written_by_strangers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -55,3 +55,10 @@ def test_a_system_without_a_list_of_processes_has_none(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(proc._Real, "listdir", fail)
     assert written_by_strangers({"/srv/shop/a"}, 1e9) == frozenset()
+
+
+def test_parents_in_a_circle_lead_to_nobody() -> None:
+    # The list is read while processes end, and numbers are given anew.
+    known = {one: proc.Stat("a", "S", other, 0, ()) for one, other in ((7, 8), (8, 7))}
+    assert not _descends(7, 9, known)
+    assert _descends(7, 8, known)

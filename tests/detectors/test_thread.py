@@ -11,6 +11,7 @@ import select
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -548,3 +549,16 @@ def test_names_of_native_threads_are_read_no_more_than_needed(
     for _ in range(100):
         thread.capture(context)
     assert 0 < len(read) <= running._LOOKS * len(set(read))
+
+
+def test_a_thread_past_threading_that_begins_or_ends_right_now_is_none() -> None:
+    here, there = sys._getframe(), types.SimpleNamespace(f_back=None, f_code=threading.Thread.run.__code__)
+    frames: Any = {1: there, 2: here, 3: here}
+    (found,) = running._anonymous(frames, {3: None})
+    assert (found.task, found.thread) == (0, 2)
+
+
+def test_a_thread_deep_in_calls_is_told_by_where_the_search_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_DEPTH", 0)
+    (found,) = running._anonymous({2: sys._getframe()}, {})
+    assert found.name == "test_a_thread_deep_in_calls_is_told_by_where_the_search_ended"
