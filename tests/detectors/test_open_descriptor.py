@@ -160,7 +160,10 @@ def test_a_socket_that_does_not_answer_and_one_that_was_accepted(
     describer = opened.Describer(context)
     state: Any = SimpleNamespace(st_mode=stat.S_IFSOCK, st_dev=1, st_ino=8)
     found = describer.opened(5, state, None)
-    assert (found.subject, found.traits) == ("socket tcp accepted at port 80", {"connection", "accepted"})
+    assert (found.subject, found.traits) == (
+        "socket tcp accepted at port 80",
+        frozenset({"connection", "accepted"}),
+    )
     assert describer.opened(6, state, None).subject == "socket"
 
 
