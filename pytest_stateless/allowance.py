@@ -50,10 +50,10 @@ def parse_allowance(text: object, where: str, rules: Sequence[str]) -> Allowance
     if not isinstance(text, str):
         raise AllowanceError(f"{where}: an allowance is text like 'module-state:shop.cart.*', not {text!r}")
     body, _, reason = text.partition(" -- ")
-    rule, colon, pattern = (part.strip() for part in body.partition(":"))
+    rule, _, pattern = (part.strip() for part in body.partition(":"))
     if rule not in rules:
         raise AllowanceError(f"{where}: unknown rule {rule!r} in allowance {text!r}{_nearest(rule, rules)}")
-    if not colon or not pattern:
+    if not pattern:
         raise AllowanceError(
             f"{where}: allowance {text!r} has no subject; write '{rule}:*' to allow all of the rule"
         )

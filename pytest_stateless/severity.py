@@ -36,7 +36,7 @@ class GradeError(ValueError):
 def parse_grade(text: str, where: str, rules: Sequence[str]) -> Grade:
     """Read ``rule:subject-pattern=level``, with `` -- reason`` after it if there is one. Raises GradeError."""
     body, equals, level = (part.strip() for part in text.partition(" -- ")[0].rpartition("="))
-    rule, colon, pattern = (part.strip() for part in body.partition(":"))
+    rule, _, pattern = (part.strip() for part in body.partition(":"))
     if not equals:
         raise GradeError(f"{where}: {text!r} says no severity; write 'RULE:PATTERN={'|'.join(LEVELS)}'")
     if level not in LEVELS:
@@ -47,7 +47,7 @@ def parse_grade(text: str, where: str, rules: Sequence[str]) -> Grade:
     if rule not in rules:
         known = suggestion(rule, rules) or f"; the rules are {', '.join(rules)}"
         raise GradeError(f"{where}: unknown rule {rule!r} in {text!r}{known}")
-    if not colon or not pattern:
+    if not pattern:
         raise GradeError(f"{where}: {text!r} has no subject; write '{rule}:*={level}' for all of the rule")
     return Grade(rule, pattern, level)
 

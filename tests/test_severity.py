@@ -63,6 +63,11 @@ def test_a_severity_is_read(text: str, rule: str, pattern: str, level: str) -> N
             "'file-write=off' has no subject; write 'file-write:*=off' for all of the rule",
             id="no-subject",
         ),
+        pytest.param(
+            "file-write: =off",
+            "'file-write: =off' has no subject; write 'file-write:*=off' for all of the rule",
+            id="empty-subject",
+        ),
     ],
 )
 def test_what_is_no_severity_is_refused_with_the_mend(text: str, complaint: str) -> None:
