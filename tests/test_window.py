@@ -123,6 +123,7 @@ def told(findings: Findings) -> list[str]:
         pytest.param(lambda windows: None, True, 0, id="nothing-between"),
         pytest.param(lambda windows: None, False, 1, id="disturbed"),
         pytest.param(lambda windows: windows.let_go(), True, 1, id="let-go"),
+        pytest.param(lambda windows: windows.disturb(), True, 1, id="something-else-ran"),
         pytest.param(lambda windows: windows.close(windows.open()), True, 0, id="another-window"),
         pytest.param(lambda windows: (windows.open(), windows.abandon()), True, 1, id="an-abandoned-window"),
     ],
@@ -139,6 +140,19 @@ def test_a_window_begins_with_what_the_last_one_ended_with_where_nothing_ran_bet
     assert things.looks - before == looks
     world |= {"new"}
     assert told(windows.close(window)) == ["new there"]
+
+
+def test_a_window_within_another_looks_anew_though_one_just_ended_there(
+    context: Context, world: World
+) -> None:
+    things = Things(world)
+    windows = Windows(context, [things])
+    windows.open()
+    windows.close(windows.open())
+    before = things.looks
+    windows.open(undisturbed=True)
+    assert things.looks == before + 1
+    windows.abandon()
 
 
 def test_the_first_window_looks_whatever_ran_before(windows: Windows, world: World) -> None:

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_stateless import watches as module
-from pytest_stateless.watches import Watches, own_descriptors, tree
+from pytest_stateless.watches import Watches, kernel, own_descriptors, tree
 from pytest_stateless.watches.kernel import Fanotify, Inotify
 from pytest_stateless.watches.roots import Root
 from pytest_stateless.zones import Zones
@@ -217,7 +218,7 @@ def test_a_new_directory_brings_what_is_in_it_under_its_author(watched: Watched)
 
 
 def refuse(number: int) -> Callable[..., Any]:
-    def refusing(*_: object) -> Any:
+    def refusing(*_: object, **__: object) -> Any:
         raise OSError(number, os.strerror(number))
 
     return refusing
@@ -365,3 +366,96 @@ def test_looking_leaves_nothing_itself(watched: Watched) -> None:
     assert found is not None
     assert len(found._watch) == len(found._path) == len(found._inside)
     assert found._entries == sum(map(len, found._inside.values()))
+
+
+# --------------------------------------------------------- what goes away while it is looked at, or is missing
+
+
+def test_a_file_that_comes_from_where_nothing_is_watched_is_new(watched: Watched) -> None:
+    (watched.root.parent / "outside").write_text("x")
+    assert watched.seen_of(lambda root: os.rename(root.parent / "outside", root / "in")) == [("create", "in")]
+
+
+def test_a_directory_is_watched_once(watched: Watched) -> None:
+    watched.see()
+    found = watched.watches._tree
+    assert found is not None
+    before = dict(found._path)
+    assert found.add(Root(str(watched.root / "d"), True)) == []
+    assert found._path == before
+
+
+@pytest.mark.parametrize(
+    ("number", "tells"),
+    [
+        pytest.param(errno.ENOENT, True, id="gone-meanwhile"),
+        pytest.param(errno.ENOTDIR, True, id="another-thing-meanwhile"),
+        pytest.param(errno.ENOSPC, False, id="no-marks-left"),
+    ],
+)
+def test_who_did_it_is_told_until_a_directory_cannot_be_marked(
+    number: int, tells: bool, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.see()
+    found = watched.watches._tree
+    assert found is not None
+    if not found.tells_own:
+        pytest.skip("the system gives no fanotify")
+    monkeypatch.setattr(Fanotify, "add", refuse(number))
+    assert watched.seen_of(make("d/new")) == [("create", "d/new")]
+    assert found.tells_own is tells
+
+
+def test_a_directory_that_cannot_be_listed_any_more_holds_nothing(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.see()
+    found = watched.watches._tree
+    assert found is not None
+    monkeypatch.setattr(tree._Real, "scandir", refuse(errno.ENOENT))
+    (watched.root / "new").mkdir()
+    (watched.root / "new/a").write_text("x")
+    watched.see()
+    assert found.state(str(watched.root / "new/a")) is None
+
+
+def test_a_file_that_is_gone_before_it_is_asked_is_not_known() -> None:
+    gone: Any = SimpleNamespace(stat=refuse(errno.ENOENT))
+    assert tree._known(gone) is None
+
+
+def test_what_has_no_attributes_is_told_by_what_else_was_done(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(root: Path) -> None:
+        os.chmod(root / "a", 0o600)
+        os.chmod(root / "a", 0o644)
+
+    os.chmod(watched.root / "a", 0o644)
+    for listxattr, operation in (
+        (lambda *_, **__: ["user.shop"], "setxattr"),
+        (lambda *_, **__: ["security.selinux"], "utime"),
+        (refuse(errno.ENOTSUP), "utime"),
+        (None, "utime"),
+    ):
+        monkeypatch.setattr(module._Real, "listxattr", listxattr)
+        assert watched.seen_of(act) == [(operation, "a")]
+
+
+def test_names_of_changes_that_got_lost_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = iter([b"a", b"b", b"c"])
+    queue: Any = SimpleNamespace(read=lambda: pieces, _process=1)
+    monkeypatch.setattr(kernel, "parse_names", lambda piece, _: LOST[piece])
+    assert Fanotify.own_names(queue) is None
+    assert list(pieces) == []  # what was in the queue with them is of no use
+    pieces = iter([b"a", b"c"])
+    assert Fanotify.own_names(queue) == {"a", "c"}
+
+
+LOST: dict[bytes, set[str] | None] = {b"a": {"a"}, b"b": None, b"c": {"c"}}
+
+
+def test_before_the_first_look_nothing_is_compared(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module._Real, "clock_gettime", None)
+    assert watched.watches._start_anew() == []
+    assert watched.watches.began == 0.0
