@@ -130,7 +130,6 @@ class Windows:
         """Close all windows without a look: the run was interrupted."""
         for window in reversed(list(self._open)):
             self._shut(window)
-            self._ended = {}
 
     def disturb(self) -> None:
         """Something else than pytest ran since the last window: the next one looks anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import weakref
@@ -13,8 +14,9 @@ import pytest
 from pytest_stateless import audit
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
-from pytest_stateless.leak import Leak, Rule
+from pytest_stateless.leak import Leak, Rule, Severity
 from pytest_stateless.recording import Recording
+from pytest_stateless.severity import Grade
 from pytest_stateless.source import Sources
 from pytest_stateless.window import PATIENCE, Findings, InternalError, Windows
 
@@ -351,6 +353,38 @@ def test_what_stays_is_a_leak_after_the_last_look(context: Context, world: World
     assert sum(PATIENCE) < 0.2
 
 
+def test_each_look_reads_anew_what_detectors_read_together(
+    context: Context, world: World, clock: Clock
+) -> None:
+    class Sharing(Things):
+        def capture(self, context: Context) -> frozenset[str]:
+            assert context.shared is not None
+            return context.shared.setdefault("world", super().capture(context))  # type: ignore[no-any-return]
+
+    windows = Windows(context, [Sharing(world, patient=True), Sharing(world, "others")], clock.sleep)
+    clock.then[PATIENCE[1]] = world.clear
+    window = windows.open()
+    world |= {"new"}
+    leaks = windows.close(window).leaks
+    assert [(leak.rule, leak.subject, leak.message) for leak in leaks] == [
+        ("things", "old", "gone"),
+        ("others", "old", "gone"),
+    ]
+    assert context.shared is None
+
+
+@pytest.mark.parametrize(
+    ("level", "severities"), [("warning", [Severity.WARNING, Severity.ERROR]), ("off", [Severity.ERROR])]
+)
+def test_leaks_are_as_bad_as_the_user_says(
+    level: str, severities: list[Severity], context: Context, world: World
+) -> None:
+    windows = Windows(context, [Things(world)], grades=[Grade("things", "a*", level)])
+    window = windows.open()
+    world |= {"a", "b"}
+    assert [leak.severity for leak in windows.close(window).leaks] == severities
+
+
 def test_what_is_allowed_is_not_waited_for(context: Context, world: World, clock: Clock) -> None:
     windows = Windows(context, [Things(world, patient=True)], clock.sleep)
     window = windows.open()
@@ -472,6 +506,17 @@ def test_hook_and_stand_ins_are_there_while_a_window_is_open(context: Context, w
     windows.close(outer)
     assert os.open is real
     assert audit.current() is before
+
+
+def test_the_stand_ins_of_loops_stay_from_window_to_window_and_are_given_back_in_the_end(
+    windows: Windows,
+) -> None:
+    windows.let_go()  # what earlier tests left
+    real = asyncio.BaseEventLoop.__init__
+    windows.close(windows.open())
+    assert asyncio.BaseEventLoop.__init__ is not real
+    windows.let_go()
+    assert asyncio.BaseEventLoop.__init__ is real
 
 
 def test_abandoned_windows_give_everything_back_without_a_look(context: Context, world: World) -> None:
