@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
@@ -149,6 +150,8 @@ def told(change: Change, changed: Changes | None = None) -> list[tuple[object, .
         pytest.param(Slots(alpha=A), lambda c: (delattr(c, "alpha"), setattr(c, "beta", B)),
                      [("alpha", A, "-"), ("beta", "-", B)], id="one-slot-for-another"),
         pytest.param(Slots(alpha=A), lambda c: setattr(c, "__class__", Other), [("__class__", Slots, Other)], id="class"),
+        pytest.param(Slots(alpha=int), lambda c: setattr(c, "__class__", Other), [("__class__", Slots, Other)],
+                     id="class-of-what-holds-a-class"),
         pytest.param(Shelf(a=A), lambda c: c.update(b=B), [("b", "-", B)], id="items-of-a-dict-with-slots"),
         pytest.param(Plain(), lambda c: setattr(c, "__dict__", {"a": A}), [("a", "-", A)], id="namespace-replaced"),
         pytest.param(Plain(a=1000), lambda c: setattr(c, "__dict__", {"a": int("1000")}), [],
@@ -281,6 +284,8 @@ class Text(str):
         pytest.param(lambda: Plain(a=1).get, None, True, id="methods-of-instances-that-hold-the-same"),
         pytest.param(lambda: Plain(a=1).get, lambda: Plain(a=2).get, False, id="methods-of-instances-that-differ"),
         pytest.param(lambda: Plain(a=1).get, lambda: Plain(a=1).put, False, id="other-methods"),
+        pytest.param(lambda: weakref.ref(A, print), None, True, id="weak-references-to-one-thing"),
+        pytest.param(lambda: weakref.ref(A, print), lambda: weakref.ref(B, print), False, id="weak-references-to-two"),
         pytest.param(lambda: Slotted(1, 2), None, True, id="slots-that-hold-the-same"),
         pytest.param(lambda: Slotted(1), None, True, id="slots-of-which-one-is-empty"),
         pytest.param(lambda: Slotted(1), lambda: Slotted(1, 2), False, id="slots-of-which-one-was-filled"),
