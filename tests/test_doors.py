@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import inspect
 import os
+import socket
 import stat
 import sys
 import threading
@@ -185,6 +186,40 @@ def test_what_goes_wrong_while_noting_does_not_reach_the_program(
     os.mkfifo(tmp_path / "a")
     assert (tmp_path / "a").exists()
     assert recording.broken == ["os.mknod: RuntimeError: odd"]
+
+
+def listen() -> None:
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        made.listen()
+
+
+def start_a_thread() -> None:
+    ended = threading.Event()
+    _thread.start_new_thread(ended.set, ())
+    assert ended.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("noting", "act", "name"),
+    [
+        pytest.param("note_made", lambda: os.close(os.dup(0)), "os.dup", id="descriptor"),
+        pytest.param("note_listen", listen, "socket.listen", id="listen"),
+        pytest.param("note_start", start_a_thread, "_thread.start_new_thread", id="thread"),
+    ],
+)
+def test_nor_what_goes_wrong_while_who_did_it_is_noted(
+    noting: str, act: Callable[[], object], name: str, silent: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    doors.install()
+    for holder in (silent.openings, silent):
+        if hasattr(holder, noting):
+            monkeypatch.setattr(holder, noting, fail)
+    act()
+    assert silent.broken == [f"{name}: RuntimeError: odd"]
 
 
 @pytest.fixture

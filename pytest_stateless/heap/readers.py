@@ -264,8 +264,6 @@ SHOWING_ALL: Final = frozenset({_sqlite_connection, _hash, _decimal_context, _bu
 def reader_of(cls: type) -> Reader | None:
     """The reader of instances of a class, if they hold what no referent shows."""
     for base in mro_of(cls):
-        if base is object:
-            break
         if base is loaded("_random", "Random"):  # isn't immutable, and can be made
             return _random
         if is_heap_type(base) and "__buffer__" in class_namespace(base):  # the program's own (3.12 and later)

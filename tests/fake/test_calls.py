@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_stateless.attempts import Attempt
-from pytest_stateless.fake.calls import _ACCESSOR, _FILE_SYSTEM, _OS, _opened
+from pytest_stateless.fake.calls import _ACCESSOR, _FILE_SYSTEM, _OS, FakedWrites, _opened, stand_in
+from pytest_stateless.recording import Recording
+from pytest_stateless.source import Sources
 
 SELF = object()
 WRITES, READS = SimpleNamespace(can_write=True), SimpleNamespace(can_write=False)
@@ -87,3 +90,79 @@ def test_every_function_that_is_stood_in_for_is_there() -> None:
     assert "call" in vars(fake_open.FakeFileOpen)
     if sys.version_info < (3, 11):
         assert set(vars(fake_pathlib._FakeAccessor)) >= set(_ACCESSOR)
+
+
+@pytest.fixture
+def faked() -> FakedWrites:
+    """What is noted of a file system that nothing goes to by itself."""
+    fake_filesystem = pytest.importorskip("pyfakefs.fake_filesystem")
+    writes = FakedWrites(Recording(Sources("/srv/shop")))
+    writes.fs = fake_filesystem.FakeFilesystem()
+    writes.fs.create_file("/srv/shop/a", contents="12345")
+    writes.fs.create_symlink("/srv/shop/l", "/srv/shop/a")
+    return writes
+
+
+def noted(faked: FakedWrites, *attempts: Attempt) -> list[tuple[str, int | None]]:
+    """Paths, each with the size that was there."""
+    faked.note(attempts, sys._getframe())
+    assert faked._recording.broken == []
+    found = faked._recording.writes
+    return [(write.path, None if write.before is None else write.before.size) for write in found]
+
+
+@pytest.mark.parametrize(
+    ("path", "follow", "paths"),
+    [
+        pytest.param("/srv/shop/a", True, [("/srv/shop/a", 5)], id="file"),
+        pytest.param("/srv/shop/new", True, [("/srv/shop/new", None)], id="new-file"),
+        pytest.param("/srv/shop/l", True, [("/srv/shop/l", 11), ("/srv/shop/a", 5)], id="through-a-link"),
+        pytest.param("/srv/shop/l", False, [("/srv/shop/l", 11)], id="the-link-itself"),
+        pytest.param("/nowhere/a", True, [("/nowhere/a", None)], id="in-a-directory-that-is-not-there"),
+        pytest.param(b"/srv/shop/a", True, [("/srv/shop/a", 5)], id="bytes"),
+    ],
+)
+def test_a_faked_write_is_noted_where_it_goes(
+    path: str | bytes, follow: bool, paths: list[tuple[str, int | None]], faked: FakedWrites
+) -> None:
+    assert noted(faked, Attempt("chmod", path, follow=follow)) == paths
+
+
+def test_a_descriptor_of_the_fake_means_its_file_or_directory(faked: FakedWrites) -> None:
+    from pyfakefs import fake_os
+
+    fake = fake_os.FakeOsModule(faked.fs)
+    file, directory = fake.open("/srv/shop/a", os.O_RDWR), fake.open("/srv", os.O_RDONLY)
+    assert noted(faked, Attempt("truncate", file)) == [("/srv/shop/a", 5)]
+    faked._recording.forget()
+    assert noted(faked, Attempt("mkdir", "d", directory, follow=False)) == [("/srv/d", None)]
+    faked._recording.forget()
+    fake.close(file)
+    assert noted(faked, Attempt("truncate", file)) == []  # as the call itself is about to say
+
+
+def test_what_cannot_be_noted_is_said_and_not_raised(faked: FakedWrites) -> None:
+    faked._recording.sources = None  # type: ignore[assignment]
+    faked.note((Attempt("mkdir", "/srv/d"),), sys._getframe())
+    (error,) = faked._recording.broken
+    assert error.startswith("fake: AttributeError: ")
+
+
+def test_stand_ins_note_a_call_and_leave_its_errors_to_it(
+    faked: FakedWrites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyfakefs import fake_os
+
+    monkeypatch.setitem(_OS, "of_another_system", _OS["symlink"])
+    real = vars(fake_os.FakeOsModule)["symlink"]
+    fake = fake_os.FakeOsModule(faked.fs)
+    with stand_in(faked):
+        assert vars(fake_os.FakeOsModule)["symlink"] is not real
+        fake.symlink("/srv/shop/a", "/srv/shop/m")
+        with pytest.raises(TypeError):
+            fake.symlink()
+    assert vars(fake_os.FakeOsModule)["symlink"] is real
+    assert "/srv/shop/m" in [write.path for write in faked._recording.writes]
+    (place,) = {write.place for write in faked._recording.writes}
+    assert place is not None
+    assert place.file == __file__
