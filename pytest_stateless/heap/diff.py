@@ -237,11 +237,7 @@ def _is_mapping(thing: object) -> bool:
 
 def _whole(change: Change) -> Iterator[Entry]:
     """Something whose inside has no names: a closure's cell, an object of a C type."""
-    before, after = change.before.referents, change.after.referents
-    if len(before) == len(after) == 1:
-        yield Entry(WHOLE, before[0], after[0])
-        return
-    yield from _unordered(before, after)
+    return _unordered(change.before.referents, change.after.referents)
 
 
 _FIND: Final[dict[Kind, Callable[[Change], Iterator[Entry]]]] = {

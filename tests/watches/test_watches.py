@@ -449,7 +449,7 @@ def test_names_of_changes_that_got_lost_are_not_known(monkeypatch: pytest.Monkey
     assert Fanotify.own_names(queue) is None
     assert list(pieces) == []  # what was in the queue with them is of no use
     pieces = iter([b"a", b"c"])
-    assert Fanotify.own_names(queue) == {"a", "c"}
+    assert Fanotify.own_names(queue) == frozenset({"a", "c"})
 
 
 LOST: dict[bytes, set[str] | None] = {b"a": {"a"}, b"b": None, b"c": {"c"}}
