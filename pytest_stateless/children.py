@@ -8,8 +8,8 @@ child of an earlier test does is not blamed on this one.
 from __future__ import annotations
 
 import ast
+import functools
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +21,14 @@ from pytest_stateless import audit
 from pytest_stateless.interpreter import c_environment
 from pytest_stateless.leak import Owner
 from pytest_stateless.noted import State, Write
+from pytest_stateless.reaching import (
+    ENVIRONMENT,
+    encoded,
+    environment_with,
+    lend,
+    may_load_hook,
+    take_back,
+)
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Place
 
@@ -30,10 +38,10 @@ try:
 except ImportError:  # Windows
     _posixsubprocess = None
 
-_HOOK: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child", "sitecustomize.py")
-_APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_HERE: Final = os.path.dirname(os.path.abspath(__file__))
+_HOOK: Final = (os.path.join(_HERE, "child", "sitecustomize.py"), os.path.join(_HERE, "reaching.py"))
+"""The files that a child loads, the second of them when it starts one itself."""
 _COMMAND: Final = 60  # characters of a child's command that are shown
-_ENVIRONMENT: Final = 5  # position among the arguments of fork_exec
 
 
 class _Real:
@@ -52,7 +60,7 @@ class _Real:
     path = os.path
     getframe = staticmethod(sys._getframe)
     environ = os.environ
-    fsencode = staticmethod(os.fsencode)
+    execve: Any = getattr(os, "execve", None)
     read_literal = staticmethod(ast.literal_eval)
 
 
@@ -68,107 +76,93 @@ class _Reports:
     used: bool = False
     """Whether a child was started in this window."""
     read: int = 0
-    starts: list[Place | None]
-    """The lines that started a child, in this window."""
 
     @classmethod
     def file(cls) -> str:
         return _Real.path.join(cls.directory, f"{cls.window}.txt")
 
 
-_Reports.starts = []
-
-
 # ------------------------------------------------------------------------------------------- the child's side
-
-
-def environment_with(report: str, start: int, before: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The environment of a child that is to load the hook."""
-    folder = _Real.fsencode(_Real.path.dirname(report))
-    path = before.get(b"PYTHONPATH", b"")
-    return {
-        **before,
-        b"PYTHONPATH": folder + os.pathsep.encode() + path if path else folder,
-        b"PYTEST_STATELESS_REPORT": _Real.fsencode(report),
-        b"PYTEST_STATELESS_START": str(start).encode(),
-    }
-
-
-_PYTHON: Final = re.compile(rb"(?:^|[/\s!])(?:python|pypy)[\w.-]*(?:\s|$)|\.py(?:\s|$)")
-_SHELLS: Final = frozenset({b"sh", b"ash", b"bash", b"dash", b"ksh", b"zsh"})
-
-
-def _may_run_python(words: Any, programs: Any) -> bool:
-    """Whether a command looks as if it ran Python, itself or below a shell.
-
-    Other programs get the environment that they were given: they may show it.
-    """
-    spelled = [_Real.fsencode(word) for word in words if type(word) in (str, bytes)]
-    paths = [_Real.fsencode(path) for path in programs if type(path) in (str, bytes)]
-    if any(map(_PYTHON.search, [*spelled, *paths])):
-        return True
-    if any(path.rpartition(b"/")[2] in _SHELLS for path in paths):
-        return True
-    return any(map(_is_script_of_python, paths))
-
-
-def _is_script_of_python(program: bytes) -> bool:
-    """Whether a program is a text that begins with the path of a Python."""
-    try:
-        number = _Real.open(program, os.O_RDONLY)
-    except OSError:  # not this one of those on the path
-        return False
-    try:
-        line = _Real.read(number, 256).partition(b"\n")[0]
-    finally:
-        _Real.close(number)
-    return line.startswith(b"#!") and _PYTHON.search(line) is not None
 
 
 def _inherited() -> dict[bytes, bytes]:
     """What a child gets that is given no environment: also what ``os.putenv`` set."""
     found = c_environment.variables()
-    return _encoded(_Real.environ) if found is None else found
+    return encoded(_Real.environ) if found is None else found
 
 
 def _fork_exec(*args: Any) -> Any:
-    given = args[_ENVIRONMENT] if len(args) > _ENVIRONMENT and _may_run_python(*args[:2]) else ()
+    given = args[ENVIRONMENT] if len(args) > ENVIRONMENT and may_load_hook(*args[:2]) else ()
     found = None
     if given is None:
         found = _inherited()
-    elif type(given) is list and given:
+    elif type(given) is list:
         found = dict(entry.partition(b"=")[::2] for entry in given)
     started = _started(found, _Real.getframe(1))
     if started is not None:
         entries = [name + b"=" + value for name, value in started.items()]
-        args = (*args[:_ENVIRONMENT], entries, *args[_ENVIRONMENT + 1 :])
+        args = (*args[:ENVIRONMENT], entries, *args[ENVIRONMENT + 1 :])
     return _REAL_FORK_EXEC(*args)
 
 
-def _encoded(environment: Any) -> dict[bytes, bytes]:
-    return {_Real.fsencode(name): _Real.fsencode(value) for name, value in environment.items()}
+def _given(path: Any, argv: Any, env: Any, frame: types.FrameType) -> Any:
+    """The environment for a program, from the one that it was to be given."""
+    known = env is None or type(env) in (dict, type(_Real.environ))
+    if known and type(argv) in (list, tuple) and may_load_hook(argv, [path]):
+        found = _inherited() if env is None else encoded(env)
+        return _started(found, frame) or env
+    return env
 
 
 def _spawning(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
     def spawn(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
-        known = env is None or (env and type(env) in (dict, type(_Real.environ)))
-        if known and type(argv) in (list, tuple) and _may_run_python(argv, [path]):
-            found = _inherited() if env is None else _encoded(env)
-            env = _started(found, _Real.getframe(1)) or env
-        return real(path, argv, env, *args, **kwargs)
+        return real(path, argv, _given(path, argv, env, _Real.getframe(1)), *args, **kwargs)
 
-    spawn.__name__, spawn.__module__, spawn.__doc__ = real.__name__, real.__module__, real.__doc__
     return spawn
+
+
+def _executing(real: Callable[..., Any]) -> Callable[..., Any]:
+    """For a forked child that becomes another program."""
+
+    @functools.wraps(real)
+    def execute(path: Any, argv: Any, *env: Any) -> Any:
+        if not _Reports.forked:
+            return real(path, argv, *env)
+        given = _given(path, argv, env[0] if env else None, _Real.getframe(1))
+        return real(path, argv, *env) if given is None else _Real.execve(path, argv, given)
+
+    return execute
+
+
+def _commanding(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def system(command: Any) -> Any:
+        told = _start(_Real.getframe(1))
+        if told is None:
+            return real(command)
+        before = _inherited()
+        lend(*told, before)
+        try:
+            return real(command)
+        finally:
+            take_back(before)
+
+    return system
 
 
 def _started(before: dict[bytes, bytes] | None, frame: types.FrameType) -> dict[bytes, bytes] | None:
     """The environment to start a child with; None where it gets the one that it was given."""
+    told = None if before is None else _start(frame)
+    return None if told is None or before is None else environment_with(*told, before)
+
+
+def _start(frame: types.FrameType) -> tuple[str, str] | None:
+    """Where a child is to report, and the line that starts it; None where it says nothing."""
     recording = audit.current()
-    if recording is None or before is None or not _prepare():
+    if recording is None or not _prepare():
         return None
-    _Reports.starts.append(recording.sources.place(frame))
-    start = -1 if _Reports.forked else len(_Reports.starts) - 1  # a fork's own list is not known here
-    return environment_with(_Reports.file(), start, before)
+    return _Reports.file(), ascii(_plain_place(recording.sources.place(frame)))
 
 
 def _prepare() -> bool:
@@ -186,16 +180,17 @@ def _make_directory() -> str:
     name = f"pytest-stateless-{_Real.getpid()}-{_Real.urandom(4).hex()}"
     directory = _Real.path.join(tempfile.gettempdir(), name)
     _Real.mkdir(directory, 0o700)
-    number = _Real.open(_HOOK, os.O_RDONLY)
-    text = _Real.read(number, _Real.fstat(number).st_size)
-    _Real.close(number)
-    _append(_Real.path.join(directory, "sitecustomize.py"), text)
+    for file in _HOOK:
+        number = _Real.open(file, os.O_RDONLY)
+        text = _Real.read(number, _Real.fstat(number).st_size)
+        _Real.close(number)
+        _write(_Real.path.join(directory, _Real.path.basename(file)), text)
     return directory
 
 
-def _append(file: str, text: bytes) -> None:
+def _write(file: str, text: bytes, how: int = os.O_APPEND) -> None:
     """By one call, so that lines of several children don't mix, and what is written is whole."""
-    number = _Real.open(file, _APPENDING, 0o600)
+    number = _Real.open(file, os.O_WRONLY | os.O_CREAT | how, 0o600)
     try:
         _Real.write(number, text)
     finally:
@@ -220,16 +215,26 @@ def _in_forked_child() -> None:
 
 def _plain(write: Write) -> list[Any]:
     """A write as a list of lists, texts and numbers."""
-    place = None if write.place is None else [*write.place[:3], write.place.owner.value, *write.place[4:]]
     before = None if write.before is None else list(write.before)
-    return [write.operation, write.path, write.other, before, place, write.fate]
+    return [write.operation, write.path, write.other, before, _plain_place(write.place), write.fate]
+
+
+def _plain_place(place: Place | None) -> list[Any] | None:
+    return None if place is None else [*place[:3], place.owner.value, *place[4:]]
+
+
+def _place(plain: list[Any] | None) -> Place | None:
+    if plain is None:
+        return None
+    file, line, function, owner, by_tool, importing = plain
+    return Place(file, line, function, Owner(owner), by_tool, importing)
 
 
 def _send(report: str, writes: list[Write]) -> None:
     for write in writes:
         if write.path != report:  # else it is this very report, of which the audit hook is told too
             try:
-                _append(report, f"{_plain(write)!a}\n".encode("ascii"))
+                _write(report, f"{_plain(write)!a}\n".encode("ascii"))
             except OSError:  # no space
                 return
 
@@ -268,21 +273,15 @@ def _writes_of(line: bytes, recording: Recording) -> Iterator[Write]:
 
 def _forked(found: list[Any]) -> Write:
     operation, path, other, before, place, fate = found
-    where = (
-        None if place is None else Place(place[0], place[1], place[2], Owner(place[3]), place[4], place[5])
-    )
-    return Write(operation, path, other, None if before is None else State(*before), where, fate, "fork")
+    state = None if before is None else State(*before)
+    return Write(operation, path, other, state, _place(place), fate, "fork")
 
 
 def _told(found: list[Any], recording: Recording) -> Write:
     operation, path, other, before, stack, command, start = found
-    place = recording.sources.place(_frames(stack)) or _start(int(start))
+    place = recording.sources.place(_frames(stack)) or _place(_Real.read_literal(start))
     state = None if before is None else State(*before)
     return Write(operation, path, other, state, place, child=shown(command))
-
-
-def _start(number: int) -> Place | None:
-    return _Reports.starts[number] if number >= 0 else None
 
 
 def shown(command: list[str]) -> str:
@@ -321,10 +320,15 @@ class _Installed:
 
 
 _REAL_FORK_EXEC: Final[Any] = getattr(_posixsubprocess, "fork_exec", None)
-_SPAWNING: Final = {
-    name: (getattr(os, name), _spawning(getattr(os, name)))
-    for name in ("posix_spawn", "posix_spawnp")
-    if hasattr(os, name)
+_STANDS_IN: Final = {
+    name: (getattr(os, name), stand_in(getattr(os, name)))
+    for stand_in, names in {
+        _spawning: ("posix_spawn", "posix_spawnp"),
+        _executing: ("execv", "execve"),
+        _commanding: ("system",),
+    }.items()
+    for name in names
+    if _REAL_FORK_EXEC is not None and hasattr(os, name)
 }
 
 
@@ -333,14 +337,14 @@ def _places() -> Iterator[tuple[Any, str, Any, Any]]:
     if _REAL_FORK_EXEC is not None:
         yield _posixsubprocess, "fork_exec", _REAL_FORK_EXEC, _fork_exec
         yield sys.modules.get("subprocess"), "_fork_exec", _REAL_FORK_EXEC, _fork_exec
-    for name, (real, spawn) in _SPAWNING.items():
-        yield os, name, real, spawn
+    for name, (real, stand_in) in _STANDS_IN.items():
+        yield os, name, real, stand_in
 
 
 def install() -> None:
     """A window opens: from now on children report."""
     _Reports.window += 1
-    _Reports.used, _Reports.read, _Reports.starts = False, 0, []
+    _Reports.used, _Reports.read = _tell_server(), 0
     if not _Installed.at_fork and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_child=_in_forked_child)
         _Installed.at_fork = True
@@ -348,6 +352,17 @@ def install() -> None:
     for module, name, real, stand_in in _places():
         if getattr(module, name, None) is real:  # else somebody else stands there
             setattr(module, name, stand_in)
+
+
+def _tell_server() -> bool:
+    """Tell the server of multiprocessing that forks children which window it is; False where there can be none."""
+    if not _Reports.directory or "multiprocessing.forkserver" not in sys.modules:
+        return False
+    try:
+        _write(_Real.path.join(_Reports.directory, "window"), str(_Reports.window).encode(), os.O_TRUNC)
+    except OSError:  # no space: its children say nothing
+        return False
+    return True
 
 
 def remove() -> None:

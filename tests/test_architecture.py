@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "streams", "tracer", "zones"},
+    {"leak", "reaching", "streams", "tracer", "zones"},
     {"allowance"},
     {"severity"},
     {"source"},

@@ -25,6 +25,7 @@ _EVENTS = {
 }
 """What an event attempts: the operation, and where among its arguments the path is and the descriptor of the directory
 that it starts from; and the same of the other path of a rename or a link."""
+_STARTING = ("subprocess.Popen", "os.system", "os.exec")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DEPTH = 60  # frames
 
@@ -33,7 +34,7 @@ class _Real(object):
     """Held where no mock of the program's replaces them."""
 
     lstat, readlink, getcwd = os.lstat, os.readlink, os.getcwd
-    open, write, close = os.open, os.write, os.close
+    open, read, write, close, fstat = os.open, os.read, os.write, os.close, os.fstat
     path = os.path
 
 
@@ -43,20 +44,62 @@ def _watch(report, start):
     from _thread import get_ident
 
     busy = set()
+    reach = []  # once this child starts another
+    told = [report, start]
+
+    def after_fork():
+        try:
+            told[:] = _asked_for_now(sys._getframe(1), *told)
+        except BaseException:  # as below
+            pass
+
+    os.register_at_fork(after_in_child=after_fork)
 
     def hook(event, args):
-        if event not in _EVENTS or get_ident() in busy:
+        if not (event in _EVENTS or event in _STARTING or reach) or get_ident() in busy:
             return
         busy.add(get_ident())
         try:
-            for record in _attempts(event, args):
-                _append(report, ascii([*record, _stack(sys._getframe(1)), _command(), start]))
+            if reach:
+                reach[0].come_back()
+            if event in _EVENTS:
+                for record in _attempts(event, args):
+                    _append(told[0], ascii([*record, _stack(sys._getframe(1)), _command(), told[1]]))
+            elif event in _STARTING:
+                if not reach:
+                    reach.append(_reach(*told))
+                reach[0].note(event, args)
         except BaseException:  # whatever it is, the program must not see it
             pass
         finally:
             busy.discard(get_ident())
 
     sys.addaudithook(hook)
+
+
+def _asked_for_now(frame, report, start):
+    """Where a forked child reports. The server of multiprocessing forks for a later test than that which started it."""
+    if frame.f_code.co_name != "main" or frame.f_globals.get("__name__") != "multiprocessing.forkserver":
+        return report, start
+    folder = _Real.path.dirname(report)
+    return _Real.path.join(folder, str(int(_read(_Real.path.join(folder, "window")))) + ".txt"), "None"
+
+
+def _read(file):
+    number = _Real.open(file, os.O_RDONLY)
+    try:
+        return _Real.read(number, _Real.fstat(number).st_size)
+    finally:
+        _Real.close(number)
+
+
+def _reach(report, start):
+    """What makes the children of this child load the hook too; it is read when there is one."""
+    name = _Real.path.join(_Real.path.dirname(report), "reaching.py")
+    text = _read(name)
+    names = {"__name__": "pytest_stateless.reaching"}
+    exec(compile(text, name, "exec"), names)
+    return names["Reach"](report, start)
 
 
 def _append(report, text):
@@ -138,7 +181,7 @@ def _out_of_sight(folder):
 
 try:
     _report = os.environ.pop("PYTEST_STATELESS_REPORT", None)
-    _start = os.environ.pop("PYTEST_STATELESS_START", "-1")
+    _start = os.environ.pop("PYTEST_STATELESS_START", "None")
     _out_of_sight(os.path.dirname(os.path.realpath(__file__)))
     if _report is not None:
         _watch(_report, _start)
