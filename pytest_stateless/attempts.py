@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.paths import text_of
+from pytest_stateless.given import text_of
 
 
 class Attempt(NamedTuple):
@@ -23,7 +22,6 @@ class Attempt(NamedTuple):
     """Whether a symbolic link at the path is followed."""
 
 
-_PATHS: Final = (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
 WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 """The flags of ``os.open`` that ask to write."""
 
@@ -109,30 +107,15 @@ DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
 """What each audit event attempts. https://docs.python.org/3/library/audit_events.html"""
 
 
-_COMMAND: Final = 200  # characters of a command line that are kept
-
-
-def command_line(parts: object) -> str:
-    """A command as a shell shows it: of a text, or of a list of texts."""
-    if type(parts) not in (list, tuple):
-        return _word(parts)[:_COMMAND]
-    return " ".join(map(_word, parts[:20]))[:_COMMAND]  # type: ignore[index]
-
-
-def _word(part: Any) -> str:
-    text = os.fspath(part) if type(part) in _PATHS else text_of(part)
-    return "?" if text is None else text
-
-
-def _started(position: int) -> Callable[..., str]:
-    def decide(*args: object) -> str:
-        return command_line(args[position])
+def _started(position: int) -> Callable[..., object]:
+    def decide(*args: object) -> object:
+        return args[position]
 
     return decide
 
 
-SPAWNS: Final[dict[str, Callable[..., str]]] = {
-    "subprocess.Popen": lambda executable, args, *_: command_line(args or executable),
+SPAWNS: Final[dict[str, Callable[..., object]]] = {
+    "subprocess.Popen": lambda executable, args, *_: args or executable,
     "os.posix_spawn": _started(1),
     "os.spawn": _started(2),
     "os.system": _started(0),
@@ -140,7 +123,7 @@ SPAWNS: Final[dict[str, Callable[..., str]]] = {
     "os.fork": lambda *_: "fork",
     "os.forkpty": lambda *_: "fork",
 }
-"""The command of the child process that each audit event asks for."""
+"""The command of the child process that each audit event asks for, as it was given."""
 
 STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 """The audit events of a thread that starts; the first since 3.12, the second since 3.13."""

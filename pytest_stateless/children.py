@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import audit
+from pytest_stateless.commands import spell_command
 from pytest_stateless.interpreter import c_environment
 from pytest_stateless.leak import Owner
 from pytest_stateless.noted import State, Write
@@ -41,7 +42,6 @@ except ImportError:  # Windows
 _HERE: Final = os.path.dirname(os.path.abspath(__file__))
 _HOOK: Final = (os.path.join(_HERE, "child", "sitecustomize.py"), os.path.join(_HERE, "reaching.py"))
 """The files that a child loads, the second of them when it starts one itself."""
-_COMMAND: Final = 60  # characters of a child's command that are shown
 
 
 class _Real:
@@ -281,14 +281,8 @@ def _told(found: list[Any], recording: Recording) -> Write:
     operation, path, other, before, stack, command, start = found
     place = recording.sources.place(_frames(stack)) or _place(_Real.read_literal(start))
     state = None if before is None else State(*before)
-    return Write(operation, path, other, state, place, child=shown(command))
-
-
-def shown(command: list[str]) -> str:
-    """A command as it is told: the program by its name, in one line."""
-    text = " ".join([_Real.path.basename(command[0]), *command[1:]]) if command else "python"
-    text = " ".join(text.split())
-    return text if len(text) <= _COMMAND else f"{text[: _COMMAND - 3]}..."
+    told = spell_command(command or ["python"], recording.show_values)
+    return Write(operation, path, other, state, place, child=told)
 
 
 class _Code(NamedTuple):

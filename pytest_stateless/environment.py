@@ -44,7 +44,14 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
 
     temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
     made = Context(
-        *(sources, Recording(sources), temp, make_heap, settings.show_values, settings.ports),
+        *(
+            sources,
+            Recording(sources, settings.show_values),
+            temp,
+            make_heap,
+            settings.show_values,
+            settings.ports,
+        ),
         without_items=frozenset(SEEDED) if _is_reseeded(config) else frozenset(),
         watched=settings.watch,
         alone=_is_alone(config),

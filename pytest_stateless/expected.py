@@ -319,6 +319,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("file-write", "shared memory that is made is a leak of its own kind", "memory-made"),
     _expect("file-write", "shared memory that was left before is cleared away", "memory-removed"),
     _expect("listening-socket", "opened by a test tool", "by-tool"),
+    _expect("listening-socket", "of multiprocessing's fork server, which ends with this process", "servant"),
     _expect("file-lock", "held by a test tool", "by-tool"),
     _expect("file-lock", "a database's own, which lets others read and write", "native", "shared"),
     _expect("shared-memory", "made by a test tool", "by-tool"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pytest_stateless.commands import Command
 from pytest_stateless.source import Place
 
 
@@ -36,7 +37,7 @@ class Write(NamedTuple):
     fate: str = ""
     """What became of it where it didn't reach the disk: ``DENIED`` or ``FAKED``."""
     child: str = ""
-    """The command of the child process that did it; empty for this process."""
+    """The command of the child process that did it, as it is told; empty for this process."""
 
 
 DENIED: Final = "denied"
@@ -86,8 +87,8 @@ class Lock(NamedTuple):
 class Spawn(NamedTuple):
     """A child process that was asked for."""
 
-    command: str
-    """The program and its arguments, or what a forked child is; shortened."""
+    command: Command
+    """The program and its arguments; of a forked child, that it is one."""
     place: Place | None
     test: str = ""
     """The test that pytest names in the environment, which the child inherits."""

@@ -107,7 +107,11 @@ OPTIONS: Final = (
         DISKS,
         "real",
     ),
-    Option("--stateless-show-values", "bool", "Show the values of leaked state; they may be secret."),
+    Option(
+        "--stateless-show-values",
+        "bool",
+        "Show values of leaked state and whole commands; they may be secret.",
+    ),
     Option(
         "--stateless-report",
         "list",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pytest_stateless.given import text_of
 from pytest_stateless.noted import State
 
 
@@ -14,15 +15,6 @@ class _Real:
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     path = os.path
-
-
-def text_of(path: object) -> str | None:
-    """A path as it was given, in text or bytes; None where it is something else."""
-    if issubclass(type(path), str):
-        return str.__str__(path)  # what a subclass makes of itself doesn't count
-    if type(path) is bytes:
-        return os.fsdecode(path)
-    return None
 
 
 def resolve(path: object, directory: int) -> str | None:

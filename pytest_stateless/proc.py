@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
-from pytest_stateless.attempts import command_line
+from pytest_stateless import commands
+from pytest_stateless.commands import Command
 
 _READING: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _FIRST: Final = 4096  # bytes, which hold most of these files
 _FURTHER: Final = 1 << 16
+_COMMAND: Final = 1 << 14  # more than is told of a command, so that no secret is cut in two before it is seen
 _SHORT: Final = 2048  # the kernel gives at least most of a page of a table at once, unless that is all
 _MOST: Final = 1 << 24
 
@@ -95,9 +97,10 @@ def stat_of(process: int) -> Stat | None:
     return Stat(before.partition("(")[2], fields[0], int(fields[1]), int(fields[19]), tuple(fields[45:47]))
 
 
-def command_of(process: int) -> str:
-    """The command line, as it is shown; empty where the process is gone, and for a moment while a program begins."""
-    return command_line(text(f"/proc/{process}/cmdline", _FIRST).rstrip("\0").split("\0"))
+def command_of(process: int, show_values: bool = False) -> Command:
+    """The command line; empty where the process is gone, and for a moment while a program begins."""
+    words = text(f"/proc/{process}/cmdline", _COMMAND).rstrip("\0").split("\0")
+    return commands.command_of(words, show_values)
 
 
 def processes() -> list[int]:

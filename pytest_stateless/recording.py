@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_stateless.attempts import DECISIONS, LOCKS, RUN, SPAWNS, STARTS, Attempt
+from pytest_stateless.commands import Command, command_of
+from pytest_stateless.given import text_of
 from pytest_stateless.looping import Loops
 from pytest_stateless.noted import (
     DENIED,
@@ -26,7 +28,7 @@ from pytest_stateless.noted import (
     comes_to_nothing,
 )
 from pytest_stateless.opening import Openings
-from pytest_stateless.paths import follow_links, look, resolve, text_of
+from pytest_stateless.paths import follow_links, look, resolve
 from pytest_stateless.source import Sources
 
 
@@ -44,8 +46,10 @@ class _Real:
 class Recording:
     """What was attempted while it is the open one, in order."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, show_values: bool = False) -> None:
         self.sources = sources
+        self.show_values = show_values
+        """Whether commands are told with what may be secret in them."""
         self.writes: list[Write] = []
         self.changes: list[Change] = []
         """Not from audit events: what was seen at each look."""
@@ -111,7 +115,7 @@ class Recording:
         elif event == "socket.__new__":
             self.openings.note_socket(args[0], frame)
         elif event in SPAWNS:
-            self.note_spawn(SPAWNS[event](*args), frame)
+            self.note_spawn(command_of(SPAWNS[event](*args), self.show_values), frame)
         elif event in STARTS:
             self.note_start(args[0], frame)
         elif args[1] in LOCKS[event]:
@@ -150,7 +154,7 @@ class Recording:
                 return PermissionError(errno.EACCES, reason, write.path)
         return None
 
-    def note_spawn(self, command: str, frame: Any) -> None:
+    def note_spawn(self, command: Command, frame: Any) -> None:
         """Note that a child process was asked for."""
         test = os.fsdecode(_Real.environ.get(b"PYTEST_CURRENT_TEST", b"")).rpartition(" (")[0]
         spawn = Spawn(command, self.sources.place(frame), test)

@@ -12,11 +12,13 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"leak", "reaching", "streams", "tracer", "zones"},
+    {"given", "leak", "reaching", "streams", "tracer", "zones"},
     {"allowance"},
     {"severity"},
     {"source"},
-    {"noted", "opening", "blame", "heap"},
+    {"opening", "blame", "heap"},
+    {"commands"},
+    {"noted"},
     {"aio"},
     {"looping"},
     {"paths"},

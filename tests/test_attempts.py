@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless.attempts import DECISIONS, SPAWNS, Attempt
+from pytest_stateless.commands import command_of
 
 W, R = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
 
@@ -99,4 +100,4 @@ def test_what_an_event_attempts(event: str, args: tuple[Any, ...], attempts: lis
     ],
 )
 def test_the_command_of_a_child(event: str, args: tuple[Any, ...], command: str) -> None:
-    assert SPAWNS[event](*args) == command
+    assert command_of(SPAWNS[event](*args)).line == command

@@ -366,7 +366,7 @@ def test_a_recording_forgets(hooked: Recording) -> None:
 def test_children_are_noted_with_the_line_that_asked_for_them(started: Recording) -> None:
     subprocess.run([sys.executable, "-c", ""], check=True)
     (spawn,) = started.spawns
-    assert spawn.command == f"{sys.executable} -c "
+    assert spawn.command.line == f"{sys.executable} -c "
     assert spawn.place is not None
     assert spawn.place.function == "test_children_are_noted_with_the_line_that_asked_for_them"
     started.forget()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_stateless import audit, children
-from pytest_stateless.children import shown
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
@@ -357,21 +356,6 @@ def test_children_under_xdist_report_to_their_own_worker(project: Project) -> No
 
 
 # ------------------------------------------------------------------------------------------- hand-made values
-
-
-@pytest.mark.parametrize(
-    ("command", "text"),
-    [
-        pytest.param(["/usr/bin/python3", "a.py", "b"], "python3 a.py b", id="program-by-its-name"),
-        pytest.param(
-            ["python", "-c", "import os\nos.mkdir('a')"], "python -c import os os.mkdir('a')", id="lines"
-        ),
-        pytest.param(["python", "x" * 100], "python " + "x" * 50 + "...", id="long"),
-        pytest.param([], "python", id="unknown"),
-    ],
-)
-def test_a_command_is_told_in_a_line(command: list[str], text: str) -> None:
-    assert shown(command) == text
 
 
 GOOD = "['mkdir', '/srv/a', '', None, [['/srv/shop/b.py', 3, 'f']], ['python'], 'None']"

@@ -40,9 +40,9 @@ def test_a_process_that_tells_nothing_is_none(text: str, monkeypatch: pytest.Mon
 def command_soon(process: int) -> str:
     """The command line; it isn't there yet when ``Popen`` returns."""
     end = time.monotonic() + 10
-    while not proc.command_of(process) and time.monotonic() < end:
+    while not proc.command_of(process).line and time.monotonic() < end:
         time.sleep(0.001)
-    return proc.command_of(process)
+    return proc.command_of(process).line
 
 
 @on_linux
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_empty(path: str) -> None:
 @pytest.mark.parametrize("process", [0, -1])
 def test_a_process_that_is_gone_has_nothing(process: int) -> None:
     assert proc.stat_of(process) is None
-    assert proc.command_of(process) == ""
+    assert proc.command_of(process).line == ""
     assert proc.children_of(process) == []
 
 

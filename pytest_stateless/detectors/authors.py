@@ -65,7 +65,7 @@ class Family(NamedTuple):
         if path in self.strangers:
             return None
         name = os.path.basename(path)
-        naming = [spawn for spawn in self.spawns if _names(spawn.command, name)]
+        naming = [spawn for spawn in self.spawns if _names(spawn.command.line, name)]
         among_ours = any(within(path, directory) for directory in self.ours)
         if naming or (self.alone and among_ours and (self.spawns or self.living)):
             return _child(naming or (() if self.elder else self.spawns))
@@ -153,7 +153,9 @@ def _child(spawns: Sequence[Spawn]) -> Author:
     if not commands:
         return Author("by a child process")
     if len(commands) == 1:
-        return Author(f"by a child process ({spawns[0].command})", _common(spawn.place for spawn in spawns))
+        return Author(
+            f"by a child process ({spawns[0].command.told})", _common(spawn.place for spawn in spawns)
+        )
     return Author(f"by one of {len(commands)} child processes", _common(spawn.place for spawn in spawns))
 
 

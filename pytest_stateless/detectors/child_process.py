@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.offspring import Child, children, now
+from pytest_stateless.detectors.offspring import Child, children, is_servant, now
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Spawn
@@ -17,7 +16,6 @@ from pytest_stateless.source import Place, Sources
 RULE: Final = Rule("child-process", "A process that was started is still there.")
 PATIENT: Final = True
 
-_SERVANT: Final = re.compile(r"from multiprocessing\.(resource_tracker|forkserver) import main")
 _KERNEL_NAME: Final = 15  # characters of a program's name that the kernel keeps
 _STATES: Final = {
     "alive": "still runs",
@@ -39,7 +37,7 @@ class Children(NamedTuple):
 def capture(context: Context) -> Children:
     """The children that there are now."""
     spawns, at = tuple(context.recording.spawns), now()
-    return Children(tuple(children(spawns)), spawns, context.sources, at)
+    return Children(tuple(children(spawns, context.show_values)), spawns, context.sources, at)
 
 
 def carry(end: Children, context: Context) -> Children:
@@ -65,7 +63,9 @@ def compare(before: Children, after: Children) -> Iterator[Leak]:
     groups: dict[tuple[str, str, Place | None], list[Child]] = {}
     for child in after.found:
         if _key(child) not in known and child.started >= before.at:
-            if not child.command and after.spawns:  # it begins right now, so it was the last to be asked for
+            if (
+                not child.command.line and after.spawns
+            ):  # it begins right now, so it was the last to be asked for
                 child = child._replace(command=after.spawns[-1].command)
             place = _place(child, after.spawns)
             groups.setdefault((_subject(child, place), child.state, place), []).append(child)
@@ -76,9 +76,9 @@ def compare(before: Children, after: Children) -> Iterator[Leak]:
 def _leak(subject: str, state: str, place: Place | None, alike: list[Child], sources: Sources) -> Leak:
     many = f", {len(alike)} of them" if len(alike) > 1 else ""
     traits = {"by-tool"} if place is not None and place.by_tool else set()
-    if _SERVANT.search(alike[0].command) and not alike[0].name:  # a fork server's child has its command line
+    if is_servant(alike[0].command) and not alike[0].name:  # a fork server's child has its command line
         traits.add("servant")
-    message = f"{_STATES[state]}{many}, pid {alike[0].pid}: {alike[0].command}"
+    message = f"{_STATES[state]}{many}, pid {alike[0].pid}: {alike[0].command.told}"
     owner = Owner.UNKNOWN if place is None else place.owner
     return RULE.leak(subject, message, sources.origin(place), owner, traits)
 
@@ -88,8 +88,7 @@ def _subject(child: Child, place: Place | None) -> str:
         return child.name
     if child.forked:
         return "fork" if place is None else f"fork in {place.function}"
-    program, _, arguments = child.command.partition(" ")
-    return stable(f"{os.path.basename(program)} {arguments}".rstrip())
+    return stable(child.command.name)
 
 
 def _place(child: Child, spawns: tuple[Spawn, ...]) -> Place | None:
@@ -101,7 +100,7 @@ def _place(child: Child, spawns: tuple[Spawn, ...]) -> Place | None:
 
 def _is_of(spawn: Spawn, child: Child) -> bool:
     if child.forked or child.name:
-        return spawn.command == "fork"
+        return spawn.command.line == "fork"
     if child.state != "zombie":
-        return spawn.command == child.command
-    return os.path.basename(spawn.command.partition(" ")[0])[:_KERNEL_NAME] == child.command
+        return spawn.command.line == child.command.line
+    return os.path.basename(spawn.command.line.partition(" ")[0])[:_KERNEL_NAME] == child.command.line

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from pytest_stateless import proc
+from pytest_stateless.commands import Command
 from pytest_stateless.detectors import sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import has_children
@@ -24,7 +25,7 @@ class ChildSocket(NamedTuple):
     socket: Socket
     child: int
     """Process id of the child of this process."""
-    command: str
+    command: Command
 
 
 def read(context: Context) -> tuple[list[int], list[ChildSocket]]:
@@ -46,7 +47,8 @@ def _read(context: Context) -> tuple[list[int], list[ChildSocket]]:
     for child in children:
         for process in _with_descendants(child):
             for socket in _reachable(process, own):
-                found.setdefault(socket.inode, ChildSocket(socket, child, proc.command_of(process)))
+                command = proc.command_of(process, context.show_values)
+                found.setdefault(socket.inode, ChildSocket(socket, child, command))
     return children, list(found.values())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from pytest_stateless.commands import Command
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.offspring import is_servant
 from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -15,6 +18,11 @@ from pytest_stateless.source import Place, Sources
 
 RULE: Final = Rule("listening-socket", "A socket that others can reach is still open.")
 PATIENT: Final = True
+
+
+_OWN: Final = Command()
+_SERVANTS_SOCKET: Final = re.compile(r"/pymp-[^/]*/[^/]*$")
+"""In a directory of multiprocessing's own; what its fork server forked has the same command line."""
 
 
 class Listener(NamedTuple):
@@ -31,7 +39,7 @@ class Listener(NamedTuple):
     """Whether it waits for others; a bound one only keeps the address from them."""
     child: int = 0
     """Process id of the child that has it; 0 for this process."""
-    command: str = ""
+    command: Command = _OWN
     """Of the process that has it, where that is a child, or a child of its."""
 
 
@@ -66,7 +74,7 @@ def carry(end: Listeners, context: Context) -> Listeners:
     return end._replace(binds=(), spawns=())
 
 
-def _listener(socket: Socket, descriptor: int, child: int = 0, command: str = "") -> Listener:
+def _listener(socket: Socket, descriptor: int, child: int = 0, command: Command = _OWN) -> Listener:
     waits = socket.listening or not socket.stream
     return Listener(socket.kind, socket.host, socket.port, socket.inode, descriptor, waits, child, command)
 
@@ -97,7 +105,7 @@ def _leak(listener: Listener, after: Listeners) -> Leak:
     place = _spawned(listener, after.spawns) if listener.child else None if bind is None else bind.place
     chosen = bind.port == 0 if bind is not None else listener.port in EPHEMERAL
     parts = [listener.kind, *(["bound but not listening"] * (not listener.listening))]
-    parts += [f"in a child: {listener.command}" if listener.child else f"fd {listener.descriptor}"]
+    parts += [f"in a child: {listener.command.told}" if listener.child else f"fd {listener.descriptor}"]
     if listener.kind == "unix":
         subject = without_run(after.sources.relative(listener.host))
     else:
@@ -106,10 +114,12 @@ def _leak(listener: Listener, after: Listeners) -> Leak:
         parts += [EXPOSURES[reach_of(listener.host)]]
     owner = place.owner if place is not None else Owner.UNKNOWN
     traits = {"by-tool"} if place is not None and place.by_tool else set()
+    if is_servant(listener.command) and _SERVANTS_SOCKET.search(listener.host):
+        traits.add("servant")
     return RULE.leak(subject, ", ".join(parts), after.sources.origin(place), owner, traits)
 
 
 def _spawned(listener: Listener, spawns: tuple[Spawn, ...]) -> Place | None:
     """Who started the child: the last with its command, or the last of all, since a shell or a fork has another."""
-    same = [spawn for spawn in spawns if spawn.command == listener.command]
+    same = [spawn for spawn in spawns if spawn.command.line == listener.command.line]
     return next((spawn.place for spawn in reversed(same or spawns)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import types
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import proc
-from pytest_stateless.attempts import command_line
+from pytest_stateless.commands import Command, command_of
 from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.heap.graph import module_namespace, plan_of
@@ -18,6 +19,7 @@ from pytest_stateless.noted import Spawn
 from pytest_stateless.proc import TICKS, stat_of
 
 _LOOKS: Final = 8  # at a child; a window takes no more than five
+_SERVANT: Final = re.compile(r"from multiprocessing\.(resource_tracker|forkserver) import main")
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -27,7 +29,7 @@ class Child(NamedTuple):
     pid: int
     started: float
     """Ticks since the system's start; elsewhere than on Linux seconds of the clock."""
-    command: str
+    command: Command
     """Empty for a moment while a program begins."""
     state: str
     """``alive``, ``zombie`` or ``orphan``."""
@@ -35,6 +37,11 @@ class Child(NamedTuple):
     """What multiprocessing calls it."""
     forked: bool = False
     """Whether it runs this very program, from a fork on."""
+
+
+def is_servant(command: Command) -> bool:
+    """Whether it serves multiprocessing itself; also what its fork server forked has that command line."""
+    return _SERVANT.search(command.line) is not None
 
 
 class _Real:
@@ -65,15 +72,15 @@ def has_children() -> bool:
     return True
 
 
-def children(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
+def children(spawns: tuple[Spawn, ...], show_values: bool = False) -> Iterator[Child]:
     """The children that there are; where to look is dear, none that were not asked for within the window."""
     if kernel.task_count():
         if has_children():
-            yield from _listed()
+            yield from _listed(show_values)
         if spawns:
-            yield from _orphans(spawns)
+            yield from _orphans(spawns, show_values)
     elif spawns and has_children():
-        yield from _told_by_psutil()
+        yield from _told_by_psutil(show_values)
 
 
 # -------------------------------------------------------------------------------------------------- on Linux
@@ -82,7 +89,7 @@ _met: dict[int, tuple[Child, int]] = {}
 """Children by their numbers, and how often each was looked at."""
 
 
-def _listed() -> Iterator[Child]:
+def _listed(show_values: bool) -> Iterator[Child]:
     names = dict(_of_multiprocessing())
     # A child is listed under the thread that started it; a fork server's under none of this process.
     own = set(proc.children_of("self"))
@@ -90,29 +97,29 @@ def _listed() -> Iterator[Child]:
         _met.pop(gone, None)
     for pid in sorted(own | names.keys()):
         known, looks = _met.get(pid, (None, 0))
-        settled = known is not None and known.command and looks >= _LOOKS
-        child = known if settled else _look(pid, names.get(pid, ""))
+        settled = known is not None and known.command.line and looks >= _LOOKS
+        child = known if settled else _look(pid, names.get(pid, ""), show_values)
         if child is None:
             continue
-        if known is not None and not (child.command or known.forked) and child.started == known.started:
+        if known is not None and not (child.command.line or known.forked) and child.started == known.started:
             # It begins another program, whose name isn't there yet.
             child = child._replace(command=known.command)
         _met[pid] = child, looks + 1
         yield child
 
 
-def _look(pid: int, name: str) -> Child | None:
+def _look(pid: int, name: str, show_values: bool) -> Child | None:
     stat = stat_of(pid)
     if stat is None:
         return None
     own = stat_of(_Real.getpid())
     forked = own is not None and stat.image == own.image and any(map(int, stat.image))
     state = "zombie" if stat.state in "ZX" else "alive"
-    command = stat.name if state == "zombie" else proc.command_of(pid)
+    command = command_of(stat.name) if state == "zombie" else proc.command_of(pid, show_values)
     return Child(pid, stat.started, command, state, name, forked)
 
 
-def _orphans(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
+def _orphans(spawns: tuple[Spawn, ...], show_values: bool) -> Iterator[Child]:
     """Processes that no child is the parent of any more, and that are known by what they took along.
 
     A fork has this program's addresses; whoever was run anew has the name of the test in its environment.
@@ -126,7 +133,8 @@ def _orphans(spawns: tuple[Spawn, ...]) -> Iterator[Child]:
         if stat.started < own.started or not (forked or _test_of(pid) in tests):
             continue
         if _left(stat.parent):
-            yield Child(pid, stat.started, proc.command_of(pid), "orphan", forked=forked)
+            command = proc.command_of(pid, show_values)
+            yield Child(pid, stat.started, command, "orphan", forked=forked)
 
 
 def _left(parent: int) -> bool:
@@ -170,14 +178,15 @@ def _namespace(thing: object) -> dict[str, Any]:
     return {} if get is None else get(thing)
 
 
-def _told_by_psutil() -> Iterator[Child]:
+def _told_by_psutil(show_values: bool) -> Iterator[Child]:
     import psutil
 
     names = dict(_of_multiprocessing())
     for process in psutil.Process().children():
         try:
             state = "zombie" if process.status() == psutil.STATUS_ZOMBIE else "alive"
-            command = process.name() if state == "zombie" else command_line(process.cmdline())
+            words = process.name() if state == "zombie" else process.cmdline()
+            command = command_of(words, show_values)
             yield Child(process.pid, process.create_time(), command, state, names.get(process.pid, ""))
         except psutil.Error:  # it ended meanwhile, or isn't ours to ask
             continue

@@ -17,6 +17,9 @@ _FLOAT_LIMIT: Final = 12  # characters of a fraction that somebody wrote; a long
 
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _PYTEST_TEMP: Final = re.compile(r"(?:/[\w.+-]+)*/pytest-of-[\w.+-]+/pytest-\d+(?:/popen-gw\d+)?")
+_IN_TEMP: Final = re.compile(r"<tmp>/[^\s'\"]+")
+_MADE_UP: Final = re.compile(r"(?<=/)(tmp|[\w.-]*[-_])[a-z0-9_]{8}(?![\w-])", re.ASCII)
+"""Names that tempfile makes up."""
 _SYSTEM_TEMP: Final = tempfile.gettempdir()
 
 _RANDOM: Final = re.compile(
@@ -36,6 +39,8 @@ def without_run(text: str) -> str:
     text = _PYTEST_TEMP.sub("<tmp>", text)
     if len(_SYSTEM_TEMP) > 1:
         text = re.sub(re.escape(_SYSTEM_TEMP) + r"(?=/|\b)", "<tmp>", text)
+    if "<tmp>/" in text:
+        text = _IN_TEMP.sub(lambda path: _MADE_UP.sub(r"\1*", path[0]), text)
     return _ADDRESS.sub("0x…", text)
 
 

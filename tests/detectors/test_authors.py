@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_stateless import proc
+from pytest_stateless.commands import command_of
 from pytest_stateless.detectors import Context, authors
 from pytest_stateless.detectors.authors import NATIVE, Author, Family, family
 from pytest_stateless.leak import Owner
@@ -22,8 +23,8 @@ Look = Callable[..., Family]
 
 HERE = Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False)
 THERE = HERE._replace(line=9)
-CP = Spawn("cp a.txt b.txt", HERE)
-LS = Spawn("ls", THERE)
+CP = Spawn(command_of(["cp", "a.txt", "b.txt"]), HERE)
+LS = Spawn(command_of(["ls"]), THERE)
 ALONE = Family(ours=("/srv/shop",))
 CROWD = ALONE._replace(alone=False)
 FILE = "/srv/shop/b.txt"

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from pytest_stateless import proc
+from pytest_stateless.commands import Command, command_of
 from pytest_stateless.detectors import Context, Detector, child_process, kernel, offspring
 from pytest_stateless.detectors.child_process import Children, absorb, compare
 from pytest_stateless.detectors.offspring import Child
@@ -42,9 +43,13 @@ def children(*found: Child, spawns: tuple[Spawn, ...] = (), at: float = 0) -> Ch
     return Children(found, spawns, SOURCES, at)
 
 
-SLEEP = Child(7, 100, "/bin/sleep 60", "alive")
-SPAWNED = Spawn("/bin/sleep 60", PLACE)
-FORKED = SLEEP._replace(command="pytest", forked=True)
+def said(line: str) -> Command:
+    return command_of(line.split(" "))
+
+
+SLEEP = Child(7, 100, said("/bin/sleep 60"), "alive")
+SPAWNED = Spawn(said("/bin/sleep 60"), PLACE)
+FORKED = SLEEP._replace(command=said("pytest"), forked=True)
 
 
 @pytest.mark.parametrize(
@@ -52,19 +57,20 @@ FORKED = SLEEP._replace(command="pytest", forked=True)
     [
         pytest.param([], [SLEEP], ["sleep *"], id="new"),
         pytest.param([SLEEP], [SLEEP], [], id="there-before"),
-        pytest.param([SLEEP], [SLEEP._replace(state="zombie", command="sleep")], [], id="ended-since"),
+        pytest.param([SLEEP], [SLEEP._replace(state="zombie", command=said("sleep"))], [], id="ended-since"),
         pytest.param([SLEEP], [], [], id="gone"),
         pytest.param([SLEEP], [SLEEP._replace(started=200)], ["sleep *"], id="another-of-the-same-number"),
         pytest.param([], [SLEEP, SLEEP._replace(pid=8)], ["sleep *"], id="two-of-a-kind"),
-        pytest.param([], [SLEEP._replace(command="/usr/bin/node a.js")], ["node a.js"], id="program"),
+        pytest.param([], [SLEEP._replace(command=said("/usr/bin/node a.js"))], ["node a.js"], id="program"),
         pytest.param(
-            [], [SLEEP._replace(command="cat /tmp/pytest-of-bob/pytest-3/x")], ["cat <tmp>/x"], id="tmp"
+            [], [SLEEP._replace(command=said("cat /tmp/pytest-of-bob/pytest-3/x"))], ["cat <tmp>/x"], id="tmp"
         ),
+        pytest.param([], [SLEEP._replace(command=said("cat --token a1"))], ["cat --token ***"], id="secret"),
         pytest.param([], [SLEEP._replace(name="shop.work")], ["shop.work"], id="multiprocessing"),
         pytest.param([], [FORKED], ["fork"], id="fork"),
         pytest.param(
             [],
-            [SLEEP, SLEEP._replace(pid=8, command="sleep", state="zombie")],
+            [SLEEP, SLEEP._replace(pid=8, command=said("sleep"), state="zombie")],
             ["sleep", "sleep *"],
             id="states",
         ),
@@ -74,9 +80,16 @@ def test_a_child_is_told_by_its_command(before: list[Child], after: list[Child],
     assert [leak.subject for leak in compare(children(*before), children(*after))] == subjects
 
 
+def test_the_length_of_numbers_makes_no_difference() -> None:
+    short, long = (SLEEP._replace(command=said("cat" + f" {pid}" * 20 + " a.txt")) for pid in (7, 1234567))
+    assert {leak.subject for leak in compare(children(), children(short, long))} == {
+        "cat" + " *" * 20 + " a.txt"
+    }
+
+
 def test_a_child_that_begins_right_now_is_the_last_that_was_asked_for() -> None:
-    child = SLEEP._replace(command="")
-    (leak,) = compare(children(), children(child, spawns=(Spawn("/bin/true", OTHER), SPAWNED)))
+    child = SLEEP._replace(command=said(""))
+    (leak,) = compare(children(), children(child, spawns=(Spawn(said("/bin/true"), OTHER), SPAWNED)))
     assert (leak.subject, leak.origin and leak.origin.line) == ("sleep *", 9)
 
 
@@ -88,15 +101,15 @@ def test_a_child_that_began_before_the_window_is_nothing_new() -> None:
 @pytest.mark.parametrize(
     ("child", "message"),
     [
-        pytest.param(SLEEP, "still runs, pid 7: /bin/sleep 60", id="alive"),
+        pytest.param(SLEEP, "still runs, pid 7: sleep 60", id="alive"),
         pytest.param(
-            SLEEP._replace(state="zombie", command="sleep"),
+            SLEEP._replace(state="zombie", command=said("sleep")),
             "has ended, and nobody waited for it, pid 7: sleep",
             id="zombie",
         ),
         pytest.param(
             SLEEP._replace(state="orphan"),
-            "still runs, and left for another parent, pid 7: /bin/sleep 60",
+            "still runs, and left for another parent, pid 7: sleep 60",
             id="orphan",
         ),
     ],
@@ -110,14 +123,17 @@ def test_what_is_said_of_a_child(child: Child, message: str) -> None:
     ("child", "spawns", "line"),
     [
         pytest.param(SLEEP, (SPAWNED,), 9, id="same-command"),
-        pytest.param(SLEEP, (SPAWNED, Spawn("/bin/true", OTHER)), 9, id="among-others"),
-        pytest.param(SLEEP, (Spawn("/bin/sleep 60", OTHER), SPAWNED), 9, id="the-last"),
-        pytest.param(SLEEP, (Spawn("sh -c sleep", PLACE),), 9, id="the-only-one"),
-        pytest.param(SLEEP, (Spawn("sh a", PLACE), Spawn("sh b", OTHER)), None, id="one-of-two"),
+        pytest.param(SLEEP, (SPAWNED, Spawn(said("/bin/true"), OTHER)), 9, id="among-others"),
+        pytest.param(SLEEP, (Spawn(said("/bin/sleep 60"), OTHER), SPAWNED), 9, id="the-last"),
+        pytest.param(SLEEP, (Spawn(said("sh -c sleep"), PLACE),), 9, id="the-only-one"),
+        pytest.param(SLEEP, (Spawn(said("sh a"), PLACE), Spawn(said("sh b"), OTHER)), None, id="one-of-two"),
         pytest.param(SLEEP, (), None, id="unknown"),
-        pytest.param(FORKED, (SPAWNED, Spawn("fork", OTHER)), 20, id="fork"),
+        pytest.param(FORKED, (SPAWNED, Spawn(said("fork"), OTHER)), 20, id="fork"),
         pytest.param(
-            SLEEP._replace(command="sleep", state="zombie"), (SPAWNED, Spawn("a", OTHER)), 9, id="zombie"
+            SLEEP._replace(command=said("sleep"), state="zombie"),
+            (SPAWNED, Spawn(said("a"), OTHER)),
+            9,
+            id="zombie",
         ),
     ],
 )
@@ -142,13 +158,15 @@ def test_who_started_it_is_to_blame(child: Child, spawns: tuple[Spawn, ...], lin
     ],
 )
 def test_which_children_are_expected(command: str, place: Place, expected: bool) -> None:
-    child = SLEEP._replace(command=command)
-    (leak,) = compare(children(), children(child, spawns=(Spawn(command, place),)))
+    child = SLEEP._replace(command=said(command))
+    (leak,) = compare(children(), children(child, spawns=(Spawn(said(command), place),)))
     assert is_expected(leak) is expected
 
 
 def test_a_child_of_a_fork_server_is_no_servant() -> None:
-    child = SLEEP._replace(command="python -c from multiprocessing.forkserver import main", name="Process-*")
+    child = SLEEP._replace(
+        command=said("python -c from multiprocessing.forkserver import main"), name="Process-*"
+    )
     (leak,) = compare(children(), children(child))
     assert not is_expected(leak)
 
@@ -417,7 +435,7 @@ def test_a_process_of_multiprocessing_that_has_not_started_has_no_number(
 def commands(monkeypatch: pytest.MonkeyPatch, *told: str) -> None:
     """What the kernel tells of any child, look by look; the last again and again."""
     looks = iter(told)
-    monkeypatch.setattr(proc, "command_of", lambda _: next(looks, told[-1]))
+    monkeypatch.setattr(proc, "command_of", lambda *_: said(next(looks, told[-1])))
 
 
 def test_a_child_that_begins_a_program_keeps_what_it_is_called(
@@ -425,7 +443,9 @@ def test_a_child_that_begins_a_program_keeps_what_it_is_called(
 ) -> None:
     made = sleeping(keep)
     commands(monkeypatch, "sleep 1", "")
-    found = [child.command for _ in range(9) for child in offspring.children(()) if child.pid == made.pid]
+    found = [
+        child.command.line for _ in range(9) for child in offspring.children(()) if child.pid == made.pid
+    ]
     assert found == ["sleep 1"] * 9
 
 
@@ -434,7 +454,9 @@ def test_a_child_without_a_name_is_looked_at_until_it_has_one(
 ) -> None:
     made = sleeping(keep)
     commands(monkeypatch, *[""] * 12, "sleep 1", "sleep 2")
-    found = [child.command for _ in range(15) for child in offspring.children(()) if child.pid == made.pid]
+    found = [
+        child.command.line for _ in range(15) for child in offspring.children(()) if child.pid == made.pid
+    ]
     assert found == [*[""] * 12, *["sleep 1"] * 3]
 
 

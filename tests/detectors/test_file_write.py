@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from pytest_stateless.commands import command_of
 from pytest_stateless.detectors.authors import Family
 from pytest_stateless.detectors.file_write import absorb, compare, transient
 from pytest_stateless.detectors.happened import Held, Writes
@@ -464,7 +465,7 @@ def test_the_first_attempt_with_a_place_is_to_blame(
 # ------------------------------------------------------------------------- what is seen whoever does it
 
 PLACE = Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False)
-CHILD = Family((Spawn("make", PLACE),), ours=("/srv/shop",))
+CHILD = Family((Spawn(command_of("make"), PLACE),), ours=("/srv/shop",))
 STRANGERS = Family(ours=("/srv/shop",), alone=False)
 
 
@@ -711,7 +712,7 @@ LATER = Place("/srv/shop/b.py", 9, "more", Owner.APPLICATION, False, False)
             noticed(
                 [change(A, None, False, "remove")],
                 {A: None},
-                known=CHILD._replace(spawns=(Spawn("make a", PLACE),)),
+                known=CHILD._replace(spawns=(Spawn(command_of("make a"), PLACE),)),
             ),
             [("a", "created and deleted again by a child process (make a)", 3)],
             id="a-child-that-names-it",

@@ -135,6 +135,12 @@ def test_a_token_is_not_spelled(key: str) -> None:
         pytest.param("/tmp/pytest-of-bob/pytest-17/popen-gw3/test_a0", "<tmp>/test_a0", id="xdist"),
         pytest.param("/var/folders/a+b/T/pytest-of-bob/pytest-1", "<tmp>", id="elsewhere"),
         pytest.param(f"{tempfile.gettempdir()}/abc", "<tmp>/abc", id="system"),
+        pytest.param(f"{tempfile.gettempdir()}/tmpab1cd2ef/a.txt", "<tmp>/tmp*/a.txt", id="tempfile"),
+        pytest.param(
+            f"cat '{tempfile.gettempdir()}/shop-ab1cd2ef.log'", "cat '<tmp>/shop-*.log'", id="prefix"
+        ),
+        pytest.param("/tmp/pytest-of-bob/pytest-17/receipts/x", "<tmp>/receipts/x", id="a-word"),
+        pytest.param("/srv/tmpab1cd2ef", "/srv/tmpab1cd2ef", id="no-temporary-directory"),
         pytest.param(f"{tempfile.gettempdir()}orary", f"{tempfile.gettempdir()}orary", id="longer-name"),
         pytest.param("at 0x7f3a5c2b1d90 and 0xff", "at 0x… and 0xff", id="addresses"),
         pytest.param("plain", "plain", id="plain"),
