@@ -50,6 +50,8 @@ class Recording:
         self.sources = sources
         self.show_values = show_values
         """Whether commands are told with what may be secret in them."""
+        self.began = 0.0
+        """When it became the open one, as the beginnings of children are given."""
         self.writes: list[Write] = []
         self.changes: list[Change] = []
         """Not from audit events: what was seen at each look."""

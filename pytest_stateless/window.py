@@ -13,6 +13,7 @@ from typing import Any, Final
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
+from pytest_stateless.detectors.offspring import now
 from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 from pytest_stateless.recording import Recording
@@ -101,6 +102,7 @@ class Windows:
         Then what the last look saw still stands, which halves what a test in a row of tests costs.
         """
         if not self._open:
+            self._context.recording.began = now()
             self._previous = audit.start(self._context.recording)
             doors.install()
             loop_doors.install()

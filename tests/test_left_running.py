@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.conftest import Project
@@ -125,4 +127,102 @@ def test_each_test_is_told_of_its_own_children(options: tuple[str, ...], project
     assert left(project, "child-process", *options) == {
         "leaves_one": ["sleep *"],
         "leaves_a_zombie": ["true"],
+    }
+
+
+_BY_CHILDREN = """
+    import ctypes, os, pathlib, signal, socket, subprocess, sys, time, pytest
+
+    NAME = f"stateless-{os.getpid()}"
+    PIDS = pathlib.Path(__file__).with_name("pids")
+    SHARE = (
+        "from multiprocessing import resource_tracker, shared_memory;"
+        f"made = shared_memory.SharedMemory('{NAME}' + END, create=True, size=16);"
+    )
+    LEAVE = "resource_tracker.unregister(made._name, 'shared_memory')"  # as if the tracker had been killed
+    BY_NUMBER = "import ctypes, os; n = ctypes.CDLL(None).shmget(0, 64, 0o1600); assert n >= 0; print(n)"
+    LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); time.sleep(60)"
+
+    def run(text):
+        return subprocess.run([sys.executable, "-c", text], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    @pytest.fixture(scope="session", autouse=True)
+    def last(request):
+        yield
+        ctypes.CDLL(None).shmctl(request.session.number, 0, None)
+        for name in os.listdir("/dev/shm"):
+            if name.startswith(NAME):
+                os.unlink(f"/dev/shm/{name}")
+        for line in PIDS.read_text().split():
+            os.kill(int(line), signal.SIGKILL)
+
+    def daemon(act):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.setsid()
+            inner = os.fork()
+            if inner:
+                with PIDS.open("a") as file:
+                    print(inner, file=file)
+                os._exit(0)
+            os.dup2(writing, 1)
+            act()
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.read(reading, 1)
+        os.close(reading)
+        os.close(writing)
+
+    def test_shares():
+        run(f"END = 'a';{SHARE}{LEAVE}")
+
+    def test_shares_and_cleans_up():
+        run(f"END = 'b';{SHARE}made.unlink()")
+
+    def test_shares_by_number(request):
+        request.session.number = int(run(BY_NUMBER))
+
+    def test_removes_by_number():
+        ctypes.CDLL(None).shmctl(int(run(BY_NUMBER)), 0, None)
+
+    def test_starts_a_daemon():
+        daemon(lambda: os.execv(sys.executable, [sys.executable, "-c", LISTEN]))
+
+    def test_forks_a_daemon():
+        def serve():
+            server = socket.create_server(("127.0.0.1", 0))
+            os.write(1, b"x")
+            time.sleep(60)
+        daemon(serve)
+
+    def test_finds_them():
+        assert len(PIDS.read_text().split()) == 2
+        subprocess.run(["true"], check=True)
+
+    def test_ends_its_daemon():
+        daemon(lambda: os.write(1, b"x"))
+        lines = PIDS.read_text().split()
+        PIDS.write_text("\\n".join(lines[:2]) + "\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="told by /proc")
+def test_what_children_leave_is_told_of_the_test_that_started_them(project: Project) -> None:
+    project.write("test_shop.py", _BY_CHILDREN)
+    project.run_apart(
+        "--stateless", "--stateless-allow=file-write:pids", "--stateless-report=json:leaks.json"
+    )
+    told = {
+        test["nodeid"].partition("::test_")[2]: [
+            f"{leak['rule']} by {leak['origin']['function']}" for leak in test["leaks"]
+        ]
+        for test in project.report()["tests"]
+        if test["leaks"]
+    }
+    assert told == {
+        "shares": ["shared-memory by run"],
+        "shares_by_number": ["shared-memory by run"],
+        "starts_a_daemon": ["listening-socket by daemon", "child-process by daemon"],
+        "forks_a_daemon": ["listening-socket by daemon", "child-process by daemon"],
     }

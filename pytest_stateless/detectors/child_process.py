@@ -37,7 +37,7 @@ class Children(NamedTuple):
 def capture(context: Context) -> Children:
     """The children that there are now."""
     spawns, at = tuple(context.recording.spawns), now()
-    return Children(tuple(children(spawns, context.show_values)), spawns, context.sources, at)
+    return Children(tuple(children(context)), spawns, context.sources, at)
 
 
 def carry(end: Children, context: Context) -> Children:

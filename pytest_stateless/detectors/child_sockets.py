@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from pytest_stateless import proc
 from pytest_stateless.commands import Command
-from pytest_stateless.detectors import sockets
+from pytest_stateless.detectors import offspring, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import has_children
 from pytest_stateless.detectors.sockets import Socket
@@ -29,8 +29,8 @@ class ChildSocket(NamedTuple):
 
 
 def read(context: Context) -> tuple[list[int], list[ChildSocket]]:
-    """The children of this process, and the sockets that only they have; read once in a look."""
-    if sys.platform != "linux" or not has_children():
+    """The children of this process and those that left it, and the sockets that only they have; read once in a look."""
+    if sys.platform != "linux" or not (has_children() or offspring.orphans(context)):
         return [], []
     found = None if context.shared is None else context.shared.get("child_sockets")
     if found is None:
@@ -42,7 +42,7 @@ def read(context: Context) -> tuple[list[int], list[ChildSocket]]:
 
 def _read(context: Context) -> tuple[list[int], list[ChildSocket]]:
     own = {socket.inode for socket in sockets.read(context).values()}
-    children = proc.children_of("self")
+    children = [*proc.children_of("self"), *(child.pid for child in offspring.orphans(context))]
     found: dict[int, ChildSocket] = {}
     for child in children:
         for process in _with_descendants(child):

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless import proc
 from pytest_stateless.commands import Command, command_of
 from pytest_stateless.detectors import kernel
+from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.heap.graph import module_namespace, plan_of
 from pytest_stateless.noted import Spawn
@@ -72,15 +73,14 @@ def has_children() -> bool:
     return True
 
 
-def children(spawns: tuple[Spawn, ...], show_values: bool = False) -> Iterator[Child]:
+def children(context: Context) -> Iterator[Child]:
     """The children that there are; where to look is dear, none that were not asked for within the window."""
     if kernel.task_count():
         if has_children():
-            yield from _listed(show_values)
-        if spawns:
-            yield from _orphans(spawns, show_values)
-    elif spawns and has_children():
-        yield from _told_by_psutil(show_values)
+            yield from _listed(context.show_values)
+        yield from orphans(context)
+    elif context.recording.spawns and has_children():
+        yield from _told_by_psutil(context.show_values)
 
 
 # -------------------------------------------------------------------------------------------------- on Linux
@@ -117,6 +117,25 @@ def _look(pid: int, name: str, show_values: bool) -> Child | None:
     state = "zombie" if stat.state in "ZX" else "alive"
     command = command_of(stat.name) if state == "zombie" else proc.command_of(pid, show_values)
     return Child(pid, stat.started, command, state, name, forked)
+
+
+def orphans(context: Context) -> list[Child]:
+    """The processes that left this one for another parent since the recording began; searched once in a look."""
+    spawns = tuple(context.recording.spawns)
+    if not spawns or not kernel.task_count():
+        return []
+    found: list[Child] | None = None if context.shared is None else context.shared.get("orphans")
+    if found is None:
+        began = context.recording.began
+        found = [child for child in _orphans(spawns, context.show_values) if child.started >= began]
+        if context.shared is not None:
+            context.shared["orphans"] = found
+    return found
+
+
+def may_be_ours(process: int) -> bool:
+    """Whether a process descends from this one, or may have: it is gone."""
+    return process > 0 and (stat_of(process) is None or not _left(process))
 
 
 def _orphans(spawns: tuple[Spawn, ...], show_values: bool) -> Iterator[Child]:

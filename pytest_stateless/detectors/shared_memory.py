@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless import proc
-from pytest_stateless.detectors import descriptors
+from pytest_stateless import children, proc
+from pytest_stateless.detectors import descriptors, offspring
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Write
@@ -33,6 +33,8 @@ class Thing(NamedTuple):
     is_own: bool = True
     """Whether there is a sign that this process made it."""
     place: Place | None = None
+    by_child: bool = False
+    """Whether a child of this process made it."""
 
 
 class Things(NamedTuple):
@@ -53,13 +55,14 @@ class _Real:
 
 def capture(context: Context) -> Things:
     """List what is shared by name; of what is new, look for a sign that it is of this process."""
+    children.collect(context.recording)
     last: Things | None = context.last.get(RULE.id)
     known = {thing[:3]: thing for thing in last.things} if last is not None else {}
     found = [*_named(_MEMORY), *_named(_QUEUES)]
     new = [thing for thing in found if thing[:3] not in known]
     claimed = dict(_claimed(new, context)) if new and last is not None else {}
     things = {claimed.get(thing, known.get(thing[:3], thing)) for thing in found}
-    things |= set(_numbered(context.alone))
+    things |= set(_numbered(context))
     now = context.last[RULE.id] = Things(frozenset(things), context.sources)
     return now
 
@@ -101,7 +104,8 @@ def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]
             directory == _MEMORY and thing.inode in mapped
         )
         if told is not None or is_held or (thing.kind == "queue" and context.alone):
-            yield thing, thing._replace(is_own=True, place=place)
+            by_child = told is not None and bool(told.child)
+            yield thing, thing._replace(is_own=True, place=place, by_child=by_child)
 
 
 def _device(directory: str) -> int:
@@ -122,22 +126,42 @@ _TABLES: Final = {
 """Table of the kernel's, column of the number, columns of the processes that made or used it. proc(5)"""
 
 
-def _numbered(alone: bool) -> Iterator[Thing]:
+def _numbered(context: Context) -> Iterator[Thing]:
+    spawns = context.recording.spawns
+    places = {spawn.place for spawn in spawns}
+    starter = places.pop() if len(places) == 1 else None
+
+    def is_child(process: int) -> bool:
+        return bool(spawns) and offspring.may_be_ours(process)
+
     for kind, (path, number, makers) in _TABLES.items():
-        yield from numbered(proc.text(path), kind, number, makers, _Real.getpid(), _Real.geteuid(), alone)
+        me = Maker(_Real.getpid(), _Real.geteuid(), context.alone, is_child)
+        for thing in numbered(proc.text(path), kind, number, makers, me):
+            yield thing._replace(place=starter) if thing.by_child else thing
 
 
-def numbered(
-    text: str, kind: str, number: str, makers: tuple[str, ...], process: int, user: int, alone: bool
-) -> Iterator[Thing]:
+class Maker(NamedTuple):
+    """Who this process is, to know its own by."""
+
+    process: int
+    user: int
+    alone: bool
+    """Whether no other process tests."""
+    is_child: Callable[[int], bool] = lambda _: False
+    """Whether a process may be, or have been, a child of this one."""
+
+
+def numbered(text: str, kind: str, number: str, makers: tuple[str, ...], me: Maker) -> Iterator[Thing]:
     """What a table of the kernel's holds. Of what has no maker there, the user decides, if no other process tests."""
     heading, _, rows = text.partition("\n")
     for line in rows.splitlines():
         row = dict(zip(heading.split(), map(int, line.split()), strict=False))
-        is_own = any(row.get(maker) == process for maker in makers)
-        is_own = is_own or (alone and "cpid" not in makers and row.get("cuid") == user)
+        is_own = any(row.get(maker) == me.process for maker in makers)
+        may_be = not is_own and me.alone and row.get("cuid") == me.user
+        by_child = may_be and "cpid" in makers and me.is_child(row["cpid"])
+        is_own = is_own or by_child or (may_be and "cpid" not in makers)
         name = f"key {row['key']}" if row["key"] else "private"
-        yield Thing(kind, name, row[number], is_own)
+        yield Thing(kind, name, row[number], is_own, by_child=by_child)
 
 
 # ------------------------------------------------------------------------------------------------- judging
@@ -169,5 +193,5 @@ def _leak(thing: Thing, sources: Sources) -> Leak:
     place = thing.place
     owner = Owner.UNKNOWN if place is None else place.owner
     traits = {"by-tool"} if place is not None and place.by_tool else set()
-    message = _SAID.get(thing.kind, f"created, id {thing.inode}")
+    message = _SAID.get(thing.kind, f"created, id {thing.inode}") + " by a child process" * thing.by_child
     return RULE.leak(subject, message, sources.origin(place), owner, traits)

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_stateless import audit, doors, loop_doors
 from pytest_stateless.detectors import Context, Detector
+from pytest_stateless.detectors.offspring import now
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
@@ -57,6 +58,7 @@ def context(project: Path) -> Iterator[Context]:
 @pytest.fixture
 def recorded(context: Context) -> Iterator[Context]:
     """The context while its recording is open."""
+    context.recording.began = now()
     previous = audit.start(context.recording)
     doors.install()
     loop_doors.install()

@@ -439,23 +439,26 @@ def commands(monkeypatch: pytest.MonkeyPatch, *told: str) -> None:
 
 
 def test_a_child_that_begins_a_program_keeps_what_it_is_called(
-    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+    context: Context, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sleeping(keep)
     commands(monkeypatch, "sleep 1", "")
     found = [
-        child.command.line for _ in range(9) for child in offspring.children(()) if child.pid == made.pid
+        child.command.line for _ in range(9) for child in offspring.children(context) if child.pid == made.pid
     ]
     assert found == ["sleep 1"] * 9
 
 
 def test_a_child_without_a_name_is_looked_at_until_it_has_one(
-    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+    context: Context, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sleeping(keep)
     commands(monkeypatch, *[""] * 12, "sleep 1", "sleep 2")
     found = [
-        child.command.line for _ in range(15) for child in offspring.children(()) if child.pid == made.pid
+        child.command.line
+        for _ in range(15)
+        for child in offspring.children(context)
+        if child.pid == made.pid
     ]
     assert found == [*[""] * 12, *["sleep 1"] * 3]
 
@@ -469,7 +472,7 @@ def test_looking_leaves_nothing(context: Context, keep: ExitStack) -> None:
         return len(os.listdir("/proc/self/fd"))
 
     assert look() == look()
-    assert len(offspring._met) == len(list(offspring.children(())))
+    assert len(offspring._met) == len(list(offspring.children(context)))
 
 
 def test_a_child_of_another_worker_is_not_ours(

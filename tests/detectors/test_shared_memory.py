@@ -16,7 +16,7 @@ import pytest
 
 from pytest_stateless import proc
 from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, shared_memory
-from pytest_stateless.detectors.shared_memory import Thing, Things, absorb, compare, numbered
+from pytest_stateless.detectors.shared_memory import Maker, Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.source import Place, Sources
@@ -153,9 +153,25 @@ SEM = "       key      semid perms nsems   uid   gid  cuid  cgid\n"
 def test_the_kernels_table_tells_whose_it_is(
     text: str, number: str, makers: tuple[str, ...], alone: bool, found: list[tuple[str, bool]]
 ) -> None:
-    told = list(numbered(text, "kind", number, makers, 100, 7, alone))
+    told = list(numbered(text, "kind", number, makers, Maker(100, 7, alone)))
     assert [(one.name, one.is_own) for one in told] == found
     assert all(one.inode == 5 for one in told)
+
+
+@pytest.mark.parametrize(
+    ("maker", "alone", "told"),
+    [
+        pytest.param(101, True, True, id="child"),
+        pytest.param(102, True, False, id="somebody-else"),
+        pytest.param(101, False, False, id="beside-other-workers"),
+    ],
+)
+def test_what_a_child_made_is_this_processs(maker: int, alone: bool, told: bool) -> None:
+    me = Maker(100, 7, alone, lambda process: process == 101)
+    (found,) = numbered(f"{SHM} 0 5 666 64 {maker} 0 1 7 7 7 7\n", "SysV memory", "shmid", ("cpid",), me)
+    assert (found.is_own, found.by_child) == (told, told)
+    messages = [leak.message for leak in compare(things(), things(found))]
+    assert messages == ["created, id 5 by a child process"] * told
 
 
 # ------------------------------------------------------------------------------------------- real things
