@@ -68,8 +68,18 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "multiprocessing.heap.Heap": "the books of an allocator; who keeps what it gave is seen",
     "pygments.token._TokenType": "a name; it makes the names below it on first use",
     "trio._core._thread_cache.ThreadCache": "threads that wait for work, and end by themselves",
-    "typing._GenericAlias": "a type; it fills in what it knows on first use",
-    "typing.ForwardRef": "a type; it fills in what it knows on first use",
+    **dict.fromkeys(
+        (
+            *(
+                "types.GenericAlias",
+                "types.UnionType",
+                "typing.Union",
+            ),  # one type, since 3.14 by the last name
+            *("typing._GenericAlias", "typing.ForwardRef", "typing.TypeAliasType"),
+            *("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"),
+        ),
+        "a type; it fills in what it knows on first use",
+    ),
 }
 """Types whose instances aren't watched."""
 

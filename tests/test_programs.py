@@ -412,6 +412,16 @@ def test_a_program_that_keeps_something_is_told(
                      """,
                      "WORKER = library.Worker()\ndef act(): WORKER.work()", id="context-that-a-library-works-in"),
         pytest.param("", """
+                     import sys
+                     PRICES, NAME = list[int], int | None
+                     if sys.version_info >= (3, 12):
+                         exec('type Rates = list[int]\\nclass Till[T: (int, str)]: pass')
+                     def act():
+                         PRICES.__parameters__, NAME.__parameters__
+                         if sys.version_info >= (3, 12):
+                             Rates.__value__, Till.__type_params__[0].__constraints__
+                     """, id="types-that-are-asked-for-what-they-are-made-of"),
+        pytest.param("", """
                      import abc
                      class Store(abc.ABC): pass
                      class Memory: pass

@@ -51,6 +51,7 @@ _SCALARS: Final = frozenset(
 _SEQUENCES: Final = frozenset(map(identity, (list, tuple, deque)))
 _EMPTIED: Final = frozenset(map(identity, (dict, list, set)))
 _SETS: Final = frozenset(map(identity, (set, frozenset)))
+_REFERENCES: Final = (weakref.ref, weakref.KeyedRef)
 _METHOD: Final = identity(types.MethodType)
 _MAPPINGS: Final = frozenset(map(identity, (dict, OrderedDict, defaultdict, Counter)))
 
@@ -273,7 +274,7 @@ def _plain_equal(before: object, after: object, changed: Changes) -> bool:
             continue  # what changed inside it is an entry of its own
         if cls is not type(now):
             return False
-        if cls is weakref.ref and was() is now():
+        if any(cls is one for one in _REFERENCES) and weakref.ref.__call__(was) is weakref.ref.__call__(now):
             continue
         kind = identity(cls)
         if kind in _SCALARS:

@@ -216,7 +216,6 @@ def _is_weak(value: Any) -> bool:
     return not _WEAK.isdisjoint(spelled_bases(type(value)))
 
 
-_REFERENCES: Final = (weakref.ref, weakref.KeyedRef)
 _WEAK_CONTAINERS: Final = frozenset(
     {"weakref.WeakKeyDictionary", "weakref.WeakValueDictionary", "_weakrefset.WeakSet"}
 )

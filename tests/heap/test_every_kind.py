@@ -292,6 +292,7 @@ QUIET = [
     pytest.param(fresh(acquired), lambda m: m.state.release(), id="lock-acquired-before-and-released"),
     pytest.param(fresh(named), lambda m: m.state.run(lambda: NAME.reset(NAME.set("bob"))), id="context-that-ends-as-it-began"),
     pytest.param(fresh(named), lambda m: (m.state.run(NAME.get), m.state.copy().run(NAME.set, "bob")), id="context-read-and-copied"),
+    pytest.param(lambda m: with_cart(m, weakref.WeakValueDictionary({"a": Cart})), lambda m: m.state.__setitem__("a", Cart), id="weak-value-again"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: (m.state.append(1), m.state.pop()), id="bytearray-put-back"),
     pytest.param(fresh(lambda: bytearray(b"ab")), lambda m: m.state.decode(), id="bytearray-read"),
     pytest.param(fresh(lambda: io.BytesIO(b"ab")), lambda m: m.state.getvalue(), id="BytesIO-read"),
