@@ -338,6 +338,11 @@ POOL = """
                 "TILLS = [Till()]\ndef act(): TILLS[0].lock.acquire()", "shop.TILLS[0].lock"),
         leaking("event-that-is-set", "",
                 "import threading\nOPEN = threading.Event()\ndef act(): OPEN.set()", "shop.OPEN._flag"),
+        leaking("event-of-an-object-of-the-application", "",
+                "import threading\nclass Shop:\n    ever = threading.Event()\n"
+                "    def __init__(self): self.opened = [threading.Event()]\n"
+                "SHOP = Shop()\ndef act():\n    SHOP.opened[0].set()\n    SHOP.ever.set()",
+                "shop.SHOP.opened[0]._flag", "shop.Shop.ever._flag"),
         leaking("method-of-a-library-replaced-by-the-applications", "class Client:\n    def send(self): pass",
                 "CLIENT = library.Client()\ndef fake(): pass\ndef act(): CLIENT.send = fake", "shop.CLIENT.send"),
         leaking("class-of-a-librarys-metaclass-told-of-its-user",
@@ -421,6 +426,9 @@ def test_a_program_that_keeps_something_is_told(
                          if sys.version_info >= (3, 12):
                              Rates.__value__, Till.__type_params__[0].__constraints__
                      """, id="types-that-are-asked-for-what-they-are-made-of"),
+        pytest.param("import threading\nclass Client:\n    def __init__(self): self.ready = threading.Event()\n"
+                     "    def connect(self): self.ready.set()",
+                     "CLIENT = library.Client()\ndef act(): CLIENT.connect()", id="event-of-a-librarys-object"),
         pytest.param("", """
                      import abc
                      class Store(abc.ABC): pass

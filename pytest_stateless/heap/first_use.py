@@ -72,14 +72,10 @@ def _are_positions(before: object, after: object) -> bool:
 
 
 def _is_for_the_application(about: About) -> bool:
-    """Whether it is a tool of Python's own that a module of the application keeps: an event that is set, say."""
-    module = about.path.module
-    if (
-        module not in about.application
-        or about.holder_module.partition(".")[0] not in sys.stdlib_module_names
-    ):
+    """Whether it is a tool of Python's own that the application uses by itself: an event that is set, say."""
+    if about.holder_module.partition(".")[0] not in sys.stdlib_module_names:
         return False
-    return "." not in about.path.text.removeprefix(f"{module}.")
+    return (about.path.user or about.path.module) in about.application
 
 
 def _is_of_its_package(about: About, value: object) -> bool:

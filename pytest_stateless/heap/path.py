@@ -60,6 +60,8 @@ class Path(NamedTuple):
     """The module of the function whose attributes they are."""
     keeper: str = ""
     """The module that made the class of the nearest instance on the way, weak containers aside; else the first one."""
+    user: str = ""
+    """The same of the next instance on the way, which uses the nearest one; else the first module."""
     things: tuple[Any, ...] = ()
     """What is on the way from the module to the container, and the container itself."""
 
@@ -213,17 +215,18 @@ class _Search:
             labels.insert(half, "…")
         things = tuple(one.thing for one in steps)
         return Path(
-            labels[0], "".join(labels), step.namespace, *self._holder(step), self._keeper(steps), things
+            labels[0], "".join(labels), step.namespace, *self._holder(step), *self._keepers(steps), things
         )
 
-    def _keeper(self, steps: list[_Step]) -> str:
-        for step in reversed(steps):
-            cls = type(step.thing)
-            if is_heap_type(cls) and self.heap.plan(cls).kind is Kind.OBJECT:
-                home = module_name_of(cls)
-                if home not in _OF_WEAK_CONTAINERS:
-                    return home
-        return steps[0].module
+    def _keepers(self, steps: list[_Step]) -> tuple[str, str]:
+        classes = [type(step.thing) for step in reversed(steps)]
+        homes = (
+            module_name_of(cls)
+            for cls in classes
+            if is_heap_type(cls) and self.heap.plan(cls).kind is Kind.OBJECT
+        )
+        kept = (home for home in homes if home not in _OF_WEAK_CONTAINERS)
+        return next(kept, steps[0].module), next(kept, steps[0].module)
 
     def _holder(self, step: _Step) -> tuple[type | None, str]:
         if not step.namespace or step.parent is None:
