@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from typing import NamedTuple
 
 from pytest_stateless.given import text_of
 from pytest_stateless.noted import State
@@ -70,3 +72,44 @@ def look(path: str) -> State | None:
         *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size),
         *(found.st_mtime_ns, found.st_ctime_ns),
     )
+
+
+def differs(before: State | None, now: State | None) -> bool:
+    """Whether something is another thing than it was, or was touched.
+
+    The times of a directory tell of what lies in it, which has a path of its own.
+    """
+    if before is None or now is None:
+        return before is not now
+    if stat.S_ISDIR(before.mode) and stat.S_ISDIR(now.mode):
+        return before.mode != now.mode or (before.user, before.group) != (now.user, now.group)
+    return before != now
+
+
+class PathEvidence(NamedTuple):
+    """A path at which something changed while nobody told by which line."""
+
+    path: str
+
+    def looks(self) -> tuple[PathLook, ...]:
+        """How to look at it."""
+        return (PathLook(self.path),)
+
+    def undo(self) -> None:
+        """Nothing is put back: what is on the disk is the user's."""
+
+
+class PathLook:
+    """Looks at what is at a path. No signal and no queue is needed: whoever wrote has written when the line is over."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.rebase()
+
+    def rebase(self) -> None:
+        """From now on, what is there now is what was there before."""
+        self._before = look(self._path)
+
+    def moved(self) -> bool:
+        """Whether something else is there than before."""
+        return differs(self._before, look(self._path))

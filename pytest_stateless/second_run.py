@@ -15,7 +15,6 @@ from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.undo import release, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
-from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.source import Sources
@@ -134,13 +133,13 @@ class SecondRun:
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:
-    return evidence.looks() if type(evidence) is ItemEvidence else looks_at(evidence)
+    return looks_at(evidence) if type(evidence) is Evidence else evidence.looks()
 
 
 def _undo(leak: Leak) -> Callable[[], None] | None:
     evidence: Any = leak.evidence
-    if type(evidence) is ItemEvidence:
-        return evidence.undo()
+    if type(evidence) is not Evidence:
+        return evidence.undo()  # type: ignore[no-any-return]
     if "value:of-the-application" in leak.traits:
         return undo(evidence, leak.owner is Owner.APPLICATION)
     # What an extension in C made for a library is made again, or was made once for good.

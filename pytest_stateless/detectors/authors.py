@@ -19,6 +19,7 @@ from pytest_stateless.source import Place
 from pytest_stateless.zones import within
 
 NATIVE: Final = "by native code during this test"
+_CHILD: Final = "by a child process"
 
 
 class Author(NamedTuple):
@@ -27,6 +28,8 @@ class Author(NamedTuple):
     name: str
     place: Place | None = None
     """Who started it."""
+    is_followed: bool = False
+    """Whether the line is the one that runs while it happens: it is this process, or nobody announced the child."""
 
 
 class Family(NamedTuple):
@@ -61,15 +64,15 @@ class Family(NamedTuple):
         has to name the file. Elsewhere it is enough that there is a child.
         """
         if own:
-            return Author(NATIVE)
+            return Author(NATIVE, is_followed=True)
         if path in self.strangers:
             return None
         name = os.path.basename(path)
         naming = [spawn for spawn in self.spawns if _names(spawn.command.line, name)]
         among_ours = any(within(path, directory) for directory in self.ours)
         if naming or (self.alone and among_ours and (self.spawns or self.living)):
-            return _child(naming or (() if self.elder else self.spawns))
-        return Author(NATIVE) if own is None and self.alone and among_ours else None
+            return Author(_CHILD) if self.elder and not naming else _child(naming or self.spawns)
+        return Author(NATIVE, is_followed=True) if own is None and self.alone and among_ours else None
 
 
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
@@ -151,7 +154,7 @@ def _names(command: str, name: str) -> bool:
 def _child(spawns: Sequence[Spawn]) -> Author:
     commands = {spawn.command for spawn in spawns}
     if not commands:
-        return Author("by a child process")
+        return Author(_CHILD, is_followed=True)
     if len(commands) == 1:
         return Author(
             f"by a child process ({spawns[0].command.told})", _common(spawn.place for spawn in spawns)

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pytest_stateless import children
@@ -16,13 +17,14 @@ from pytest_stateless.detectors.happened import Happened, Held, Writes, between,
 from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
-from pytest_stateless.paths import look
+from pytest_stateless.paths import PathEvidence, look
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, Zones, below_any, within
 
 RULE: Final = Rule("file-write", "A file or directory outside the temporary directories was changed.")
 PATIENT: Final = False
 
+_FOLLOWED: Final = 50  # files that are looked at after each line of a second run: 100 microseconds
 _RANDOM_NAME: Final = re.compile(r"(?<=^/dev/shm/)psm_[0-9a-f]+$")  # multiprocessing.shared_memory's
 
 
@@ -112,12 +114,14 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
         if was is None or was == state or path in told or not after.zones.count(path):
             continue
         if path not in happened.changes or happened.author(path) is not None:
-            told[path] = _leak(path, _grown(was, state), None, after.sources)
+            told[path] = _leak(path, _grown(was, state), None, after.sources, PathEvidence(path))
     for path in happened.changes.keys() - happened.attempts.keys() - told.keys():
         leak = _unannounced(path, happened, after.sources)
         if leak is not None:
             told[path] = leak
-    yield from (told[path] for path in sorted(told) if not _is_told_below(path, told))
+    shown = [told[path] for path in sorted(told) if not _is_told_below(path, told)]
+    followed = [leak for leak in shown if leak.evidence is not None]
+    yield from (replace(leak, evidence=None) if leak in followed[_FOLLOWED:] else leak for leak in shown)
 
 
 def transient(before: Writes, after: Writes) -> Iterator[Leak]:
@@ -179,7 +183,8 @@ def _unannounced(path: str, happened: Happened, sources: Sources) -> Leak | None
         if any(one.operation == "scan" for one in changes)
         else ""
     )
-    return _leak(path, f"{what} {author.name}{how}", author.place, sources)
+    evidence = PathEvidence(path) if author.is_followed else None
+    return _leak(path, f"{what} {author.name}{how}", author.place, sources, evidence)
 
 
 def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
@@ -188,7 +193,9 @@ def _is_told_below(path: str, told: Mapping[str, Leak]) -> bool:
     return comes_with and any(other != path and within(other, path) for other in told)
 
 
-def _leak(path: str, what: str, place: Place | None, sources: Sources) -> Leak:
+def _leak(
+    path: str, what: str, place: Place | None, sources: Sources, evidence: PathEvidence | None = None
+) -> Leak:
     traits = set()
     if place is not None and place.by_tool:
         traits.add("by-tool")
@@ -198,7 +205,7 @@ def _leak(path: str, what: str, place: Place | None, sources: Sources) -> Leak:
         traits |= _of_memory(what)
     owner = place.owner if place is not None else Owner.UNKNOWN
     subject = _RANDOM_NAME.sub("psm_*", sources.relative(path))
-    return RULE.leak(subject, what, sources.origin(place), owner, traits)
+    return RULE.leak(subject, what, sources.origin(place), owner, traits, evidence)
 
 
 def _of_memory(what: str) -> set[str]:

@@ -6,14 +6,13 @@ A state of everything in the directories is kept. inotify says which paths to lo
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pytest_stateless.noted import Change, State
-from pytest_stateless.paths import look
+from pytest_stateless.paths import differs, look
 from pytest_stateless.watches import kernel
 from pytest_stateless.watches.batch import Batch, Touch
 from pytest_stateless.watches.kernel import Event, Fanotify, Inotify
@@ -148,18 +147,6 @@ class Watches:
                 by_us = None if own is None or not tree.tells_own else name in own
                 operation = "setxattr" if _is_of_attributes(touch, path, now) else touch.operation
                 yield Change(operation, path, touch.other, touch.before, by_us)
-
-
-def differs(before: State | None, now: State | None) -> bool:
-    """Whether something is another thing than it was, or was touched.
-
-    The times of a directory tell of what lies in it, which has a path of its own.
-    """
-    if before is None or now is None:
-        return before is not now
-    if stat.S_ISDIR(before.mode) and stat.S_ISDIR(now.mode):
-        return before.mode != now.mode or (before.user, before.group) != (now.user, now.group)
-    return before != now
 
 
 def _is_of_attributes(touch: Touch, path: str, now: State | None) -> bool:

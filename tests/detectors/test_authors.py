@@ -21,6 +21,7 @@ from pytest_stateless.source import Place
 
 Look = Callable[..., Family]
 
+BY_US = Author(NATIVE, is_followed=True)
 HERE = Place("/srv/shop/a.py", 3, "save", Owner.APPLICATION, False, False)
 THERE = HERE._replace(line=9)
 CP = Spawn(command_of(["cp", "a.txt", "b.txt"]), HERE)
@@ -34,9 +35,9 @@ HOME = "/home/bob/b.txt"
 @pytest.mark.parametrize(
     ("known", "path", "own", "author"),
     [
-        pytest.param(ALONE, FILE, True, Author(NATIVE), id="own"),
-        pytest.param(CROWD, FILE, True, Author(NATIVE), id="own-among-workers"),
-        pytest.param(ALONE, HOME, True, Author(NATIVE), id="own-at-home"),
+        pytest.param(ALONE, FILE, True, BY_US, id="own"),
+        pytest.param(CROWD, FILE, True, BY_US, id="own-among-workers"),
+        pytest.param(ALONE, HOME, True, BY_US, id="own-at-home"),
         pytest.param(ALONE, FILE, False, None, id="a-stranger"),
         pytest.param(
             ALONE._replace(spawns=(CP,), living=True, strangers=frozenset({FILE})),
@@ -49,10 +50,10 @@ HOME = "/home/bob/b.txt"
             ALONE._replace(strangers=frozenset({FILE})),
             FILE,
             True,
-            Author(NATIVE),
+            BY_US,
             id="own-beside-a-stranger",
         ),
-        pytest.param(ALONE, FILE, None, Author(NATIVE), id="who-is-not-known-and-alone"),
+        pytest.param(ALONE, FILE, None, BY_US, id="who-is-not-known-and-alone"),
         pytest.param(CROWD, FILE, None, None, id="who-is-not-known-among-workers"),
         pytest.param(ALONE, HOME, None, None, id="who-is-not-known-at-home"),
         pytest.param(
@@ -65,9 +66,20 @@ HOME = "/home/bob/b.txt"
             Author("by a child process (ls)", THERE),
             id="a-child-rather",
         ),
-        pytest.param(ALONE._replace(spawns=(LS,)), FILE, True, Author(NATIVE), id="own-beside-a-child"),
+        pytest.param(ALONE._replace(spawns=(LS,)), FILE, True, BY_US, id="own-beside-a-child"),
         pytest.param(
-            ALONE._replace(living=True), FILE, False, Author("by a child process"), id="a-child-from-before"
+            ALONE._replace(living=True),
+            FILE,
+            False,
+            Author("by a child process", is_followed=True),
+            id="a-child-that-nobody-announced",
+        ),
+        pytest.param(
+            ALONE._replace(living=True, elder=True),
+            FILE,
+            False,
+            Author("by a child process"),
+            id="a-child-from-before",
         ),
         pytest.param(ALONE._replace(spawns=(LS,)), HOME, False, None, id="a-child-does-not-explain-home"),
         pytest.param(CROWD._replace(spawns=(LS,), living=True), FILE, False, None, id="nor-a-crowd"),
