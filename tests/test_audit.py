@@ -247,11 +247,11 @@ def test_a_child_is_noted_once_with_its_test(
     for _ in range(2):  # subprocess tells of it, and so does what it calls
         here(hooked, event, *args)
     (spawn,) = hooked.spawns
-    assert (spawn.command, spawn.test) == (command, "test_shop.py::test_a")
+    assert (spawn.command.line, spawn.test) == (command, "test_shop.py::test_a")
     assert spawn.place is not None
     assert spawn.place.function == "here"
     here(hooked, "os.system", "another")
-    assert [spawn.command for spawn in hooked.spawns] == [command, "another"]
+    assert [spawn.command.line for spawn in hooked.spawns] == [command, "another"]
 
 
 @pytest.mark.parametrize(

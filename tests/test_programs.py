@@ -361,6 +361,9 @@ POOL = """
                 "class App:\n    def __init__(self): self.before = []\n    def forget(self): self.before.clear()",
                 "def check(): pass\nAPP = library.App()\nAPP.before.append(check)\ndef act(): APP.forget()",
                 "shop.APP.before"),
+        leaking("setting-of-a-connection", POOL,
+                "CONNECTION = library.Connection()\ndef configure(one): one.sent = True\n"
+                "def act(): configure(CONNECTION)", "shop.CONNECTION.sent"),
         leaking("rows-that-a-pool-keeps", POOL, "POOL = library.Pool()\ndef act(): POOL.keep('bob')", "shop.POOL.rows"),
         leaking("user-on-a-pool", POOL, "POOL = library.Pool()\ndef act(): POOL.user = 5", "shop.POOL.user"),
         leaking("transaction-left-open", POOL, "POOL = library.Pool()\ndef act(): POOL.begin()",

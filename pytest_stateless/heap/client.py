@@ -44,7 +44,8 @@ def is_of_a_client(about: About, entry: Entry) -> bool:
     makers = [thing for thing in about.path.things if _is_made_elsewhere(about, thing)]
     if not makers:
         return False
-    is_own = _is_below_a_connection(makers) or _counts_connections(about, makers[-1], values)
+    is_own = _counts_connections(about, makers[-1], values)
+    is_own = is_own or (_is_below_a_connection(makers) and not _is_a_setting(about, makers[-1], entry.label))
     if not is_own and not all(_is_part_of(makers[-1], entry.label, value) for value in values):
         return False
     return not (about.attributes and type(entry.label) is str and entry.label in about.written())
@@ -84,6 +85,12 @@ def _is_below_a_connection(makers: list[Any]) -> bool:
         )
         for thing in makers
     )
+
+
+def _is_a_setting(about: About, owner: Any, label: object) -> bool:
+    """Whether it is a public attribute of a connection itself, by which whoever has it next gets other answers."""
+    is_public = about.attributes and type(label) is str and not label.startswith("_")
+    return is_public and _is_a_connection(owner)
 
 
 def _counts_connections(about: About, owner: Any, values: list[Any]) -> bool:

@@ -680,4 +680,4 @@ def test_without_asyncio_nothing_is_asked(context: Context, monkeypatch: pytest.
 
 def test_what_no_weak_reference_may_stand_for_is_passed_over(context: Context) -> None:
     loop: Any = None
-    assert list(Looking(context, {})._known_or_new(7, loop, None)) == []
+    assert list(Looking(context, {}, {})._known_or_new(7, loop, None)) == []

@@ -396,33 +396,36 @@ def test_where_children_cannot_be_asked_for_there_may_be_some(monkeypatch: pytes
     assert offspring.has_children()
 
 
-def test_a_child_that_ends_while_it_is_looked_at_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_ends_while_it_is_looked_at_is_passed_over(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(offspring, "has_children", lambda: True)
     monkeypatch.setattr(proc, "children_of", lambda _: [1 << 30])
     monkeypatch.setattr(offspring, "_met", {})
-    assert list(offspring.children(())) == []
+    assert list(offspring.children(context)) == []
 
 
 def test_elsewhere_than_on_linux_nobody_is_asked_where_nothing_was_started(
-    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+    context: Context, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sleeping(keep)
     monkeypatch.setattr(kernel, "task_count", lambda: 0)
     monkeypatch.setattr(psutil, "Process", None)
-    assert list(offspring.children(())) == []
+    assert list(offspring.children(context)) == []
 
 
 def test_a_child_that_psutil_may_not_ask_is_passed_over(
-    keep: ExitStack, monkeypatch: pytest.MonkeyPatch
+    context: Context, keep: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: object) -> str:
         raise psutil.AccessDenied
 
     made = sleeping(keep)
     monkeypatch.setattr(kernel, "task_count", lambda: 0)
-    assert made.pid in [child.pid for child in offspring.children((SPAWNED,))]
+    context.recording.spawns.append(SPAWNED)
+    assert made.pid in [child.pid for child in offspring.children(context)]
     monkeypatch.setattr(psutil.Process, "status", refuse)
-    assert list(offspring.children((SPAWNED,))) == []
+    assert list(offspring.children(context)) == []
 
 
 def test_a_process_of_multiprocessing_that_has_not_started_has_no_number(
