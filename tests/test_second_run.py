@@ -230,6 +230,12 @@ NOTES = [
         id="semaphore-that-a-second-run-would-wait-for",
     ),
     pytest.param(
+        "import queue\nJOBS = queue.Queue(1)\ndef test_a():\n    count()\n    JOBS.put('a')",
+        {"JOBS.unfinished_tasks": "test_a", "JOBS.queue": "test_a"},
+        2,
+        id="full-queue-that-a-second-run-would-wait-for",
+    ),
+    pytest.param(
         "import threading\ndef work(): LEFT.append(1)\ndef test_a():\n    count()\n"
         "    thread = threading.Thread(target=work)\n    thread.start()\n    thread.join()",
         {"LEFT": "work"},

@@ -65,13 +65,27 @@ def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
 
 
 def release(evidence: Evidence) -> Callable[[], None] | None:
-    """As ``undo``, of what a test would wait for in vain if it ran again: a lock, a semaphore."""
-    bases = mro_of(evidence.holder) if evidence.holder is not None else ()
-    waits = evidence.kind is Kind.LOCK or any(module_name_of(base) in _WAITED_FOR for base in bases)
-    return undo(evidence) if waits else None
+    """As ``undo``, of what a test would wait for in vain if it ran again: a lock, a semaphore, a full queue."""
+    homes = set(map(module_name_of, mro_of(evidence.holder))) if evidence.holder is not None else set()
+    if not _OF_QUEUES.isdisjoint(homes):
+        return _widened(evidence.container)
+    return undo(evidence) if evidence.kind is Kind.LOCK or not _WAITED_FOR.isdisjoint(homes) else None
 
 
 _WAITED_FOR: Final = frozenset({"threading", "asyncio.locks"})
+_OF_QUEUES: Final = frozenset({"queue", "asyncio.queues"})
+
+
+def _widened(namespace: Any) -> Callable[[], None] | None:
+    """Take the bound from a queue that is full, by its attributes."""
+    if type(namespace) is not dict or not all(map(is_plain_key, namespace)):
+        return None
+    for bound, items in (("maxsize", "queue"), ("_maxsize", "_queue")):
+        size, held = namespace.get(bound), namespace.get(items)
+        if type(size) is int and (type(held) is deque or type(held) is list) and 0 < size <= len(held):
+            namespace[bound] = 0
+            return partial(dict.__setitem__, namespace, bound, size)
+    return None
 
 
 def _is_same_again(value: object) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import functools
+import queue
 import threading
 import types
 from collections import Counter, OrderedDict, defaultdict
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.heap.undo import undo
+from pytest_stateless.heap.undo import release, undo
 from pytest_stateless.leak import Leak
 
 Watch = Callable[..., list[Leak]]
@@ -190,6 +192,24 @@ def test_an_object_that_was_added_is_put_back_if_it_is_the_applications(
     assert value == {}
     redo()
     assert list(value) == ["bob"]
+
+
+@pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, asyncio.Queue])
+def test_a_full_queue_takes_more_for_a_while(kind: Any, watch: Watch, module: types.ModuleType) -> None:
+    value = vars(module)["VALUE"] = kind(1)
+    leaks = watch(module, lambda: value.put_nowait("a"))
+    redone = [redo for leak in leaks if (redo := release(leak.evidence)) is not None]
+    assert not value.full()
+    for redo in redone:
+        redo()
+    assert value.full()
+
+
+def test_a_queue_with_room_is_left_alone(watch: Watch, module: types.ModuleType) -> None:
+    value = vars(module)["VALUE"] = queue.Queue(2)
+    leaks = watch(module, lambda: value.put_nowait("a"))
+    assert [release(leak.evidence) for leak in leaks] == [None] * len(leaks)
+    assert value.maxsize == 2
 
 
 def test_several_entries_are_put_back_together(watch: Watch, module: types.ModuleType) -> None:
