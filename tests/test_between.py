@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_stateless.between import Between
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -118,3 +122,60 @@ def test_one_look_a_test_is_enough_where_nothing_runs_between(
     project.write("test_shop.py", "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
     project.run("--stateless", "--stateless-scope=application").assert_outcomes(passed=3)
     assert len(taken) == looks
+
+
+class Old:
+    """Stands around the windows in the old way."""
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+        yield
+
+
+class New:
+    """Stands around the windows in the new way."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        return (yield)
+
+
+class Within:
+    """Runs while a window is open."""
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None: ...
+
+
+class Static:
+    """A plugin that is a class."""
+
+    @staticmethod
+    def pytest_runtest_logreport(report: pytest.TestReport) -> None: ...
+
+
+Tool = type("Tool", (Static,), {"__module__": "pytest_cov.plugin"})
+
+
+@pytest.mark.parametrize(
+    ("plugin", "is_quiet"),
+    [
+        pytest.param(Old(), False, id="old-wrapper"),
+        pytest.param(New(), False, id="new-wrapper"),
+        pytest.param(Within(), True, id="within"),
+        pytest.param(Static, False, id="class"),
+        pytest.param(Static(), False, id="instance"),
+        pytest.param(Tool, True, id="class-of-a-tool"),
+        pytest.param(Tool(), True, id="instance-of-a-tool"),
+        pytest.param(types.ModuleType("shop"), True, id="module-without-hooks"),
+    ],
+)
+def test_what_runs_between_is_known_by_whose_it_is_and_anew_when_it_comes(
+    plugin: object, is_quiet: bool
+) -> None:
+    manager = pytest.PytestPluginManager()
+    between = Between(manager)
+    assert between.is_quiet()
+    manager.register(plugin, "another")
+    assert between.is_quiet() is is_quiet
+    manager.unregister(plugin)
+    assert between.is_quiet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import pytest
@@ -72,6 +73,17 @@ def test_without_a_c_library_there_is_no_comparing_by_memory(
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", no_library)
+    assert same_by_memory() is None
+
+
+@pytest.mark.parametrize("reason", ["it-disagrees", "another-python"])
+def test_where_lists_may_be_stored_otherwise_memory_is_not_compared(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "it-disagrees":
+        monkeypatch.setattr(compare, "_agrees", lambda _: False)
+    else:
+        monkeypatch.setattr(sys.implementation, "name", "pypy")
     assert same_by_memory() is None
 
 

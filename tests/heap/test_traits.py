@@ -12,6 +12,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -88,6 +89,8 @@ class _CachedProperty(property):
     def __set__(self, instance: object, value: object) -> None: ...
 
 
+_GET = _function("shop")
+HEIR = type("Heir", (_class("shop", a=5),), {"__module__": "shop"})
 KEPT = Referent()
 KEPT_BY_THE_SHOP, DROPPED_BY_THE_SHOP = SHOP(), SHOP()
 
@@ -183,6 +186,12 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
     assert traits.isdisjoint({"class-detail", "first-use", "lazy"})
 
 
+def _made_by(module: str) -> Any:
+    """A class of the application's whose metaclass is of this module."""
+    made: Any = type("Meta", (type,), {"__module__": module})("Made", (), {"__module__": "shop"})
+    return about(class_namespace(made), holder=made)
+
+
 @pytest.mark.parametrize(
     ("where", "entry", "expected"),
     [
@@ -231,6 +240,13 @@ def test_items_have_no_traits_of_attributes(label: str) -> None:
         pytest.param(about(LIBRARY(), Kind.OBJECT, False), Entry("a", None, 1), True, id="slot"),
         pytest.param(about(SHOP(), Kind.OBJECT, False), Entry("a", None, 1), False, id="slot-of-the-application"),
         pytest.param(about(SHOP(), Kind.SLOTS, False), Entry("a", None, 1), False, id="slot-of-its-container"),
+        pytest.param(_made_by("library"), Entry("__a__", ABSENT, (1,)), True, id="what-a-librarys-metaclass-made"),
+        pytest.param(_made_by("library"), Entry("a", ABSENT, (1,)), False, id="public-beside-a-librarys-metaclass"),
+        pytest.param(_made_by("abc"), Entry("__a__", ABSENT, (1,)), False, id="abstract-class-of-the-application"),
+        pytest.param(_made_by("shop"), Entry("__a__", ABSENT, (1,)), False, id="the-applications-metaclass"),
+        pytest.param(about(holder=threading.Event), Entry("_flag", False, True), True, id="event-of-a-library"),
+        pytest.param(about(holder=threading.Event, module="shop.cart"), Entry("_flag", False, True), False,
+                     id="event-of-the-application"),
     ],
 )  # fmt: skip
 def test_a_library_that_sets_itself_up_is_recognised(where: About, entry: Entry, expected: bool) -> None:
@@ -250,6 +266,10 @@ def test_a_library_that_sets_itself_up_is_recognised(where: About, entry: Entry,
         pytest.param(about(holder=_class("shop", a=5)), Entry("a", 5, ABSENT), {"as-inherited"}, id="no-more"),
         pytest.param(about(holder=_class("shop", a=5)), Entry("a", ABSENT, 6), set(), id="not-as-the-class-says"),
         pytest.param(about(holder=_class("shop", a=5)), Entry("a", 6, 5), set(), id="that-was-another"),
+        pytest.param(about(holder=_class("shop", a=len)), Entry("a", ABSENT, print), set(), id="another-function"),
+        pytest.param(about(holder=_class("shop", a=_GET)), Entry("a", types.MethodType(_GET, 1), ABSENT), {"as-inherited"},
+                     id="method-that-the-class-has"),
+        pytest.param(about(class_namespace(HEIR), holder=HEIR), Entry("a", 5, ABSENT), set(), id="a-class-as-its-base-says"),
         pytest.param(about(None, Kind.DICT, False), Entry("a", ABSENT, None), set(), id="item-without-a-value"),
         pytest.param(about(holder=SHOP), Entry("a", ABSENT, None), set(), id="nothing-on-an-instance"),
         pytest.param(about(class_namespace(SHOP), holder=SHOP), Entry("a", ABSENT, None), {"declared"},
@@ -366,6 +386,14 @@ NOW = time.monotonic() - 0.123456789
         pytest.param(about(), Entry("_used", ABSENT, NOW), False, id="added"),
         pytest.param(about(), Entry("_used", NOW - 1, NOW + 3600), False, id="later-than-now"),
         pytest.param(about(), Entry("_rate", -1.0, 0.5), False, id="fraction-that-somebody-wrote"),
+        pytest.param(
+            about(), Entry("_rate", -1.0, float(int(NOW))), False, id="present-seconds-that-somebody-wrote"
+        ),
+        pytest.param(about(), Entry("_date", formatdate(0), formatdate(time.time() - 9)), True, id="date"),
+        pytest.param(about(), Entry("_date", formatdate(0), formatdate(86400)), False, id="date-of-the-past"),
+        pytest.param(
+            about(), Entry("_date", "as long as a date is", "as long as a date, too"), False, id="text"
+        ),
         pytest.param(about(), Entry("_used", 1, 2), False, id="whole-number"),
         pytest.param(about(namespace=False), Entry("_used", NOW - 1, NOW), False, id="item"),
     ],
