@@ -166,6 +166,7 @@ Tool = type("Tool", (Static,), {"__module__": "pytest_cov.plugin"})
         pytest.param(Static(), False, id="instance"),
         pytest.param(Tool, True, id="class-of-a-tool"),
         pytest.param(Tool(), True, id="instance-of-a-tool"),
+        pytest.param(type("Odd", (Static,), {"__module__": 7})(), False, id="class-that-hides-its-module"),
         pytest.param(types.ModuleType("shop"), True, id="module-without-hooks"),
     ],
 )
