@@ -7,7 +7,6 @@ child of an earlier test does is not blamed on this one.
 
 from __future__ import annotations
 
-import ast
 import functools
 import os
 import shutil
@@ -15,13 +14,11 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pytest_stateless import audit
-from pytest_stateless.commands import spell_command
 from pytest_stateless.interpreter import c_environment
-from pytest_stateless.leak import Owner
-from pytest_stateless.noted import State, Write
+from pytest_stateless.noted import Write
 from pytest_stateless.reaching import (
     ENVIRONMENT,
     encoded,
@@ -31,7 +28,7 @@ from pytest_stateless.reaching import (
     take_back,
 )
 from pytest_stateless.recording import Recording
-from pytest_stateless.source import Place
+from pytest_stateless.telling import plain_place, plain_write, writes_of
 
 _posixsubprocess: Any
 try:
@@ -61,7 +58,6 @@ class _Real:
     getframe = staticmethod(sys._getframe)
     environ = os.environ
     execve: Any = getattr(os, "execve", None)
-    read_literal = staticmethod(ast.literal_eval)
 
 
 class _Reports:
@@ -105,6 +101,12 @@ def _fork_exec(*args: Any) -> Any:
     return _REAL_FORK_EXEC(*args)
 
 
+def _named_in_os(stand_in: Callable[..., Any]) -> Callable[..., Any]:
+    """Pickled for another process, it is ``os``'s there."""
+    stand_in.__module__ = "os"
+    return stand_in
+
+
 def _given(path: Any, argv: Any, env: Any, frame: types.FrameType) -> Any:
     """The environment for a program, from the one that it was to be given."""
     known = env is None or type(env) in (dict, type(_Real.environ))
@@ -119,20 +121,28 @@ def _spawning(real: Callable[..., Any]) -> Callable[..., Any]:
     def spawn(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
         return real(path, argv, _given(path, argv, env, _Real.getframe(1)), *args, **kwargs)
 
-    return spawn
+    return _named_in_os(spawn)
 
 
 def _executing(real: Callable[..., Any]) -> Callable[..., Any]:
-    """For a forked child that becomes another program."""
+    """For a forked child that becomes another program, with its own environment."""
 
     @functools.wraps(real)
-    def execute(path: Any, argv: Any, *env: Any) -> Any:
-        if not _Reports.forked:
-            return real(path, argv, *env)
-        given = _given(path, argv, env[0] if env else None, _Real.getframe(1))
-        return real(path, argv, *env) if given is None else _Real.execve(path, argv, given)
+    def execute(path: Any, argv: Any) -> Any:
+        given = _given(path, argv, None, _Real.getframe(1)) if _Reports.forked else None
+        return real(path, argv) if given is None else _Real.execve(path, argv, given)
 
-    return execute
+    return _named_in_os(execute)
+
+
+def _executing_in(real: Callable[..., Any]) -> Callable[..., Any]:
+    """For one that becomes another program with an environment that it is given."""
+
+    @functools.wraps(real)
+    def execute(path: Any, argv: Any, env: Any) -> Any:
+        return real(path, argv, _given(path, argv, env, _Real.getframe(1)) if _Reports.forked else env)
+
+    return _named_in_os(execute)
 
 
 def _commanding(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +158,7 @@ def _commanding(real: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             take_back(before)
 
-    return system
+    return _named_in_os(system)
 
 
 def _started(before: dict[bytes, bytes] | None, frame: types.FrameType) -> dict[bytes, bytes] | None:
@@ -162,7 +172,7 @@ def _start(frame: types.FrameType) -> tuple[str, str] | None:
     recording = audit.current()
     if recording is None or not _prepare():
         return None
-    return _Reports.file(), ascii(_plain_place(recording.sources.place(frame)))
+    return _Reports.file(), ascii(plain_place(recording.sources.place(frame)))
 
 
 def _prepare() -> bool:
@@ -213,28 +223,11 @@ def _in_forked_child() -> None:
         recording.send = lambda writes: _send(report, writes)
 
 
-def _plain(write: Write) -> list[Any]:
-    """A write as a list of lists, texts and numbers."""
-    before = None if write.before is None else list(write.before)
-    return [write.operation, write.path, write.other, before, _plain_place(write.place), write.fate]
-
-
-def _plain_place(place: Place | None) -> list[Any] | None:
-    return None if place is None else [*place[:3], place.owner.value, *place[4:]]
-
-
-def _place(plain: list[Any] | None) -> Place | None:
-    if plain is None:
-        return None
-    file, line, function, owner, by_tool, importing = plain
-    return Place(file, line, function, Owner(owner), by_tool, importing)
-
-
 def _send(report: str, writes: list[Write]) -> None:
     for write in writes:
         if write.path != report:  # else it is this very report, of which the audit hook is told too
             try:
-                _write(report, f"{_plain(write)!a}\n".encode("ascii"))
+                _write(report, f"{plain_write(write)!a}\n".encode("ascii"))
             except OSError:  # no space
                 return
 
@@ -245,7 +238,7 @@ def _send(report: str, writes: list[Write]) -> None:
 def collect(recording: Recording) -> None:
     """Take over what children have reported since it was done last."""
     if _Reports.used:
-        recording.writes += [write for line in _new_lines() for write in _writes_of(line, recording)]
+        recording.writes += [write for line in _new_lines() for write in writes_of(line, recording)]
 
 
 def _new_lines() -> list[bytes]:
@@ -263,48 +256,6 @@ def _new_lines() -> list[bytes]:
     return whole.splitlines()
 
 
-def _writes_of(line: bytes, recording: Recording) -> Iterator[Write]:
-    try:
-        found = _Real.read_literal(line.decode("ascii"))
-        yield _forked(found) if len(found) == 6 else _told(found, recording)
-    except (ValueError, TypeError, LookupError, SyntaxError):  # a child wrote half a line, or something else
-        return
-
-
-def _forked(found: list[Any]) -> Write:
-    operation, path, other, before, place, fate = found
-    state = None if before is None else State(*before)
-    return Write(operation, path, other, state, _place(place), fate, "fork")
-
-
-def _told(found: list[Any], recording: Recording) -> Write:
-    operation, path, other, before, stack, command, start = found
-    place = recording.sources.place(_frames(stack)) or _place(_Real.read_literal(start))
-    state = None if before is None else State(*before)
-    told = spell_command(command or ["python"], recording.show_values)
-    return Write(operation, path, other, state, place, child=told)
-
-
-class _Code(NamedTuple):
-    co_filename: str
-    co_name: str
-
-
-class _Frame(NamedTuple):
-    """What ``Sources.place`` asks of a frame."""
-
-    f_code: _Code
-    f_lineno: int
-    f_back: Any
-
-
-def _frames(stack: list[Any]) -> Any:
-    frame = None
-    for file, line, function in reversed(stack):
-        frame = _Frame(_Code(file, function), line, frame)
-    return frame
-
-
 # ------------------------------------------------------------------------------------------------- the places
 
 
@@ -318,7 +269,8 @@ _STANDS_IN: Final = {
     name: (getattr(os, name), stand_in(getattr(os, name)))
     for stand_in, names in {
         _spawning: ("posix_spawn", "posix_spawnp"),
-        _executing: ("execv", "execve"),
+        _executing: ("execv",),
+        _executing_in: ("execve",),
         _commanding: ("system",),
     }.items()
     for name in names

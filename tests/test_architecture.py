@@ -27,6 +27,7 @@ LAYERS: Final = (
     {"recording"},
     {"audit"},
     {"interpreter"},
+    {"telling"},
     {"child", "children", "doors", "fake", "imports", "loop_doors", "watches"},
     {"detectors"},
     {"twins", "unwatched"},

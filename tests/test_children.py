@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -454,6 +455,15 @@ def test_other_programs_see_the_environment_that_they_are_given(environment: str
         """,
     )
     project.run("-W", "ignore").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["system", "execv", "execve", "posix_spawn", "posix_spawnp"])
+def test_what_stands_in_can_be_sent_to_another_process(name: str, recorded_children: Any) -> None:
+    stands_in = getattr(os, name)
+    text = pickle.dumps(stands_in)
+    assert pickle.loads(text) is stands_in
+    children.remove()
+    assert pickle.loads(text) is getattr(os, name) is not stands_in
 
 
 def test_what_putenv_set_reaches_a_child(project: Project) -> None:

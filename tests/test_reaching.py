@@ -66,7 +66,7 @@ ROWS = {
         *("python writer.py", OWN),
     ),
     "fork-exec-environment": (
-        "fork(lambda: os.execve(PYTHON, [PYTHON, 'writer.py', name], {}))",
+        "fork(lambda: os.execve(PYTHON, [PYTHON, 'writer.py', name], env={}))",
         *("python writer.py", OWN),
     ),
     "terminal": (
