@@ -125,6 +125,9 @@ SPAWNS: Final[dict[str, Callable[..., object]]] = {
 }
 """The command of the child process that each audit event asks for, as it was given."""
 
+EXEC: Final = "os.exec"
+"""The audit event of a process that becomes another program."""
+
 STARTS: Final = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 """The audit events of a thread that starts; the first since 3.12, the second since 3.13."""
 

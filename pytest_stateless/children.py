@@ -16,9 +16,10 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pytest_stateless import audit
+from pytest_stateless import audit, confined
 from pytest_stateless.interpreter import c_environment
-from pytest_stateless.noted import Write
+from pytest_stateless.noted import DENIED, Write
+from pytest_stateless.paths import look
 from pytest_stateless.reaching import (
     ENVIRONMENT,
     encoded,
@@ -72,6 +73,8 @@ class _Reports:
     used: bool = False
     """Whether a child was started in this window."""
     read: int = 0
+    writable: tuple[str, ...] | None = None
+    """The paths that children of this window may write below; None where they are let alone."""
 
     @classmethod
     def file(cls) -> str:
@@ -98,7 +101,7 @@ def _fork_exec(*args: Any) -> Any:
     if started is not None:
         entries = [name + b"=" + value for name, value in started.items()]
         args = (*args[:ENVIRONMENT], entries, *args[ENVIRONMENT + 1 :])
-    return _REAL_FORK_EXEC(*args)
+    return confined.fork_exec(_REAL_FORK_EXEC, args)
 
 
 def _named_in_os(stand_in: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,7 +122,8 @@ def _given(path: Any, argv: Any, env: Any, frame: types.FrameType) -> Any:
 def _spawning(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def spawn(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
-        return real(path, argv, _given(path, argv, env, _Real.getframe(1)), *args, **kwargs)
+        frame = _Real.getframe(1)
+        return confined.spawn(real, argv, frame, path, argv, _given(path, argv, env, frame), *args, **kwargs)
 
     return _named_in_os(spawn)
 
@@ -148,13 +152,14 @@ def _executing_in(real: Callable[..., Any]) -> Callable[..., Any]:
 def _commanding(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def system(command: Any) -> Any:
-        told = _start(_Real.getframe(1))
+        frame = _Real.getframe(1)
+        told = _start(frame)
         if told is None:
-            return real(command)
+            return confined.spawn(real, command, frame, command)
         before = _inherited()
         lend(*told, before)
         try:
-            return real(command)
+            return confined.spawn(real, command, frame, command)
         finally:
             take_back(before)
 
@@ -170,13 +175,14 @@ def _started(before: dict[bytes, bytes] | None, frame: types.FrameType) -> dict[
 def _start(frame: types.FrameType) -> tuple[str, str] | None:
     """Where a child is to report, and the line that starts it; None where it says nothing."""
     recording = audit.current()
-    if recording is None or not _prepare():
+    if recording is None or not _prepare(recording):
         return None
     return _Reports.file(), ascii(plain_place(recording.sources.place(frame)))
 
 
-def _prepare() -> bool:
+def _prepare(recording: Recording) -> bool:
     """Whether there is a place to report to; it is made with the first child."""
+    _Reports.writable = recording.writable or _Reports.writable
     if not _Reports.directory:
         try:
             _Reports.directory, _Reports.owner = _make_directory(), _Real.getpid()
@@ -211,8 +217,9 @@ def _write(file: str, text: bytes, how: int = os.O_APPEND) -> None:
 
 
 def _before_fork() -> None:
-    if audit.current() is not None and _Installed.on:
-        _prepare()
+    recording = audit.current()
+    if recording is not None and _Installed.on:
+        _prepare(recording)
 
 
 def _in_forked_child() -> None:
@@ -238,7 +245,14 @@ def _send(report: str, writes: list[Write]) -> None:
 def collect(recording: Recording) -> None:
     """Take over what children have reported since it was done last."""
     if _Reports.used:
-        recording.writes += [write for line in _new_lines() for write in writes_of(line, recording)]
+        told = (write for line in _new_lines() for write in writes_of(line, recording))
+        recording.writes += [write._replace(fate=DENIED) if _was_refused(write) else write for write in told]
+
+
+def _was_refused(write: Write) -> bool:
+    """Whether the system kept a child from it; a fork's child says itself what came of it."""
+    refused = write.child != "fork" and confined.refuses(_Reports.writable, write)
+    return refused and look(write.path) == write.before
 
 
 def _new_lines() -> list[bytes]:
@@ -290,7 +304,7 @@ def _places() -> Iterator[tuple[Any, str, Any, Any]]:
 def install() -> None:
     """A window opens: from now on children report."""
     _Reports.window += 1
-    _Reports.used, _Reports.read = _tell_server(), 0
+    _Reports.used, _Reports.read, _Reports.writable = _tell_server(), 0, None
     if not _Installed.at_fork and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_child=_in_forked_child)
         _Installed.at_fork = True

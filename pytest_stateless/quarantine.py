@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final
 
-from pytest_stateless import audit, doors
+from pytest_stateless import audit, children, confined, doors
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
-from pytest_stateless.detectors.file_write import about_to_leak
+from pytest_stateless.detectors.file_write import RULE, about_to_leak
 from pytest_stateless.expected import judge
 from pytest_stateless.fake.disk import FakeDisk
 from pytest_stateless.noted import Write
@@ -58,6 +58,9 @@ class Quarantine:
         self._recording = self._open_recording()
         # What gets past the fake must not reach the disk either.
         self._recording.refuse = refusing(self._context, allowances, disk)
+        if disk == "deny":
+            patterns = [one.pattern for one in allowances if one.rule == RULE.id]
+            self._recording.writable = confined.writable(self._context.zones, patterns)
         if disk == "fake":
             fake = FakeDisk(self._recording)
             self._undoing.callback(fake.stop)
@@ -72,7 +75,7 @@ class Quarantine:
     def end(self) -> None:
         """The test was torn down."""
         if self._recording is not None:
-            self._recording.refuse = None
+            self._recording.refuse = self._recording.writable = None
             self._recording = None
         self._fake = None
         self._undoing.close()
@@ -88,13 +91,14 @@ class Quarantine:
         if recording is None:
             yield
             return
-        refuse, recording.refuse = recording.refuse, None
+        kept = recording.refuse, recording.writable
+        recording.refuse = recording.writable = None
         try:
             with self.looking():
                 yield
         finally:
             if self._recording is recording:  # else the test was abandoned meanwhile
-                recording.refuse = refuse
+                recording.refuse, recording.writable = kept
 
     def _open_recording(self) -> Recording:
         """That of the window, or one of its own where the test is run once more without a window."""
@@ -102,8 +106,9 @@ class Quarantine:
         if recording is None:
             recording = Recording(self._context.sources)
             self._undoing.callback(audit.stop, audit.start(recording))
-            doors.install()
-            self._undoing.callback(doors.remove)
+            for stand_ins in (doors, children):
+                stand_ins.install()
+                self._undoing.callback(stand_ins.remove)
         return recording
 
 

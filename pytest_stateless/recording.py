@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -11,9 +12,10 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pytest_stateless.attempts import DECISIONS, LOCKS, RUN, SPAWNS, STARTS, Attempt
+from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, RUN, SPAWNS, STARTS, Attempt
 from pytest_stateless.commands import Command, command_of
 from pytest_stateless.given import text_of
+from pytest_stateless.landlock import confine
 from pytest_stateless.looping import Loops
 from pytest_stateless.noted import (
     DENIED,
@@ -66,6 +68,8 @@ class Recording:
         """Attempts that could not be noted, which the hook must not raise about."""
         self.refuse: Callable[[Write], str | None] | None = None
         """Why a write must not happen; None for one that may."""
+        self.writable: tuple[str, ...] | None = None
+        """The paths that alone a child process may write below; None where it is let alone."""
         self.send: Callable[[list[Write]], None] | None = None
         """Tells the process that this one was forked from."""
         self.look_at_fake: Callable[[str], State | None] = look
@@ -91,6 +95,9 @@ class Recording:
 
         Returns the error to raise where the attempt is refused.
         """
+        if event == EXEC:
+            self._note_exec()
+            return None
         if event == "socket.bind":
             return self._note_bind(*args)
         if event in DECISIONS:
@@ -155,6 +162,12 @@ class Recording:
                 writes[:] = [one._replace(fate=DENIED) for one in writes]
                 return PermissionError(errno.EACCES, reason, write.path)
         return None
+
+    def _note_exec(self) -> None:
+        """A process is about to become another program: a forked child, if it isn't the end of the tests."""
+        if self.writable is not None and self.send is not None:
+            with contextlib.suppress(OSError):
+                confine(self.writable)
 
     def note_spawn(self, command: Command, frame: Any) -> None:
         """Note that a child process was asked for."""

@@ -14,7 +14,16 @@ from pytest_stateless.leak import Origin, Owner
 
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _DOORS: Final = tuple(
-    _HERE + name for name in ("doors.py", "loop_doors.py", "children.py", "imports.py", f"fake{os.sep}")
+    _HERE + name
+    for name in (
+        "doors.py",
+        "loop_doors.py",
+        "children.py",
+        "confined.py",
+        "imports.py",
+        "landlock.py",
+        f"fake{os.sep}",
+    )
 )
 """Their functions stand in for those of the standard library."""
 _STANDS_IN: Final = "pyfakefs"  # so does the whole of it

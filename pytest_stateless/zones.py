@@ -6,7 +6,8 @@ import os
 from collections.abc import Container
 from typing import Final, NamedTuple
 
-_KERNEL: Final = ("/dev", "/proc", "/sys")
+KERNEL: Final = ("/dev", "/proc", "/sys")
+"""Directories whose files are faces of the kernel's."""
 SHARED_MEMORY: Final = "/dev/shm"
 
 
@@ -24,7 +25,7 @@ class Zones(NamedTuple):
         ruling = max((zone for zone in zones if within(path, zone)), key=len, default="")
         if ruling:
             return ruling not in self.temp
-        return within(path, SHARED_MEMORY) or not any(within(path, zone) for zone in _KERNEL)
+        return within(path, SHARED_MEMORY) or not any(within(path, zone) for zone in KERNEL)
 
 
 def within(path: str, directory: str) -> bool:

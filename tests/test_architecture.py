@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"given", "leak", "reaching", "streams", "tracer", "zones"},
+    {"given", "landlock", "leak", "reaching", "streams", "tracer", "zones"},
     {"allowance"},
     {"severity"},
     {"source"},
@@ -26,7 +26,7 @@ LAYERS: Final = (
     {"proc"},
     {"recording"},
     {"audit"},
-    {"interpreter"},
+    {"confined", "interpreter"},
     {"telling"},
     {"child", "children", "doors", "fake", "imports", "loop_doors", "watches"},
     {"detectors"},
