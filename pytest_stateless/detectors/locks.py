@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.proc import text
 
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 _KINDS: Final = {"FLOCK": "flock", "POSIX": "lockf", "OFDLCK": "open file description", "LEASE": "lease"}
 _KEY: Final = "locks"
+_LOCK: Final = struct.Struct("hhqqixxxx")  # struct flock, where a file's position has 64 bits
+_GET_LOCK, _WRITE, _UNLOCKED = (getattr(fcntl, name, 0) for name in ("F_OFD_GETLK", "F_WRLCK", "F_UNLCK"))
+_WHOLE_FILE: Final = _LOCK.pack(_WRITE, os.SEEK_SET, 0, 0, 0)
 
 
 class Held(NamedTuple):
@@ -30,6 +41,12 @@ class _Seen(NamedTuple):
     locked: frozenset[int]
 
 
+class _Real:
+    """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
+
+    fcntl: Any = staticmethod(fcntl.fcntl) if fcntl is not None else None
+
+
 def read(context: Context) -> list[tuple[int, Held]]:
     """The locks, each with its descriptor; read once in a look."""
     found = None if context.shared is None else context.shared.get(_KEY)
@@ -41,7 +58,10 @@ def read(context: Context) -> list[tuple[int, Held]]:
 
 
 def _read(context: Context) -> list[tuple[int, Held]]:
-    """Ask the descriptors that are new, those that held a lock, and those of files that one was asked for.
+    """Ask the descriptors that are new, those that held a lock, and those of files that one was asked for or is on.
+
+    Of temporary files that were open before, the last aren't: a wider fixture may keep a database there, and have
+    begun the transaction in which this test was the first to write.
 
     /proc/locks would tell at once, but holds up every process that locks anything: it can take milliseconds.
     """
@@ -55,11 +75,25 @@ def _read(context: Context) -> list[tuple[int, Held]]:
     found = [
         (number, lock)
         for number, file in files.items()
-        if last.files.get(number) != file or number in last.locked or file[1] in asked
+        if last.files.get(number) != file
+        or number in last.locked
+        or file[1] in asked
+        or _is_locked(number, context)
         for lock in held(text(f"/proc/self/fdinfo/{number}"))
     ]
     context.last[_KEY] = _Seen(files, frozenset(number for number, _ in found))
     return found
+
+
+def _is_locked(number: int, context: Context) -> bool:
+    """Whether somebody's lock of ``fcntl`` keeps this open file from one of its own; the process's own does, too."""
+    if not _GET_LOCK:
+        return False
+    try:
+        answer = _Real.fcntl(number, _GET_LOCK, _WHOLE_FILE)
+    except OSError:  # a file system without them
+        return False
+    return _LOCK.unpack(answer)[0] != _UNLOCKED and context.zones.count(descriptors.link_of(number))
 
 
 def held(told: str) -> Iterator[Held]:

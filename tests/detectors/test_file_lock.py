@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
 import struct
@@ -153,6 +154,53 @@ def test_a_lock_that_is_held_is_told(
     assert leak.origin.file == __file__
 
 
+def lock_natively(number: int, kind: int = 1) -> None:
+    asked = struct.pack("hhqqixxxx", kind, os.SEEK_SET, 0, 0, 0)
+    assert ctypes.CDLL(None).fcntl(number, 6, asked) == 0  # F_SETLK
+
+
+def lock_natively_and_release(number: int) -> None:
+    lock_natively(number)
+    lock_natively(number, 2)
+
+
+def test_native_code_that_locks_a_file_which_was_open_is_seen(left_by: LeftBy, file: int) -> None:
+    (leak,) = left_by(file_lock, lambda: lock_natively(file))
+    assert (leak.subject, leak.message) == ("shop.lock", f"exclusive, lockf, fd {file}")
+    assert leak.traits >= {"native"}
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_transaction_that_stays_open_is_told(
+    mode: str, left_by: LeftBy, file: int, keep: ExitStack
+) -> None:
+    connection = keep.enter_context(closing(sqlite3.connect("db", isolation_level=None)))
+    connection.execute(f"pragma journal_mode={mode}")
+    connection.execute("create table t (x)")
+    leaks = left_by(file_lock, lambda: connection.execute("begin immediate"))
+    assert {leak.subject for leak in leaks if not is_expected(leak)} == {"db-shm" if mode == "wal" else "db"}
+
+
+def test_a_transaction_in_a_temporary_database_may_be_a_wider_fixtures(
+    left_by: LeftBy, project: Path, keep: ExitStack
+) -> None:
+    connection = keep.enter_context(closing(sqlite3.connect(project.parent / "db", isolation_level=None)))
+    connection.execute("begin")
+    connection.execute("create table t (x)")
+    connection.execute("commit")
+    connection.execute("begin")
+    assert left_by(file_lock, lambda: connection.execute("insert into t values (1)")) == []
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_transaction_that_ends_is_fine(mode: str, left_by: LeftBy, file: int, keep: ExitStack) -> None:
+    connection = keep.enter_context(closing(sqlite3.connect("db", isolation_level=None)))
+    connection.execute(f"pragma journal_mode={mode}")
+    connection.execute("create table t (x)")
+    leaks = left_by(file_lock, lambda: connection.execute("insert into t values (1)"))
+    assert [leak for leak in leaks if not is_expected(leak)] == []
+
+
 def test_a_locked_file_that_was_opened_is_told_once(left_by: LeftBy, keep: ExitStack, project: Path) -> None:
     def act() -> None:
         made = keep.enter_context(open(project / "shop.pid", "w"))
@@ -176,7 +224,9 @@ def transaction(number: int) -> None:
         connection.execute("create table t (x)")
 
 
-@pytest.mark.parametrize("act", [lambda number: None, lock_and_release, lock_and_close, transaction])
+@pytest.mark.parametrize(
+    "act", [lambda number: None, lock_and_release, lock_and_close, lock_natively_and_release, transaction]
+)
 def test_nothing_is_said_of_what_is_fine(act: Callable[[int], object], left_by: LeftBy, file: int) -> None:
     assert left_by(file_lock, lambda: act(file)) == []
 
