@@ -136,6 +136,10 @@ RUN: Final = "sys.set_asyncgen_hook_firstiter"
 the generators that begin in it, and the finalizer is the first to be set."""
 
 
+MAP: Final = "mmap.__new__"
+"""The audit event of a map, of a file or of none."""
+
+
 def _commands(*names: str) -> frozenset[int]:
     """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""
     try:

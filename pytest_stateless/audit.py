@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, RUN, SPAWNS, STARTS
+from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS
 from pytest_stateless.recording import Recording
 
 _get_ident: Final = threading.get_ident
 
-_EVENTS: Final = frozenset({*DECISIONS, *SPAWNS, *STARTS, *LOCKS, EXEC, RUN, "socket.bind", "socket.__new__"})
+_EVENTS: Final = frozenset(
+    {*DECISIONS, *SPAWNS, *STARTS, *LOCKS, EXEC, MAP, RUN, "socket.bind", "socket.__new__"}
+)
 _open_recording: Recording | None = None
 _installed = False
 _looking: Final[set[int]] = set()

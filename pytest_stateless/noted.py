@@ -84,6 +84,13 @@ class Lock(NamedTuple):
     place: Place | None
 
 
+class Mapped(NamedTuple):
+    """A file that was asked to be mapped into the memory."""
+
+    inode: int
+    place: Place | None
+
+
 class Spawn(NamedTuple):
     """A child process that was asked for."""
 

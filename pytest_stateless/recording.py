@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, RUN, SPAWNS, STARTS, Attempt
+from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS, Attempt
 from pytest_stateless.commands import Command, command_of
 from pytest_stateless.given import text_of
 from pytest_stateless.landlock import confine
@@ -23,6 +23,7 @@ from pytest_stateless.noted import (
     Change,
     Listen,
     Lock,
+    Mapped,
     Spawn,
     Start,
     State,
@@ -60,6 +61,7 @@ class Recording:
         self.binds: list[Bind] = []
         self.listens: list[Listen] = []
         self.locks: list[Lock] = []
+        self.maps: list[Mapped] = []
         self.spawns: list[Spawn] = []
         self.openings = Openings(sources)
         self.loops = Loops(sources)
@@ -84,6 +86,7 @@ class Recording:
         self.binds.clear()
         self.listens.clear()
         self.locks.clear()
+        self.maps.clear()
         self.spawns.clear()
         self.openings.forget()
         self.loops.forget()
@@ -127,8 +130,11 @@ class Recording:
             self.note_spawn(command_of(SPAWNS[event](*args), self.show_values), frame)
         elif event in STARTS:
             self.note_start(args[0], frame)
+        elif event == MAP:
+            if args[0] != -1:
+                self.maps.append(Mapped(_inode_of(args[0]), self.sources.place(frame)))
         elif args[1] in LOCKS[event]:
-            self.locks.append(Lock(_Real.fstat(args[0]).st_ino, self.sources.place(frame)))
+            self.locks.append(Lock(_inode_of(args[0]), self.sources.place(frame)))
 
     def note_attempts(self, attempts: Iterable[Attempt], frame: Any) -> OSError | None:
         """Note what one call attempts, with the states that it starts from; the error to raise where it is refused."""
@@ -210,7 +216,11 @@ class Recording:
 def _inode(socket: Any) -> int:
     import _socket  # loaded: somebody binds one
 
+    return _inode_of(_socket.socket.fileno(socket))
+
+
+def _inode_of(descriptor: int) -> int:
     try:
-        return _Real.fstat(_socket.socket.fileno(socket)).st_ino
-    except OSError:  # it is closed, and bind() is about to say so
+        return _Real.fstat(descriptor).st_ino
+    except OSError:  # it is closed, as the call is about to say
         return -1

@@ -70,6 +70,7 @@ SHARED_BY_DETECTORS: Final = {
     "happened",
     "kernel",
     "locks",
+    "maps",
     "offspring",
     "opened",
     "owners",

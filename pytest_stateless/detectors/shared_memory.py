@@ -1,4 +1,4 @@
-"""``shared-memory``: memory, semaphores or queues that outlive the process were made and are still there (Linux)."""
+"""``shared-memory``: memory, semaphores or queues that others see were made, or files mapped for that (Linux)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import children, proc
-from pytest_stateless.detectors import descriptors, offspring
+from pytest_stateless.detectors import descriptors, maps, offspring
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Write
 from pytest_stateless.source import Place, Sources
+from pytest_stateless.zones import SHARED_MEMORY, within
 
 RULE: Final = Rule("shared-memory", "Shared memory, a semaphore or a queue of the system was left behind.")
 PATIENT: Final = True
 
-_MEMORY: Final = "/dev/shm"
 _QUEUES: Final = "/dev/mqueue"
 _RANDOM: Final = re.compile(r"psm_[0-9a-f]+|tmp[a-z0-9_]{8}")
 """Names that multiprocessing and tempfile make up."""
@@ -27,7 +28,7 @@ class Thing(NamedTuple):
     """One object of the system's that processes share by its name or number."""
 
     kind: str
-    """``memory``, ``semaphore`` or ``queue`` by name, ``SysV memory`` and its like by number."""
+    """``memory``, ``semaphore`` or ``queue`` by name, ``SysV memory`` and its like by number, ``map`` by its path."""
     name: str
     inode: int
     is_own: bool = True
@@ -42,6 +43,8 @@ class Things(NamedTuple):
 
     things: frozenset[Thing]
     sources: Sources
+    open: frozenset[tuple[int, int]] = frozenset()
+    """Descriptor and inode of what is open."""
 
 
 class _Real:
@@ -58,12 +61,14 @@ def capture(context: Context) -> Things:
     children.collect(context.recording)
     last: Things | None = context.last.get(RULE.id)
     known = {thing[:3]: thing for thing in last.things} if last is not None else {}
-    found = [*_named(_MEMORY), *_named(_QUEUES)]
+    found = [*_named(SHARED_MEMORY), *_named(_QUEUES)]
     new = [thing for thing in found if thing[:3] not in known]
     claimed = dict(_claimed(new, context)) if new and last is not None else {}
     things = {claimed.get(thing, known.get(thing[:3], thing)) for thing in found}
     things |= set(_numbered(context))
-    now = context.last[RULE.id] = Things(frozenset(things), context.sources)
+    things |= set(_mapped(context))
+    held = frozenset((number, state.st_ino) for number, state in descriptors.table(context).items())
+    now = context.last[RULE.id] = Things(frozenset(things), context.sources, held)
     return now
 
 
@@ -94,14 +99,14 @@ def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]
         writes.setdefault(write.path, write)
     held = {(state.st_dev, state.st_ino) for state in descriptors.table(context).values()}
     # By the inode: glibc makes a semaphore under a name of the moment, and the map keeps that.
-    mapped = set(map(int, re.findall(rf" (\d+) +{_MEMORY}/", proc.text("/proc/self/maps"))))
+    mapped = set(map(int, re.findall(rf" (\d+) +{SHARED_MEMORY}/", proc.text("/proc/self/maps"))))
     for thing in new:
-        directory = _QUEUES if thing.kind == "queue" else _MEMORY
+        directory = _QUEUES if thing.kind == "queue" else SHARED_MEMORY
         name = f"sem.{thing.name}" if thing.kind == "semaphore" else thing.name
         told = writes.get(f"{directory}/{name}")
         place = told.place if told is not None else None
         is_held = (_device(directory), thing.inode) in held or (
-            directory == _MEMORY and thing.inode in mapped
+            directory == SHARED_MEMORY and thing.inode in mapped
         )
         if told is not None or is_held or (thing.kind == "queue" and context.alone):
             by_child = told is not None and bool(told.child)
@@ -164,19 +169,37 @@ def numbered(text: str, kind: str, number: str, makers: tuple[str, ...], me: Mak
         yield Thing(kind, name, row[number], is_own, by_child=by_child)
 
 
+# ------------------------------------------------------------------------------------------------- by path
+
+
+def _mapped(context: Context) -> Iterator[Thing]:
+    places = {asked.inode: asked.place for asked in context.recording.maps}
+    for path, inode in maps.read(context):
+        if context.zones.count(path) and not within(path, SHARED_MEMORY):  # which has a name of its own
+            yield Thing("map", path, inode, place=places.get(inode))
+
+
 # ------------------------------------------------------------------------------------------------- judging
 
 
 def absorb(before: Things, start: Things, end: Things) -> Things:
     """As the contract says."""
-    return before._replace(things=(before.things | (end.things - start.things)) - (start.things - end.things))
+    things = (before.things | (end.things - start.things)) - (start.things - end.things)
+    return before._replace(
+        things=things, open=(before.open | (end.open - start.open)) - (start.open - end.open)
+    )
 
 
 def compare(before: Things, after: Things) -> Iterator[Leak]:
-    """One leak for each that is new and of this process."""
+    """One leak for each that is new and of this process.
+
+    A file that is mapped by a descriptor of its own, as Python does it, is told by that one.
+    """
     known = {thing[:3] for thing in before.things}
+    mapped = {thing.inode for thing in before.things if thing.kind == "map"}  # whatever its name is now
+    mapped |= {inode for _, inode in after.open - before.open}
     for thing in sorted(after.things, key=lambda thing: thing[:3]):
-        if thing.is_own and thing[:3] not in known:
+        if thing.is_own and thing[:3] not in known and not (thing.kind == "map" and thing.inode in mapped):
             yield _leak(thing, after.sources)
 
 
@@ -194,4 +217,6 @@ def _leak(thing: Thing, sources: Sources) -> Leak:
     owner = Owner.UNKNOWN if place is None else place.owner
     traits = {"by-tool"} if place is not None and place.by_tool else set()
     message = _SAID.get(thing.kind, f"created, id {thing.inode}") + " by a child process" * thing.by_child
+    if thing.kind == "map":
+        subject, message = f"map {without_run(sources.relative(thing.name))}", "mapped for others to see"
     return RULE.leak(subject, message, sources.origin(place), owner, traits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import stat
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pytest_stateless import proc
-from pytest_stateless.detectors import Context, Detector, descriptors, open_descriptor, shared_memory
+from pytest_stateless.detectors import Context, Detector, descriptors, maps, open_descriptor, shared_memory
 from pytest_stateless.detectors.shared_memory import Maker, Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
@@ -87,6 +88,49 @@ def test_who_made_it_is_to_blame() -> None:
     assert (leak.origin, leak.owner) == (Origin("totals.py", 9, "share"), Owner.APPLICATION)
     (leak,) = compare(things(), things(MEMORY._replace(place=PLACE._replace(by_tool=True))))
     assert is_expected(leak)
+
+
+MAP = Thing("map", "/srv/shop/totals.bin", 77, place=PLACE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "subjects"),
+    [
+        pytest.param(things(), things(MAP), ["map totals.bin"], id="mapped"),
+        pytest.param(things(MAP), things(), [], id="unmapped"),
+        pytest.param(things(MAP), things(MAP._replace(place=None)), [], id="mapped-before"),
+        pytest.param(things(MAP), things(MAP._replace(name="/srv/shop/old.bin")), [], id="renamed"),
+        pytest.param(
+            things(), things(MAP)._replace(open=frozenset({(5, 77)})), [], id="told-by-its-descriptor"
+        ),
+        pytest.param(
+            things()._replace(open=frozenset({(5, 77)})),
+            things(MAP)._replace(open=frozenset({(5, 77)})),
+            ["map totals.bin"],
+            id="open-before",
+        ),
+    ],
+)
+def test_a_map_is_told_by_its_file(before: Things, after: Things, subjects: list[str]) -> None:
+    assert [leak.subject for leak in compare(before, after)] == subjects
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        pytest.param("rw-s 00000000 08:02 77     /srv/a b", [maps.Map("/srv/a b", 77)], id="shared"),
+        pytest.param("rwxs 00000000 08:02 77     /srv/a", [maps.Map("/srv/a", 77)], id="executable"),
+        pytest.param("r--s 00000000 08:02 77     /srv/a", [], id="read-only"),
+        pytest.param("rw-p 00000000 08:02 77     /srv/a", [], id="private"),
+        pytest.param("rw-s 00000000 00:01 77     /dev/zero (deleted)", [], id="of-no-file"),
+        pytest.param("rw-s 00000000 08:02 77     /srv/a (deleted)", [], id="without-a-name"),
+        pytest.param("rw-s 00000000 00:0f 77     anon_inode:[perf_event]", [], id="anonymous"),
+        pytest.param("rw-p 00000000 00:00 0 ", [], id="plain-memory"),
+    ],
+)
+def test_the_kernel_tells_what_is_mapped(line: str, found: list[maps.Map]) -> None:
+    other = "7f0000000000-7f0000001000 r-xp 00000000 08:02 12     /usr/lib/libc.so.6\n"
+    assert maps.parse(f"{other}7f2000000000-7f2000001000 {line}\n{other}") == frozenset(found)
 
 
 def test_absorbing_counts_what_others_made_and_removed() -> None:
@@ -257,6 +301,100 @@ def test_what_is_left_is_told(
     (leak,) = left_by(shared_memory, lambda: act(keep))
     assert leak.subject == subject
     assert (leak.origin is not None) is has_origin
+
+
+def map_natively(path: Path, protection: int = 3, kind: int = 1) -> Callable[[], object]:
+    """Map a file and close it; returns what unmaps it."""
+    LIBC.mmap.restype = ctypes.c_void_p
+    LIBC.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+    LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    descriptor = os.open(path, os.O_RDWR)
+    address = LIBC.mmap(None, 4096, protection, kind, descriptor, 0)
+    os.close(descriptor)
+    return lambda: LIBC.munmap(address, 4096)
+
+
+@pytest.fixture
+def totals(project: Path) -> Path:
+    """A file to map."""
+    path = project / "totals.bin"
+    path.write_bytes(bytes(4096))
+    return path
+
+
+def test_a_file_that_native_code_leaves_mapped_is_told(
+    left_by: LeftBy, keep: ExitStack, totals: Path
+) -> None:
+    (leak,) = left_by(shared_memory, lambda: keep.callback(map_natively(totals)))
+    assert (leak.subject, leak.message) == ("map totals.bin", "mapped for others to see")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="a map has a descriptor of its own")
+def test_a_map_without_a_descriptor_tells_its_line(left_by: LeftBy, keep: ExitStack, totals: Path) -> None:
+    file = os.open(totals, os.O_RDWR)
+    keep.callback(os.close, file)
+    (leak,) = left_by(shared_memory, lambda: keep.enter_context(mmap.mmap(file, 0, trackfd=False)))
+    assert leak.subject == "map totals.bin"
+    assert leak.origin is not None
+    assert leak.origin.file == __file__
+
+
+def test_a_map_of_pythons_is_told_once(left_by: LeftBy, keep: ExitStack, totals: Path) -> None:
+    file = os.open(totals, os.O_RDWR)
+    keep.callback(os.close, file)
+
+    def act() -> object:
+        return keep.enter_context(mmap.mmap(file, 0))
+
+    assert left_by(shared_memory, act) == []
+    (leak,) = left_by(open_descriptor, act)
+    assert leak.subject == "file totals.bin (read and write)"
+
+
+MAPS: dict[str, Callable[[Path], object]] = {
+    "unmapped": lambda path: map_natively(path)(),
+    "unmapped-by-python": lambda path: _mapped_and_closed(path),
+    "read-only": lambda path: map_natively(path, protection=1),
+    "private": lambda path: map_natively(path, kind=2),
+    "of-no-file": lambda path: mmap.mmap(-1, 4096),
+    "without-a-name": lambda path: _without_a_name(path),
+    "of-a-temporary-file": lambda path: map_natively(path.rename(path.parents[1] / "totals.bin")),
+    "of-a-closed-descriptor": lambda path: _refused(),
+}
+
+
+def _mapped_and_closed(path: Path) -> None:
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0):
+        pass
+
+
+def _without_a_name(path: Path) -> None:
+    map_natively(path)
+    path.unlink()
+
+
+def _refused() -> None:
+    with pytest.raises(OSError, match="descriptor"):
+        mmap.mmap(9999, 4096)
+
+
+@pytest.mark.parametrize("act", MAPS.values(), ids=MAPS)
+def test_nothing_is_said_of_a_map_that_is_fine(
+    act: Callable[[Path], object], left_by: LeftBy, totals: Path
+) -> None:
+    assert left_by(shared_memory, lambda: act(totals)) == []
+
+
+def test_the_table_of_maps_is_read_only_if_there_may_be_more(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"/proc/self/statm": "100 50 30", "/proc/self/maps": ""}
+    monkeypatch.setattr(maps, "text", tables.__getitem__)
+    assert maps.read(context) == frozenset()
+    tables["/proc/self/maps"] = "1-2 rw-s 0 08:02 77  /srv/a\n"
+    assert maps.read(context) == frozenset()
+    tables["/proc/self/statm"] = "101 50 30"
+    assert maps.read(context) == {maps.Map("/srv/a", 77)}
 
 
 def unlinked(keep: ExitStack) -> None:
