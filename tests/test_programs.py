@@ -336,6 +336,9 @@ POOL = """
         leaking("lock-of-an-object-of-the-application", "",
                 "import threading\nclass Till:\n    def __init__(self): self.lock = threading.Lock()\n"
                 "TILLS = [Till()]\ndef act(): TILLS[0].lock.acquire()", "shop.TILLS[0].lock"),
+        leaking("user-on-an-item-of-a-librarys-object",
+                "class Field: user = None\nclass Model: fields = {'a': Field()}",
+                "def act(): library.Model.fields['a'].user = 'bob'", "library.Model.fields['a'].user"),
         leaking("event-that-is-set", "",
                 "import threading\nOPEN = threading.Event()\ndef act(): OPEN.set()", "shop.OPEN._flag"),
         leaking("event-of-an-object-of-the-application", "",

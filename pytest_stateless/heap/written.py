@@ -23,6 +23,8 @@ _SKIPPED: Final = _numbers(
 _GLOBAL: Final = _numbers("LOAD_GLOBAL", "LOAD_NAME")
 _LOCAL: Final = _numbers("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK")
 _LOCALS: Final = _numbers("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
+_ITEM: Final = _numbers("BINARY_SUBSCR") or _numbers("BINARY_OP")  # the latter since 3.14
+_KEY: Final = _numbers("LOAD_CONST", "LOAD_SMALL_INT") | _GLOBAL | _LOCAL
 _IMPORT: Final = _numbers("IMPORT_NAME", "IMPORT_FROM")
 _SWAP: Final = _numbers("SWAP", "ROT_TWO")  # before an attribute is stored that was loaded to be added to
 _COPY: Final = _numbers("COPY", "DUP_TOP")  # what whose attribute that is was kept by
@@ -59,12 +61,14 @@ def written_by(code: types.CodeType) -> Iterator[str]:
 
 
 def _is_of_a_global(code: types.CodeType, ops: bytes, arguments: bytes, position: int) -> bool:
-    """Whether the instructions before a position load a global name or an imported one, or an attribute of it."""
+    """Whether the instructions before a position load a global or imported name, or an attribute or item of it."""
     if position > 0 and ops[position] in _SWAP:
         while position > 0 and ops[position] not in _COPY:
             position -= 1
         position -= 1
-    while position > 0 and ops[position] in _SKIPPED:
+    key = False  # whether the key of an item comes next
+    while position > 0 and (ops[position] in _SKIPPED | _ITEM or (key and ops[position] in _KEY)):
+        key = ops[position] in _ITEM or (key and ops[position] in _SKIPPED)
         position -= 1
     if position < 0 or ops[position] in _GLOBAL:
         return position >= 0
