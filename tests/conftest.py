@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+
+# As the plugin's below: it has the pipe of the one tracker. Forgotten, it is still an attribute of its package, which
+# goes on to use it, and nobody finds it.
+import multiprocessing.resource_tracker  # noqa: F401
 import sys
 import textwrap
 from collections.abc import Mapping
