@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless import audit, doors, loop_doors
+from pytest_stateless import audit, children, doors, loop_doors
 from pytest_stateless.detectors import Context, Detector
 from pytest_stateless.detectors.offspring import now
 from pytest_stateless.heap.scope import Scope
@@ -53,6 +53,7 @@ def context(project: Path) -> Iterator[Context]:
         made.watches = Watches([Root(str(project), True)], made.zones)
     yield made
     made.close()
+    children.clear_away()
 
 
 @pytest.fixture
