@@ -566,5 +566,5 @@ def test_a_thread_deep_in_calls_is_told_by_where_the_search_ended(monkeypatch: p
 
 def test_a_thread_of_a_tools_class_is_the_tools_whatever_it_runs(context: Context) -> None:
     made = type("Watchdog", (threading.Thread,), {"__module__": "pytest_stateless.part"})
-    for thread, traits in ((made(target=print), {"by-tool"}), (threading.Thread(target=print), set())):
-        assert running._running(thread, None, context).traits == traits
+    for one, traits in ((made(target=print), {"by-tool"}), (threading.Thread(target=print), set())):
+        assert running._running(one, None, context).traits == traits
