@@ -57,10 +57,10 @@ def absorb(before: Reading | None, start: Reading | None, end: Reading | None) -
 
 
 def _take(merged: _Known, key: object, entry: tuple[Any, Any] | None, value: Any) -> None:
-    if value is ABSENT or (entry is None and key not in merged):
+    if entry is None:  # nothing is there now
         merged.pop(key, None)
     else:
-        merged[key] = (entry or merged[key])[0], value
+        merged[key] = entry[0], value
 
 
 def _merged(before: Any, start: Any, end: Any) -> Any:

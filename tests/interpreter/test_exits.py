@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -80,3 +81,13 @@ def test_no_callback_is_asked() -> None:
 def test_the_places_are_given_back() -> None:
     doors.remove()
     assert (atexit.register, atexit.unregister) == (doors._REGISTER, doors._UNREGISTER)
+
+
+@pytest.mark.parametrize(("registered", "count"), [(True, 4), (False, 5)])
+def test_the_callback_of_the_first_finalizer_is_weakrefs_own(
+    registered: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exits, "_count", lambda: 5)
+    monkeypatch.setattr(exits._Noted, "gone", 0)
+    monkeypatch.setattr(weakref.finalize, "_registered_with_atexit", registered)
+    assert exits.read() == {WHOLE: count}

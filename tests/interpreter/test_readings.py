@@ -6,12 +6,15 @@ import asyncio
 import copyreg
 import ctypes
 import decimal
+import importlib.machinery
 import os
 import random
 import sys
 import threading
 import types
 import unittest.mock
+import zipfile
+import zipimport
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +153,26 @@ def test_nothing_is_put_into_a_module_that_is_not_loaded(monkeypatch: pytest.Mon
     import socket
 
     assert socket.getdefaulttimeout() is None
+
+
+def test_finders_of_the_import_system_are_its_own_affair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Finder:
+        """The program's own."""
+
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("shop.py", "")
+    own = Finder()
+    cache: dict[Any, Any] = {
+        "/a": importlib.machinery.FileFinder("/a"),
+        "/a.zip": zipimport.zipimporter(str(tmp_path / "a.zip")),
+        "/none": None,
+        "/own": own,
+        7: own,
+    }
+    monkeypatch.setattr(sys, "path_importer_cache", cache)
+    assert item("sys.path_importer_cache").read() == {"/own": own}
 
 
 def test_a_module_is_put_and_what_was_none_is_not() -> None:
