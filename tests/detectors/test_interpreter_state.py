@@ -290,6 +290,31 @@ def test_a_label_that_is_gone_and_absorbed_comes_back_as_a_leak() -> None:
     assert told(absorb(there, there, gone), there) == ["os.environ['A']: added: str (1 character)"]
 
 
+@pytest.mark.parametrize(
+    ("item", "is_tools"),
+    [
+        pytest.param("sys_excepthook", True, id="hook"),
+        pytest.param("unittest_mock_patch", False, id="what-the-test-asked-the-tool-for"),
+    ],
+)
+def test_a_thing_of_a_tool_is_the_tools_unless_the_test_asked_for_it(item: str, is_tools: bool) -> None:
+    hook, own = function_of("stateless_tool"), function_of("shop")
+    for before, after, trait in ((own, hook, "value:of-a-tool"), (hook, own, "was:of-a-tool")):
+        (leak,) = compare(look(**{item: {WHOLE: before}}), look(**{item: {WHOLE: after}}))
+        assert (trait in leak.traits) is is_tools
+
+
+@pytest.mark.parametrize(
+    ("item", "is_followed"),
+    [("sys_excepthook", True), ("sys_settrace__", False), ("sys_setprofile__", False)],
+)
+def test_what_follows_lines_itself_is_not_looked_at_while_lines_are_followed(
+    item: str, is_followed: bool
+) -> None:
+    (leak,) = compare(look(**{item: {WHOLE: None}}), look(**{item: {WHOLE: shop_hook}}))
+    assert (leak.evidence is not None) is is_followed
+
+
 # ------------------------------------------------------------------------------------------ the table and its looks
 
 

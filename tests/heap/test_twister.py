@@ -66,3 +66,7 @@ def test_a_state_that_was_put_back_further_than_it_came_was_not_drawn_from() -> 
     earlier = state_of(generator)
     generator.random()
     assert was_drawn_from(state_of(generator), (*earlier[:-1], 0)) is False
+    within = state_of(generator)
+    generator.random()
+    assert was_drawn_from(within, state_of(generator))
+    assert was_drawn_from(state_of(generator), within) is False
