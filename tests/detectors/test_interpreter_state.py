@@ -290,6 +290,12 @@ def test_a_label_that_is_gone_and_absorbed_comes_back_as_a_leak() -> None:
     assert told(absorb(there, there, gone), there) == ["os.environ['A']: added: str (1 character)"]
 
 
+def look_at(item: str, value: object) -> Look:
+    """A look at which one value could be told."""
+    readings: dict[str, Any] = {item: {WHOLE: value}}
+    return look(**readings)
+
+
 @pytest.mark.parametrize(
     ("item", "is_tools"),
     [
@@ -300,7 +306,7 @@ def test_a_label_that_is_gone_and_absorbed_comes_back_as_a_leak() -> None:
 def test_a_thing_of_a_tool_is_the_tools_unless_the_test_asked_for_it(item: str, is_tools: bool) -> None:
     hook, own = function_of("stateless_tool"), function_of("shop")
     for before, after, trait in ((own, hook, "value:of-a-tool"), (hook, own, "was:of-a-tool")):
-        (leak,) = compare(look(**{item: {WHOLE: before}}), look(**{item: {WHOLE: after}}))
+        (leak,) = compare(look_at(item, before), look_at(item, after))
         assert (trait in leak.traits) is is_tools
 
 
@@ -311,7 +317,7 @@ def test_a_thing_of_a_tool_is_the_tools_unless_the_test_asked_for_it(item: str, 
 def test_what_follows_lines_itself_is_not_looked_at_while_lines_are_followed(
     item: str, is_followed: bool
 ) -> None:
-    (leak,) = compare(look(**{item: {WHOLE: None}}), look(**{item: {WHOLE: shop_hook}}))
+    (leak,) = compare(look_at(item, None), look_at(item, shop_hook))
     assert (leak.evidence is not None) is is_followed
 
 

@@ -7,12 +7,16 @@ import os
 import pytest
 
 from pytest_stateless import proc
+from pytest_stateless.commands import Command
 from pytest_stateless.detectors import offspring
 from pytest_stateless.noted import Spawn
 from pytest_stateless.proc import Stat
 
 OURS, INIT, THEIRS, CHILD, FOUND = os.getpid(), 1, 1 << 30, 1 << 29, 1 << 28
-SPAWNS = (Spawn("sh", None, "test_shop.py::test_a"), Spawn("before the first test", None, ""))
+SPAWNS = (
+    Spawn(Command("sh"), None, "test_shop.py::test_a"),
+    Spawn(Command("before the first test"), None, ""),
+)
 OWN = Stat("pytest", "S", INIT, 100, ("5", "6"))
 ANEW = Stat("sleep", "S", INIT, 200, ("8", "9"))
 """Run anew: it has addresses of its own, and the name of the test in its environment."""
