@@ -144,7 +144,7 @@ def _commands(*names: str) -> frozenset[int]:
     """Numbers of operations of ``fcntl``, with and without ``LOCK_NB``; none on Windows."""
     try:
         import fcntl
-    except ImportError:
+    except ImportError:  # Windows
         return frozenset()
     found = {getattr(fcntl, name) for name in names if hasattr(fcntl, name)}
     return frozenset(found | ({one | fcntl.LOCK_NB for one in found} if "LOCK_EX" in names else set()))
