@@ -105,7 +105,7 @@ def _usage() -> Callable[[], Any] | None:
     """What says how much the children used that were waited for; None on Windows."""
     try:
         import resource
-    except ImportError:
+    except ImportError:  # Windows
         return None
     return partial(resource.getrusage, resource.RUSAGE_CHILDREN)
 
