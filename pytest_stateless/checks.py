@@ -24,7 +24,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
-from pytest_stateless.requests import RequestWindows
+from pytest_stateless.requests import Clients, RequestWindows
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
@@ -87,7 +87,8 @@ class Checks:
         wanted = [
             one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
         ]
-        self._windows = Windows(context, wanted, grades=settings.severity)
+        self._clients = Clients()
+        self._windows = Windows(context, wanted, grades=settings.severity, imported=self._clients.join)
         self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
@@ -136,7 +137,9 @@ class Checks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         if CHECKED in item.stash:
-            if not self._second.is_on:
+            if self._second.requests is not None:
+                self._clients.begin(self._second.requests)
+            else:
                 self._begin(item)
             self._quarantine.begin(_disk_of(item), item.stash[_RUN].allowances)
         return (yield)
@@ -152,6 +155,7 @@ class Checks:
             if _RUN in item.stash and not self._second.is_on:
                 item.stash[_RUN].nextitem = nextitem
                 self._end(item.stash[_RUN], is_last=nextitem is None or CHECKED not in nextitem.stash)
+            self._clients.end()
 
     def _begin(self, item: pytest.Item) -> None:
         self._quarantine.end()
@@ -162,6 +166,7 @@ class Checks:
         run = item.stash[_RUN] = Run(allowances, requests)
         self._running = run
         prepare(item)
+        self._clients.begin(requests)
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
 
     def _end(self, run: Run, is_last: bool) -> None:
@@ -177,10 +182,7 @@ class Checks:
     def _request_closer(self, item: pytest.Item) -> Callable[..., None]:
         def close(closing: Callable[..., Findings], window: Any, name: str) -> None:
             run = item.stash[_RUN]
-            found = closing(window, run.allowances)
-            for told in (found.leaks, found.notes):
-                told[:] = [leak if leak.request else leak.during(name) for leak in told]
-            run.findings.add(found)
+            run.findings.add(closing(window, run.allowances, name))
 
         return close
 
@@ -219,7 +221,12 @@ class Checks:
     @contextmanager
     def _absorbing(self, name: str) -> Iterator[None]:
         run = self._running
-        with self._windows.absorbing() as found, self._second.apart(), self._quarantine.lifted():
+        with (
+            self._windows.absorbing() as found,
+            self._clients.paused(),
+            self._second.apart(),
+            self._quarantine.lifted(),
+        ):
             yield
         if run is not None:
             run.ports += (port_to_dict(port, name) for port in found.ports)
@@ -227,13 +234,14 @@ class Checks:
     @pytest.hookimpl(wrapper=True)
     def pytest_exception_interact(self) -> Generator[None, object, object]:
         """What somebody does in the debugger is no leak of the test."""
-        with self._windows.absorbing(), self._quarantine.lifted():
+        with self._windows.absorbing(), self._clients.paused(), self._quarantine.lifted():
             return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         self._quarantine.end()
         self._windows.abandon()
+        self._clients.end()
         self._windows.let_go()
         self._context.close()
         children.clear_away()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pytest_stateless.allowance import Allowance, matches
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import Leak, Owner
 from pytest_stateless.unwatched import UNWATCHED_ATTRIBUTES, UNWATCHED_PATHS
 
 
@@ -424,6 +424,15 @@ EXPECTED: Final[tuple[Expected, ...]] = (
 def is_expected(leak: Leak) -> bool:
     """Whether a known leftover covers the leak."""
     return any(known.covers(leak) for known in EXPECTED)
+
+
+def is_kept_by_the_application(leak: Leak) -> bool:
+    """Whether it is state of the application in the application's own hands, rather than a library's."""
+    return (
+        leak.rule == "module-state"
+        and leak.owner is Owner.APPLICATION
+        and "kept-by-library" not in leak.traits
+    )
 
 
 def judge(leaks: Iterable[Leak], allowances: Sequence[Allowance]) -> tuple[list[Leak], list[Allowance]]:

@@ -124,7 +124,12 @@ class Looking:
         with self._quarantine.looking():
             return self._windows.open()
 
-    def close(self, window: Any, allowances: Sequence[Allowance] = ()) -> Findings:
+    def close(self, window: Any, *told: Any) -> Findings:
         """As of the windows."""
         with self._quarantine.looking():
-            return self._windows.close(window, allowances)
+            return self._windows.close(window, *told)
+
+    def pass_on(self, window: Any, *told: Any) -> Findings:
+        """As of the windows."""
+        with self._quarantine.looking():
+            return self._windows.pass_on(window, *told)

@@ -196,6 +196,8 @@ class _Watching:
             if leak.request == name and watch.chain is not None:
                 self._chains[id(leak)] = watch.chain
 
+    pass_on = close
+
     def _open(self, leaks: Iterable[Leak]) -> _Window:
         found = list(leaks)
         window = _Window(found, [Watch(_looks_at(leak.evidence)) for leak in found])

@@ -23,9 +23,10 @@ _DOORS: Final = tuple(
         "imports.py",
         "landlock.py",
         f"fake{os.sep}",
+        f"requests{os.sep}",
     )
 )
-"""Their functions stand in for those of the standard library."""
+"""Their functions stand in for those of the standard library, and of test clients."""
 _STANDS_IN: Final = "pyfakefs"  # so does the whole of it
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")

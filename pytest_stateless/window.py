@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +14,7 @@ from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
 from pytest_stateless.detectors.offspring import now
-from pytest_stateless.expected import judge
+from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.leak import Leak
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade, graded
@@ -70,6 +70,8 @@ class _Window:
         self.before = before
         """What it is compared with: the same, but with what others left since."""
         self.errors = errors
+        self.postponed: list[Leak] = []
+        """What requests within it left that may still be put back before it ends."""
 
 
 class Windows:
@@ -81,11 +83,14 @@ class Windows:
         detectors: Sequence[Detector],
         sleep: Callable[[float], None] = time.sleep,
         grades: Sequence[Grade] = (),
+        imported: Callable[[], None] = lambda: None,
     ) -> None:
         self._context = context
         self._detectors = detectors
         self._sleep = sleep
         self._grades = grades
+        self._imported = imported
+        """Told after each import within a window, before what it brought is looked at."""
         self._open: list[_Window] = []
         self._previous: Recording | None = None
         self._ended: _Captures = {}
@@ -114,19 +119,60 @@ class Windows:
         self._open.append(window)
         return window
 
-    def close(self, window: _Window, allowances: Sequence[Allowance] = ()) -> Findings:
-        """End the interval and say what it left behind."""
+    def close(
+        self, window: _Window, allowances: Sequence[Allowance] = (), request: str | None = None
+    ) -> Findings:
+        """End the interval and say what it left behind, in the name of the request that it is of."""
+        return self._close(window, allowances, request, PATIENCE)
+
+    def pass_on(self, window: _Window, allowances: Sequence[Allowance] = (), request: str = "") -> Findings:
+        """End the interval of a request that a test client sent, and say what is certain to be left behind.
+
+        Who sent it may yet clear up: other than the application's own state, what is left is told with the outermost
+        window, if it stays until then.
+        """
+        return self._close(window, allowances, request, patience=())
+
+    def _close(
+        self,
+        window: _Window,
+        allowances: Sequence[Allowance],
+        request: str | None,
+        patience: Sequence[float],
+    ) -> Findings:
         if window not in self._open:  # it was abandoned, and a request's thread outlived it
             return Findings()
         findings = Findings(errors=list(window.errors))
         try:
-            after = self._judge(window, allowances, findings)
+            after = self._judge(window, allowances, findings, patience)
+            if request is not None:
+                for told in (findings.leaks, findings.notes):
+                    told[:] = [leak if leak.request else leak.during(request) for leak in told]
+            if not patience and window is not self._open[0]:
+                self._postpone(self._open[0], after, findings)
             self._open.remove(window)
             self._absorb(window.before, after, findings.errors)
             self._ended = {} if self._open else after
         finally:
             self._shut(window)
         return findings
+
+    def _postpone(self, outermost: _Window, after: _Captures, findings: Findings) -> None:
+        """Leave what may still be put back to the outermost window."""
+        told: list[Leak] = []
+        for detector in self._detectors:
+            name = detector.RULE.id
+            leaks = [leak for leak in findings.leaks if leak.rule == name]
+            if leaks:
+                with _reported(name, findings.errors):
+                    now = after[name]
+                    told += [
+                        leak
+                        for leak in _staying(leaks, detector, outermost, now)
+                        if is_kept_by_the_application(leak)
+                    ]
+        outermost.postponed += [leak for leak in findings.leaks if all(leak is not one for one in told)]
+        findings.leaks = told
 
     def abandon(self) -> None:
         """Close all windows without a look: the run was interrupted."""
@@ -179,6 +225,7 @@ class Windows:
         if not self._open:
             return
         loop_doors.install()
+        self._imported()
         with _reported("interpreter-state", self._open[-1].errors):
             self._context.imports.end()
         if self._context.heap is not None:
@@ -198,7 +245,13 @@ class Windows:
 
     # ------------------------------------------------------------------------------- looking and judging
 
-    def _judge(self, window: _Window, allowances: Sequence[Allowance], findings: Findings) -> _Captures:
+    def _judge(
+        self,
+        window: _Window,
+        allowances: Sequence[Allowance],
+        findings: Findings,
+        patience: Sequence[float],
+    ) -> _Captures:
         """Compare detector by detector; returns what was there at the end."""
         after: _Captures = {}
         left: list[Leak] = []
@@ -209,7 +262,7 @@ class Windows:
             if name not in window.before:
                 continue
             with _reported(name, findings.errors):
-                after[name], leaks = self._look_again(detector, window, allowances)
+                after[name], leaks = self._look_again(detector, window, allowances, patience)
                 left += leaks
                 findings.ports += _compare(detector, window, after[name]) if name == PORTS else ()
                 if name in NOTES:
@@ -226,19 +279,23 @@ class Windows:
         return after
 
     def _look_again(
-        self, detector: Detector, window: _Window, allowances: Sequence[Allowance]
+        self,
+        detector: Detector,
+        window: _Window,
+        allowances: Sequence[Allowance],
+        patience: Sequence[float],
     ) -> tuple[Any, list[Leak]]:
         now = audit.unnoticed(detector.capture, self._context)
-        leaks = _compare(detector, window, now)
-        for pause in PATIENCE if detector.PATIENT else ():
+        leaks = _left(detector, window, now)
+        for pause in patience if detector.PATIENT else ():
             if not graded(judge(leaks, allowances)[0], self._grades):
                 break
             self._sleep(pause)
-            if pause == PATIENCE[-1]:
+            if pause == patience[-1]:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
             self._context.begin_look()
             now = audit.unnoticed(detector.capture, self._context)
-            leaks = _compare(detector, window, now)
+            leaks = _left(detector, window, now)
         return now, leaks
 
     def _capture(self, errors: list[InternalError], ended: _Captures | None = None) -> _Captures:
@@ -263,6 +320,20 @@ class Windows:
                         window.before[name] = detector.absorb(window.before[name], start[name], end[name])
 
 
+def _left(detector: Detector, window: _Window, now: Any) -> list[Leak]:
+    """What the window itself left, and what requests within it left and nobody put back."""
+    postponed = [leak for leak in window.postponed if leak.rule == detector.RULE.id]
+    stayed = _staying(postponed, detector, window, now) if postponed else []
+    return [*stayed, *_compare(detector, window, now)]
+
+
+def _staying(leaks: Sequence[Leak], detector: Detector, window: _Window, now: Any) -> list[Leak]:
+    """Those of a request's leaks that the window that it is in would tell as well, did it end now."""
+    since, _ = judge(detector.compare(window.at_open[detector.RULE.id], now), ())
+    subjects = [leak.subject for leak in since]
+    return [leak for leak in leaks if _is_among(leak.subject, subjects)]
+
+
 def _compare(detector: Detector, window: _Window, now: Any) -> list[Leak]:
     """What differs from what the window counts as its beginning and also from what really was there then.
 
@@ -272,9 +343,19 @@ def _compare(detector: Detector, window: _Window, now: Any) -> list[Leak]:
     before, at_open = window.before[name], window.at_open[name]
     leaks = list(detector.compare(before, now))
     if leaks and before is not at_open:
-        real = {leak.subject for leak in detector.compare(at_open, now)}
-        leaks = [leak for leak in leaks if leak.subject in real]
+        real = [leak.subject for leak in detector.compare(at_open, now)]
+        leaks = [leak for leak in leaks if _is_among(leak.subject, real)]
     return leaks
+
+
+def _is_among(subject: str, others: Iterable[str]) -> bool:
+    """Whether a subject is one of others, or one of the two is a part of the other: what is many is summed up."""
+    return any(
+        subject == one
+        or subject.startswith((f"{one}[", f"{one}."))
+        or one.startswith((f"{subject}[", f"{subject}."))
+        for one in others
+    )
 
 
 @contextmanager

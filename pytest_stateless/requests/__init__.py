@@ -1,13 +1,11 @@
-"""A window for each request: by hand, or by wrapping a WSGI or ASGI application.
-
-What wraps a framework's own test client calls ``begin`` and ``end`` too: they are the seam.
-"""
+"""A window for each request: by hand, by wrapping a WSGI or ASGI application, or by a test client that is known."""
 
 from __future__ import annotations
 
 from pytest_stateless.requests.asgi import wrap_asgi
+from pytest_stateless.requests.clients import Clients
 from pytest_stateless.requests.windows import RequestWindows
 from pytest_stateless.requests.wrap import INTERFACES, interface_of
 from pytest_stateless.requests.wsgi import wrap_wsgi
 
-__all__ = ["INTERFACES", "RequestWindows", "interface_of", "wrap_asgi", "wrap_wsgi"]
+__all__ = ["INTERFACES", "Clients", "RequestWindows", "interface_of", "wrap_asgi", "wrap_wsgi"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from pytest_stateless.requests.windows import RequestWindows
@@ -11,21 +11,21 @@ Scope = MutableMapping[str, Any]
 ASGIApplication = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
-def wrap_asgi(app: ASGIApplication, requests: RequestWindows) -> ASGIApplication:
+def wrap_asgi(app: ASGIApplication, requests: RequestWindows, *, by_client: bool = False) -> ASGIApplication:
     """The same application; a request's window closes when the application returns, after its background tasks."""
 
     async def windowed(scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        name = _name(scope)
+        name = asgi_name(scope)
         if name is None:
             await app(scope, receive, send)
             return
-        with requests.request(name):
+        with requests.request(name, by_client=by_client):
             await app(scope, receive, send)
 
     return windowed
 
 
-def _name(scope: Scope) -> str | None:
+def asgi_name(scope: Mapping[str, Any]) -> str | None:
     """What a request is called; None for the application's lifespan, which is no request."""
     if scope["type"] == "http":
         return f"{scope['method']} {scope['path']}"

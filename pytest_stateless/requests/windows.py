@@ -21,6 +21,10 @@ class Opening(Protocol):
         """End one."""
         ...
 
+    def pass_on(self, window: Any, /) -> Any:
+        """End one whose leftovers may still be put back."""
+        ...
+
 
 @dataclass(eq=False)
 class Group:
@@ -32,6 +36,15 @@ class Group:
     running: int = 1
     """Requests, and groups within, that have not ended."""
     ended: bool = field(default=False)
+    by_client: bool = False
+    """Whether a test client opened it, rather than the test itself."""
+    unmet: list[str] = field(default_factory=list)
+    """Requests that a client sent and no wrapped application got yet, without their numbers."""
+
+    @property
+    def name(self) -> str:
+        """All its requests."""
+        return " and ".join(self.names)
 
 
 class RequestWindows:
@@ -46,21 +59,37 @@ class RequestWindows:
         self.current: ContextVar[Group | None] = ContextVar("pytest_stateless_request", default=None)
         """The request that the running code belongs to; one that begins in it is nested."""
 
-    def begin(self, name: str) -> Group:
-        """Open the window of a request, or join the one that it overlaps with."""
+    def begin(self, name: str, *, by_client: bool = False) -> Group:
+        """Open the window of a request, or join the one that it overlaps with.
+
+        A request that a client sends to a wrapped application begins twice, and what a client sends within a window
+        that the test opened itself is of that one.
+        """
         with self._lock:
+            current = self.current.get()
+            if current is not None and not current.ended and _is_within(current, name, by_client):
+                current.running += 1
+                return current
             self._count += 1
-            name = f"{name} ({ordinal(self._count)} request)"
-            innermost = self._groups[-1] if self._groups else None
-            if innermost is not None and innermost is not self.current.get():
-                innermost.names.append(name)
-                innermost.running += 1
-                return innermost
-            if innermost is not None:
-                innermost.running += 1
-            group = Group(self._windows.open(), innermost, [name])
-            self._groups.append(group)
+            numbered = f"{name} ({ordinal(self._count)} request)"
+            group = self._groups[-1] if self._groups else None
+            if group is None or group is current:
+                group = self._open(group)
+            else:
+                group.running += 1
+            group.names.append(numbered)
+            if by_client:
+                group.unmet.append(name)
+            else:
+                group.by_client = False
             return group
+
+    def _open(self, parent: Group | None) -> Group:
+        if parent is not None:
+            parent.running += 1
+        group = Group(self._windows.open(), parent, [], by_client=True)
+        self._groups.append(group)
+        return group
 
     def end(self, group: Group) -> None:
         """End one request of a group; its window closes with the last."""
@@ -72,9 +101,11 @@ class RequestWindows:
     def _close(self, group: Group) -> None:
         group.ended = True
         self._groups.remove(group)
-        self._report(self._windows.close, group.window, " and ".join(group.names))
+        window, group.window = group.window, None  # what runs on may keep the group
+        self._report(self._windows.pass_on if group.by_client else self._windows.close, window, group.name)
         if group.parent is not None:
             self.end(group.parent)
+            group.parent = None
 
     def finish(self) -> None:
         """The test is over: end what was never closed, the innermost first."""
@@ -85,9 +116,9 @@ class RequestWindows:
                 self._close(group)
 
     @contextmanager
-    def request(self, name: str) -> Iterator[None]:
+    def request(self, name: str, *, by_client: bool = False) -> Iterator[None]:
         """A window around a block."""
-        group = self.begin(name)
+        group = self.begin(name, by_client=by_client)
         try:
             with self.within(group):
                 yield
@@ -103,6 +134,15 @@ class RequestWindows:
             yield
         finally:
             self.current.set(before)
+
+
+def _is_within(group: Group, name: str, by_client: bool) -> bool:
+    """Whether a request that begins within a group is the one that the group's window is of."""
+    if name in group.unmet:
+        group.unmet.remove(name)
+        group.by_client = group.by_client and by_client
+        return True
+    return by_client and not group.by_client
 
 
 def ordinal(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_stateless.requests.windows import Group, RequestWindows
@@ -10,11 +10,11 @@ from pytest_stateless.requests.windows import Group, RequestWindows
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def wrap_wsgi(app: WSGIApplication, requests: RequestWindows) -> WSGIApplication:
+def wrap_wsgi(app: WSGIApplication, requests: RequestWindows, *, by_client: bool = False) -> WSGIApplication:
     """The same application; the window of a request closes when its body has been read to the end or closed."""
 
     def windowed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        group = requests.begin(f"{environ.get('REQUEST_METHOD', 'GET')} {_path(environ)}")
+        group = requests.begin(wsgi_name(environ), by_client=by_client)
         body = _Body(requests, group)
 
         def started(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -32,10 +32,12 @@ def wrap_wsgi(app: WSGIApplication, requests: RequestWindows) -> WSGIApplication
     return windowed
 
 
-def _path(environ: dict[str, Any]) -> str:
+def wsgi_name(environ: Mapping[str, Any]) -> str:
+    """What a request is called: its method and its path, without the query, which may hold secrets."""
     # PEP 3333: the bytes of the path, read as Latin-1
     raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return str(raw.encode("latin-1", "replace").decode("utf-8", "replace")) or "/"
+    path = raw.encode("latin-1", "replace").decode("utf-8", "replace") or "/"
+    return f"{environ.get('REQUEST_METHOD', 'GET')} {path}"
 
 
 class _Body:

@@ -49,8 +49,8 @@ class Served:
         self.found: list[tuple[str, str]] = []
         self.requests = RequestWindows(self.windows, self._report)
 
-    def _report(self, close: Callable[[Any], Findings], window: Any, name: str) -> None:
-        self.found += [(leak.subject, name) for leak in close(window).leaks]
+    def _report(self, close: Callable[..., Findings], window: Any, name: str) -> None:
+        self.found += [(leak.subject, name) for leak in close(window, (), name).leaks]
 
     def add(self, name: str) -> None:
         """Leave a name behind."""
