@@ -74,6 +74,8 @@ class _Body:
                     if last is None:
                         self.close()
             yield part
+            if self._ended:  # what was closed must not be asked again
+                return
             if last is not None:
                 yield last
 

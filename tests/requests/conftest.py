@@ -48,9 +48,16 @@ class Served:
         self.windows = Windows(context, [self.names])
         self.found: list[tuple[str, str]] = []
         self.requests = RequestWindows(self.windows, self._report)
+        self.window = self.windows.open()
 
     def _report(self, close: Callable[..., Findings], window: Any, name: str) -> None:
         self.found += [(leak.subject, name) for leak in close(window, (), name).leaks]
+
+    def left(self) -> list[tuple[str, str | None]]:
+        """End the test: what was left behind, in the names of requests."""
+        self.requests.finish()
+        leaks = self.windows.close(self.window).leaks
+        return [*self.found, *((leak.subject, leak.request) for leak in leaks)]
 
     def add(self, name: str) -> None:
         """Leave a name behind."""
@@ -61,8 +68,7 @@ class Served:
 def served() -> Iterator[Served]:
     """A test that serves requests; all windows are closed at its end."""
     served = Served()
-    window = served.windows.open()
     yield served
     served.requests.finish()
-    assert served.windows.close(window).leaks == []
+    assert served.windows.close(served.window).leaks == []
     assert not served.windows.are_open

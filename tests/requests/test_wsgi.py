@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from wsgiref.util import setup_testing_defaults
+from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
 import flask
@@ -15,6 +15,8 @@ import werkzeug.test
 from pytest_stateless.requests import interface_of, wrap_wsgi
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.requests.conftest import Served
 
 StartResponse = Callable[..., Any]
@@ -89,6 +91,14 @@ def test_a_body_as_long_as_it_said_ends_its_request(served: Served) -> None:
     assert served.found == []
     assert next(parts) == b"cd"  # a client that has all asks for no more
     assert [name for name, _ in served.found] == ["closed", "sent ab", "sent cd"]
+
+
+def test_a_body_that_was_closed_is_not_asked_again(served: Served, tmp_path: Path) -> None:
+    tmp_path.joinpath("a.txt").write_bytes(b"ab")
+    file = FileWrapper(tmp_path.joinpath("a.txt").open("rb"))
+    answer = wrap_wsgi(app_with(file, ("Content-Length", "2")), served.requests)(environ(), start)
+    assert list(answer) == [b"ab"]
+    assert file.filelike.closed
 
 
 def test_a_body_longer_than_it_said_is_passed_on_whole(served: Served) -> None:

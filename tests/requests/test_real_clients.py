@@ -1,0 +1,241 @@
+"""Requests of the real test clients, each a window under its name; what is not installed is skipped."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+_FLASK = """
+import flask
+app = flask.Flask("shop")
+CARTS = {}
+
+@app.post("/cart/<user>")
+def cart(user):
+    CARTS[user] = 1
+    return flask.redirect("/done")
+
+@app.get("/done")
+def done():
+    CARTS["done"] = 1
+    return "done"
+"""
+_FASTAPI = """
+import fastapi
+app = fastapi.FastAPI()
+CARTS = {}
+
+@app.get("/cart/{user}")
+def cart(user: str):
+    CARTS[user] = 1
+
+@app.websocket("/chat")
+async def chat(socket: fastapi.WebSocket):
+    await socket.accept()
+    CARTS["chat"] = 1
+    await socket.close()
+"""
+_WSGI = """
+CARTS = {}
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    CARTS["first"] = 1
+    yield b"first"
+    CARTS["last"] = 1
+    yield b"last"
+"""
+_DJANGO = """
+import django
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import path
+CARTS = {}
+
+settings.configure(
+    ROOT_URLCONF="shop", SECRET_KEY="x", ALLOWED_HOSTS=["*"], DATABASES={},
+    INSTALLED_APPS=[], REST_FRAMEWORK={"UNAUTHENTICATED_USER": None},
+)
+django.setup()
+
+def cart(request, user):
+    CARTS[user] = 1
+    return HttpResponse("done")
+
+async def cart_async(request, user):
+    return cart(request, user)
+
+urlpatterns = [path("cart/<user>", cart), path("async/<user>", cart_async)]
+"""
+_AIOHTTP = """
+from aiohttp import web
+CARTS = {}
+
+async def cart(request):
+    CARTS[request.match_info["user"]] = 1
+    return web.Response(text="done")
+
+def make_app():
+    app = web.Application()
+    app.router.add_get("/cart/{user}", cart)
+    return app
+"""
+
+
+def _httpx(package: str) -> list[Any]:
+    transport = f"{package}.ASGITransport(shop.app)"
+    asgi = f"""
+import asyncio, {package}
+def test_cart():
+    async def main():
+        async with {package}.AsyncClient(transport={transport}, base_url="http://shop") as client:
+            await client.get("/cart/bob?token=secret")
+            await client.get("/cart/eve")
+    asyncio.run(main())
+"""
+    wsgi = f"""
+import {package}
+def test_cart():
+    with {package}.Client(transport={package}.WSGITransport(shop.app), base_url="http://shop") as client:
+        assert client.get("/cart?token=secret").text == "firstlast"
+"""
+    told = {"bob": "GET /cart/bob (1st request)", "eve": "GET /cart/eve (2nd request)"}
+    lazily = {"first": "GET /cart (1st request)", "last": "GET /cart (1st request)"}
+    return [
+        pytest.param([package, "fastapi"], _FASTAPI, asgi, told, id=f"{package}-asgi"),
+        pytest.param([package], _WSGI, wsgi, lazily, id=f"{package}-wsgi"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("packages", "shop", "test", "told"),
+    [
+        pytest.param(
+            ["flask"],
+            _FLASK,
+            """
+def test_cart():
+    response = shop.app.test_client().post("/cart/bob?token=secret", follow_redirects=True)
+    assert response.text == "done"
+""",
+            {"bob": "POST /cart/bob (1st request)", "done": "GET /done (2nd request)"},
+            id="flask",
+        ),
+        pytest.param(
+            ["werkzeug"],
+            _WSGI,
+            """
+import werkzeug.test
+def test_cart():
+    assert werkzeug.test.Client(shop.app).get("/cart").text == "firstlast"
+    assert werkzeug.test.Client(shop.app).get("/cart", buffered=True).text == "firstlast"
+""",
+            {"first": "GET /cart (1st request)", "last": "GET /cart (1st request)"},
+            id="werkzeug",
+        ),
+        pytest.param(
+            ["webtest"],
+            _WSGI,
+            """
+import webtest
+def test_cart():
+    assert webtest.TestApp(shop.app).get("/cart?token=secret").text == "firstlast"
+""",
+            {"first": "GET /cart (1st request)", "last": "GET /cart (1st request)"},
+            id="webtest",
+        ),
+        pytest.param(
+            ["django"],
+            _DJANGO,
+            """
+from django.test import Client
+def test_cart():
+    assert Client().get("/cart/bob?token=secret").content == b"done"
+""",
+            {"bob": "GET /cart/bob (1st request)"},
+            id="django",
+        ),
+        pytest.param(
+            ["django"],
+            _DJANGO,
+            """
+import asyncio
+from django.test import AsyncClient
+def test_cart():
+    assert asyncio.run(AsyncClient().get("/async/bob?token=secret")).content == b"done"
+""",
+            {"bob": "GET /async/bob (1st request)"},
+            id="django-async",
+        ),
+        pytest.param(
+            ["django", "rest_framework"],
+            _DJANGO.replace("APPS=[]", "APPS=['rest_framework']"),
+            """
+from rest_framework.test import APIClient
+def test_cart():
+    assert APIClient().post("/cart/bob?token=secret").content == b"done"
+""",
+            {"bob": "POST /cart/bob (1st request)"},
+            id="rest-framework",
+        ),
+        pytest.param(
+            ["fastapi"],
+            _FASTAPI,
+            """
+from fastapi.testclient import TestClient
+def test_cart():
+    TestClient(shop.app).get("/cart/bob?token=secret")
+    with TestClient(shop.app) as client:
+        client.get("/cart/eve")
+        with client.websocket_connect("/chat?token=secret"):
+            pass
+""",
+            {
+                "bob": "GET /cart/bob (1st request)",
+                "eve": "GET /cart/eve (2nd request)",
+                "chat": "WEBSOCKET /chat (3rd request)",
+            },
+            id="starlette",
+        ),
+        pytest.param(
+            ["aiohttp"],
+            _AIOHTTP,
+            """
+import asyncio
+from aiohttp.test_utils import TestClient, TestServer
+def test_cart():
+    async def main():
+        async with TestClient(TestServer(shop.make_app())) as client:
+            assert await (await client.get("/cart/bob?token=secret")).text() == "done"
+    asyncio.run(main())
+""",
+            {"bob": "GET /cart/bob (1st request)"},
+            id="aiohttp",
+        ),
+        *_httpx("httpx"),
+        *_httpx("httpx2"),
+    ],
+)
+def test_what_a_request_leaves_is_told_in_its_name(
+    packages: list[str], shop: str, test: str, told: dict[str, str], project: Project
+) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    project.write("shop.py", shop)
+    project.write("test_shop.py", f"import shop\n{test}")
+    # Apart: Django is configured once in a process.
+    project.run_apart("--stateless", "--stateless-report=json:leaks.json", "-W", "ignore")
+    (test_,) = project.report()["tests"]
+    carts = {
+        leak["subject"].removeprefix("shop.CARTS['").removesuffix("']"): leak["request"]
+        for leak in test_["leaks"]
+        if leak["subject"].startswith("shop.CARTS")
+    }
+    assert carts == told
+    assert "secret" not in str(project.report())
