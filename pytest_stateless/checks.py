@@ -17,6 +17,7 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
 from pytest_stateless.detectors import DETECTORS, PORTS
 from pytest_stateless.environment import make_context
+from pytest_stateless.expected import judge
 from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
 from pytest_stateless.leak import Leak, Severity
@@ -24,7 +25,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
-from pytest_stateless.requests import Clients, RequestWindows
+from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
@@ -44,6 +45,8 @@ class Run:
     calls: dict[str, pytest.CallInfo[None]] = field(default_factory=dict)
     out: list[pytest.TestReport] = field(default_factory=list)
     """Reports that pytest has logged already: it is too late to change them."""
+    answered: list[Answered] = field(default_factory=list)
+    """Its requests that have ended."""
     ports: list[dict[str, Any]] = field(default_factory=list)
     """What wider-scoped fixtures opened, as it is told in the end."""
     nextitem: pytest.Item | None = None
@@ -176,13 +179,18 @@ class Checks:
         self._context.failed = not passed(run.reports.values(), run.calls.values())
         run.requests.finish()
         run.findings.add(self._windows.close(window, run.allowances))
+        if run.answered:
+            run.findings.leaks, _ = judge(compared(run.findings.leaks, run.answered), ())
+            run.answered.clear()
         if is_last:
             self._windows.let_go()
 
     def _request_closer(self, item: pytest.Item) -> Callable[..., None]:
         def close(closing: Callable[..., Findings], window: Any, name: str) -> None:
             run = item.stash[_RUN]
-            run.findings.add(closing(window, run.allowances, name))
+            found = closing(window, run.allowances, name)
+            run.answered.append(Answered(name, run.requests.kinds[name], found.moved))
+            run.findings.add(found)
 
         return close
 
@@ -285,7 +293,7 @@ class Checks:
         wanted = not self._settings.no_blame and passed(run.reports.values(), run.calls.values())
         if wanted and self._second.blame(item, run.nextitem, run.findings):
             self._windows.disturb()
-        run.findings.leaks = [replace(leak, evidence=None) for leak in run.findings.leaks]
+        run.findings.leaks = [replace(leak, evidence=None) for leak in noted(run.findings.leaks)]
         run.nextitem = None
 
     def _publish(self, item: pytest.Item, run: Run) -> None:

@@ -35,6 +35,9 @@ def _expect(rule: str, reason: str, *traits: str, subject: str = "*") -> Expecte
     return Expected(rule, reason, subject, frozenset(traits))
 
 
+_MAY_HOLD_WHAT_IS_KEPT: Final = ("str", "bytes", "bytearray", "tuple", "list", "dict", "set", "frozenset")
+"""Built-in types of what somebody keeps for the application, as in a cache."""
+
 EXPECTED: Final[tuple[Expected, ...]] = (
     _expect(
         *("module-state", "a module was imported", "added", "value:builtins.module"), subject="sys.modules*"
@@ -150,6 +153,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("was:builtins.function", "!was:of-the-application"),
     ),
     _expect("module-state", "what a library set up on first use was dropped", "dropped"),
+    _expect(
+        *("module-state", "a library set itself up with the first request of a kind", "not-again"),
+        *("!owner:application", "!removed", *(f"!value:builtins.{name}" for name in _MAY_HOLD_WHAT_IS_KEPT)),
+    ),
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
     _expect(

@@ -47,6 +47,8 @@ class Findings:
     """Every port that was opened, also those that are fine."""
     notes: list[Leak] = field(default_factory=list)
     """What was done and put back."""
+    moved: list[Leak] = field(default_factory=list)
+    """All that differed, expected or not; of one window alone."""
 
     def add(self, other: Findings) -> None:
         """Take over what another window found."""
@@ -165,10 +167,9 @@ class Windows:
             leaks = [leak for leak in findings.leaks if leak.rule == name]
             if leaks:
                 with _reported(name, findings.errors):
-                    now = after[name]
                     told += [
                         leak
-                        for leak in _staying(leaks, detector, outermost, now)
+                        for leak in _staying(leaks, detector, outermost, after[name])
                         if is_kept_by_the_application(leak)
                     ]
         outermost.postponed += [leak for leak in findings.leaks if all(leak is not one for one in told)]
@@ -268,6 +269,7 @@ class Windows:
                 if name in NOTES:
                     findings.notes += judge(NOTES[name](window.before[name], after[name]), allowances)[0]
         self._context.end_look()
+        findings.moved = left
         counting, findings.used = judge(without_twins(left), allowances)
         findings.leaks = graded(counting, self._grades)
         order = [detector.RULE.id for detector in self._detectors]

@@ -33,6 +33,8 @@ class Group:
     window: Any
     parent: Group | None
     names: list[str]
+    kinds: set[str]
+    """The names of its requests without their numbers."""
     running: int = 1
     """Requests, and groups within, that have not ended."""
     ended: bool = field(default=False)
@@ -56,6 +58,8 @@ class RequestWindows:
         self._lock = threading.RLock()
         self._groups: list[Group] = []
         self._count = 0
+        self.kinds: dict[str, frozenset[str]] = {}
+        """By the name that a window ended with, the names of its requests without their numbers."""
         self.current: ContextVar[Group | None] = ContextVar("pytest_stateless_request", default=None)
         """The request that the running code belongs to; one that begins in it is nested."""
 
@@ -78,6 +82,7 @@ class RequestWindows:
             else:
                 group.running += 1
             group.names.append(numbered)
+            group.kinds.add(name)
             if by_client:
                 group.unmet.append(name)
             else:
@@ -87,7 +92,7 @@ class RequestWindows:
     def _open(self, parent: Group | None) -> Group:
         if parent is not None:
             parent.running += 1
-        group = Group(self._windows.open(), parent, [], by_client=True)
+        group = Group(self._windows.open(), parent, [], set(), by_client=True)
         self._groups.append(group)
         return group
 
@@ -102,6 +107,7 @@ class RequestWindows:
         group.ended = True
         self._groups.remove(group)
         window, group.window = group.window, None  # what runs on may keep the group
+        self.kinds[group.name] = frozenset(group.kinds)
         self._report(self._windows.pass_on if group.by_client else self._windows.close, window, group.name)
         if group.parent is not None:
             self.end(group.parent)

@@ -252,3 +252,38 @@ def test_a():
             assert f"POST /cart/{key[2:-2]} (" in leak["request"]
         told += 1 if key else int(leak["message"].removeprefix("+").partition(" ")[0])
     assert told == 60
+
+
+def test_what_moves_with_every_request_is_told_from_what_moves_once(shop: Project) -> None:
+    shop.write(
+        "app.py",
+        """
+        import flask
+        app = flask.Flask("app")
+        STATE = {"ready": False}
+        COUNT = []
+        @app.get("/")
+        def index():
+            if not STATE["ready"]:
+                STATE["ready"] = True
+            COUNT.append(1)
+            return "done"
+        """,
+    )
+    shop.write(
+        "test_app.py",
+        """
+        import app
+        def test_a():
+            client = app.app.test_client()
+            client.get("/?token=1")
+            client.get("/?token=2")
+        """,
+    )
+    shop.run("--stateless", "--stateless-report=json:leaks.json")
+    (test_,) = shop.report()["tests"]
+    assert [(leak["subject"], leak["request"], leak["note"]) for leak in test_["leaks"]] == [
+        ("app.STATE['ready']", "GET / (1st request)", "only on first use"),
+        ("app.COUNT", "GET / (1st request)", "with every request"),
+        ("app.COUNT", "GET / (2nd request)", "with every request"),
+    ]

@@ -1,0 +1,101 @@
+"""What moved again with a request of the same kind, and what didn't."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_stateless.expected import is_expected
+from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.requests.alike import EVERY, ONCE, Answered, compared, noted
+
+CARTS: dict[str, int] = {}
+MODULE: dict[str, int] = {}
+
+
+def leak(container: object, label: object = "a", *, attribute: bool = False, request: str = "1st") -> Leak:
+    """A leak of a request at a place."""
+    evidence: Any = SimpleNamespace(
+        container=container, entries=[SimpleNamespace(label=label)], attributes=attribute
+    )
+    return Leak("module-state", f"shop[{label!r}]", "added", request=request, evidence=evidence)
+
+
+def answered(name: str, kind: str, *moved: Leak) -> Answered:
+    """A request that has ended."""
+    return Answered(name, frozenset({kind}), moved)
+
+
+BOB, EVE = leak(CARTS, "bob"), leak(CARTS, "eve")
+READY = leak(MODULE, "READY", attribute=True)
+OTHER = leak(MODULE, "OTHER", attribute=True)
+VARIABLE = Leak("interpreter-state", "os.environ['A']", "added", request="1st")
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "trait"),
+    [
+        pytest.param(BOB, [], None, id="sent-once"),
+        pytest.param(BOB, [answered("2nd", "GET /other", BOB)], None, id="another-kind"),
+        pytest.param(BOB, [answered("2nd", "GET /")], ONCE, id="not-again"),
+        pytest.param(BOB, [answered("2nd", "GET /", EVE)], EVERY, id="grows"),
+        pytest.param(BOB, [answered("2nd", "GET /", EVE), answered("3rd", "GET /")], None, id="now-and-then"),
+        pytest.param(READY, [answered("2nd", "GET /", OTHER)], ONCE, id="another-attribute"),
+        pytest.param(READY, [answered("2nd", "GET /", READY)], EVERY, id="the-same-attribute"),
+        pytest.param(VARIABLE, [answered("2nd", "GET /", VARIABLE)], EVERY, id="no-place-in-the-memory"),
+        pytest.param(VARIABLE, [answered("2nd", "GET /", BOB)], ONCE, id="another-rule"),
+        pytest.param(
+            BOB,
+            [Answered("2nd and 3rd", frozenset({"GET /", "GET /b"}), [EVE])],
+            EVERY,
+            id="among-overlapping",
+        ),
+    ],
+)
+def test_what_others_of_its_kind_show(first: Leak, others: list[Answered], trait: str | None) -> None:
+    (found,) = compared([first], [answered("1st", "GET /", first), *others])
+    assert found.traits == (frozenset() if trait is None else {trait})
+
+
+def test_the_last_of_its_kind_may_be_the_first_of_what_comes_with_each() -> None:
+    late = leak(CARTS, request="2nd")
+    assert compared([late], [answered("1st", "GET /"), answered("2nd", "GET /", late)]) == [late]
+
+
+def test_what_no_request_did_stays_as_it_is() -> None:
+    own = leak(CARTS, request="3rd")
+    assert compared([own], [answered("1st", "GET /")])[0] is own
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({EVERY}, "with every request"),
+        ({ONCE}, "only on first use"),
+        (set(), None),
+    ],
+    ids=["every", "once", "nothing"],
+)
+def test_it_is_said_below_the_leak(traits: set[str], said: str | None) -> None:
+    (found,) = noted([Leak("a", "b", "c", traits=frozenset(traits))])
+    assert found.note == said
+
+
+def test_a_line_that_did_it_again_in_the_second_run_is_no_first_use() -> None:
+    found = Leak("a", "b", "c", Origin("a.py", 1, "f"), traits=frozenset({ONCE}))
+    assert noted([found])[0] is found
+
+
+@pytest.mark.parametrize(
+    ("owner", "value", "expected"),
+    [
+        pytest.param("dependency", "jinja2.environment.Template", True, id="a-library-set-up"),
+        pytest.param("dependency", "builtins.bytes", False, id="kept-for-somebody"),
+        pytest.param("application", "shop.Shop", False, id="the-application-set-up"),
+    ],
+)
+def test_a_library_may_set_itself_up(owner: str, value: str, expected: bool) -> None:
+    traits = frozenset({ONCE, "added", f"owner:{owner}", f"value:{value}"})
+    assert is_expected(Leak("module-state", "a", "added", owner=Owner(owner), traits=traits)) is expected
