@@ -60,7 +60,7 @@ class Leak:
     chain: tuple[Origin, ...] = ()
     """How the user's code came to the origin: that line and the lines that called it, the innermost first."""
     note: str | None = None
-    """Why no origin could be found."""
+    """Why no origin could be found, or how often it happens."""
     severity: Severity = Severity.ERROR
     why: str | None = None
     """Why it matters, where that depends on what leaked more than on the rule."""

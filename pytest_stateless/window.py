@@ -330,7 +330,7 @@ def _left(detector: Detector, window: _Window, now: Any) -> list[Leak]:
 
 
 def _staying(leaks: Sequence[Leak], detector: Detector, window: _Window, now: Any) -> list[Leak]:
-    """Those of a request's leaks that the window that it is in would tell as well, did it end now."""
+    """Those leaks that the window would tell as well, had there been no others within it, did it end now."""
     since, _ = judge(detector.compare(window.at_open[detector.RULE.id], now), ())
     subjects = [leak.subject for leak in since]
     return [leak for leak in leaks if _is_among(leak.subject, subjects)]
@@ -342,11 +342,9 @@ def _compare(detector: Detector, window: _Window, now: Any) -> list[Leak]:
     A fixture that clears away what a request left puts back what was there: it leaves nothing of its own.
     """
     name = detector.RULE.id
-    before, at_open = window.before[name], window.at_open[name]
-    leaks = list(detector.compare(before, now))
-    if leaks and before is not at_open:
-        real = [leak.subject for leak in detector.compare(at_open, now)]
-        leaks = [leak for leak in leaks if _is_among(leak.subject, real)]
+    leaks = list(detector.compare(window.before[name], now))
+    if leaks and window.before[name] is not window.at_open[name]:
+        leaks = _staying(leaks, detector, window, now)
     return leaks
 
 

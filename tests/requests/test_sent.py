@@ -60,6 +60,20 @@ client = app.test_client()
 """
 
 
+LAZILY = """
+class Settings:
+    real = {"language": "en"}
+    def __getattr__(self, name):
+        value = self.__dict__[name] = type(self).real[name]
+        return value
+    def override(self, language):
+        self.__dict__.clear()
+        type(self).real = {"language": language} if language != "en" else ENGLISH
+ENGLISH = Settings.real
+settings = Settings()
+"""
+
+
 @pytest.fixture
 def shop(project: Project) -> Project:
     """A project with a shop in Flask, whose tests ``write`` adds."""
@@ -190,6 +204,22 @@ def test_a():
     assert left(shop, test) == []
 
 
+def test_what_is_computed_anew_after_a_test_put_something_back_is_no_leak(shop: Project) -> None:
+    """As Django's settings do, an object of a library keeps what it was asked for, until somebody overrides it."""
+    shop.write("lib/site-packages/lazily.py", LAZILY)
+    test = """
+import sys; sys.path.insert(0, "lib/site-packages")
+import lazily
+shop.app.add_url_rule("/lazily", view_func=lambda: lazily.settings.language, endpoint="lazily")
+def test_a():
+    lazily.settings.override("fr")
+    assert shop.client.get("/lazily").text == "fr"
+    lazily.settings.override("en")
+    assert lazily.settings.language == "en"
+"""
+    assert left(shop, test, "-p", "no:cacheprovider") == []
+
+
 def test_a_body_is_read_within_its_request(shop: Project) -> None:
     test = """
 def test_a():
@@ -282,7 +312,8 @@ def test_what_moves_with_every_request_is_told_from_what_moves_once(shop: Projec
     )
     shop.run("--stateless", "--stateless-report=json:leaks.json")
     (test_,) = shop.report()["tests"]
-    assert [(leak["subject"], leak["request"], leak["note"]) for leak in test_["leaks"]] == [
+    told = [(leak["subject"], leak["request"], leak["note"]) for leak in test_["leaks"]]
+    assert [one for one in told if one[0].startswith("app.")] == [
         ("app.STATE['ready']", "GET / (1st request)", "only on first use"),
         ("app.COUNT", "GET / (1st request)", "with every request"),
         ("app.COUNT", "GET / (2nd request)", "with every request"),
