@@ -60,15 +60,13 @@ def _with_trait(leak: Leak, alike: Sequence[tuple[bool, bool]]) -> Leak:
 
 
 def noted(leaks: Iterable[Leak]) -> list[Leak]:
-    """The leaks with a note of it, where nothing else is said of who did it."""
+    """The leaks with a note of it, where none says why nobody is known to have done it."""
     return [_noted(leak) for leak in leaks]
 
 
 def _noted(leak: Leak) -> Leak:
     trait = next((trait for trait in _NOTES if trait in leak.traits), None)
-    if trait is None or leak.note is not None or (trait == ONCE and leak.origin is not None):
-        return leak
-    return replace(leak, note=_NOTES[trait])
+    return leak if trait is None or leak.note is not None else replace(leak, note=_NOTES[trait])
 
 
 def _places(leak: Leak) -> Iterator[object]:
