@@ -19,10 +19,14 @@ from tests.bench.applications import installed
 from tests.bench.detectors import detectors
 from tests.bench.files import files
 from tests.bench.memory import memory
-from tests.bench.runs import marked, start_up, unmarked
+from tests.bench.runs import marked, requests, start_up, unmarked
 from tests.bench.synthetic import synthetic
 
-APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {"memory": memory, "marked": marked}
+APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {
+    "memory": memory,
+    "marked": marked,
+    "requests": requests,
+}
 WHOLE: dict[str, Callable[[Path], None]] = {
     "detectors": detectors,
     "synthetic": lambda _: synthetic(),

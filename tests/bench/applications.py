@@ -78,6 +78,17 @@ def installed() -> dict[str, str]:
     return found
 
 
+_REQUESTS: Final = """
+import pytest
+import shop
+{mark}
+def test_requests():
+    client = shop.app.test_client()
+    for _ in range({requests}):
+        client.get("/")
+"""
+
+
 def write(directory: Path, source: str) -> None:
     """Make the application's one module."""
     (directory / "shop.py").write_text(source)
@@ -86,4 +97,10 @@ def write(directory: Path, source: str) -> None:
 def write_tests(directory: Path, name: str, tests: int, mark: str = "") -> str:
     """Make so many trivial tests of the application; returns the name of the file."""
     (directory / name).write_text(_TESTS.format(mark=mark, tests=tests))
+    return name
+
+
+def write_requests(directory: Path, name: str, requests: int, mark: str = "") -> str:
+    """Make a test that sends so many requests to the application, one in Flask; returns the name of the file."""
+    (directory / name).write_text(_REQUESTS.format(mark=mark, requests=requests))
     return name

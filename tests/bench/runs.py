@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from pytest_stateless.detectors import RULES
-from tests.bench.applications import write, write_tests
+from tests.bench.applications import write, write_requests, write_tests
 from tests.bench.measure import PAIRS, pairs, pytest_seconds
 
-TESTS: Final = 300  # of an application
+TESTS: Final = 300  # of an application, or requests of one test
 _MARKED: Final = "pytestmark = pytest.mark.stateless"
 _TRIVIAL: Final = (
     "import pytest\n\n@pytest.mark.parametrize('n', range(2000))\ndef test_trivial(n):\n    assert n >= 0\n"
@@ -56,6 +56,29 @@ def marked(directory: Path, name: str, source: str) -> None:
             print(f"marked, {name:16}   {fixed:.2f} ms a test, scope {scope}, {rules}")
 
 
+def requests(directory: Path, name: str, source: str) -> None:
+    """What a request costs in a marked test over one in an unmarked test, for each scope; with Flask."""
+    if name != "Flask":
+        return
+    write(directory, source)
+    for scope in ("all", "application"):
+        for rules, arguments in _RULES.items():
+            fixed = cost_of_a_request(directory, "--stateless-scope", scope, *arguments)
+            print(f"a request, {name:15}  {fixed:.2f} ms a request, scope {scope}, {rules}")
+
+
+def cost_of_a_request(directory: Path, *arguments: str, count: int = PAIRS) -> float:
+    """Milliseconds that a request of a marked test costs over one of a plain test, without the first."""
+    files = {
+        (kind, number): write_requests(
+            directory, f"test_{kind}_{number}.py", number, "@pytest.mark.stateless" * (kind == "checked")
+        )
+        for kind in ("checked", "plain")
+        for number in (1, 1 + TESTS)
+    }
+    return _cost(directory, files, arguments, count)
+
+
 def cost_of_a_test(directory: Path, mark: str, *arguments: str, count: int = PAIRS) -> float:
     """Milliseconds that a test costs over a plain one, without the first of a run, which discovers."""
     files = {
@@ -63,6 +86,13 @@ def cost_of_a_test(directory: Path, mark: str, *arguments: str, count: int = PAI
         for kind in ("checked", "plain")
         for tests in (1, 1 + TESTS)
     }
+    return _cost(directory, files, arguments, count)
+
+
+def _cost(
+    directory: Path, files: dict[tuple[str, int], str], arguments: tuple[str, ...], count: int
+) -> float:
+    """Milliseconds that one of many costs in the checked files over one in the plain ones."""
 
     def cost(kind: str, *more: str) -> float:
         many, one = (pytest_seconds(directory, files[kind, tests], *more) for tests in (1 + TESTS, 1))
