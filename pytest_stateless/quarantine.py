@@ -15,6 +15,7 @@ from pytest_stateless.fake.disk import FakeDisk
 from pytest_stateless.noted import Write
 from pytest_stateless.recording import Recording
 from pytest_stateless.window import Findings, Windows
+from pytest_stateless.zones import SHARED_MEMORY, within
 
 Refuse = Callable[[Write], "str | None"]
 
@@ -30,6 +31,8 @@ def refusing(context: Context, allowances: Sequence[Allowance], disk: str = "den
     zones = context.zones
 
     def refuse(write: Write) -> str | None:
+        if within(write.path, SHARED_MEMORY):  # no disk, and what stays there is told in the end
+            return None
         leak = about_to_leak(write, zones, context.sources)
         if leak is None or not judge([leak], allowances)[0]:
             return None

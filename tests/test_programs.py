@@ -367,6 +367,8 @@ POOL = """
         leaking("setting-of-a-connection", POOL,
                 "CONNECTION = library.Connection()\ndef configure(one): one.sent = True\n"
                 "def act(): configure(CONNECTION)", "shop.CONNECTION.sent"),
+        leaking("nothing-that-the-application-sets", "class Client: pass",
+                "CLIENT = library.Client()\ndef act(): CLIENT.user = None", "shop.CLIENT.user"),
         leaking("rows-that-a-pool-keeps", POOL, "POOL = library.Pool()\ndef act(): POOL.keep('bob')", "shop.POOL.rows"),
         leaking("user-on-a-pool", POOL, "POOL = library.Pool()\ndef act(): POOL.user = 5", "shop.POOL.user"),
         leaking("transaction-left-open", POOL, "POOL = library.Pool()\ndef act(): POOL.begin()",
@@ -623,6 +625,8 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param("class App:\n    def __init__(self): self.once = [begin]\n    def ask(self): self.once.pop()()\n"
                      "def begin(): pass", "APP = library.App()\ndef act(): APP.ask()",
                      id="function-that-a-library-calls-once"),
+        pytest.param("import threading\nnow = threading.local()\ndef spawn():\n    now.child = 5\n    now.child = None",
+                     "def act(): library.spawn()", id="nothing-that-a-library-sets"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"
                      "        _numbers += 1\n        Pool._number += 1", "def act(): library.Pool()",
                      id="library-that-numbers-what-it-makes"),

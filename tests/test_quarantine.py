@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HEAD = """
 import os, pathlib, shutil, socket, sqlite3, tempfile
+from multiprocessing.shared_memory import SharedMemory
 import pytest
 pytestmark = pytest.mark.stateless(disk="deny")
 HERE = pathlib.Path(__file__).parent
@@ -45,7 +46,7 @@ def test_a_write_fails_on_the_spot_with_the_rule_the_path_and_the_mend(project: 
             "*# the culprit",
             f"E * PermissionError: [[]Errno 13] file-write: {SAID}: '*/receipt.txt'",
             "file-write  receipt.txt  denied: open for writing",
-            "            by test_shop.py:8 in save",
+            "            by test_shop.py:9 in save",
         ]
     )
     assert "audit.py" not in result.stdout.str()
@@ -142,6 +143,11 @@ def test_each_way_to_write_is_denied(call: str, subject: str, doing: str, projec
         ),
         pytest.param("sqlite3.connect(':memory:').close()", id="sqlite-in-memory"),
         pytest.param("open(os.devnull, 'w').close()", id="devnull"),
+        pytest.param(
+            "one = SharedMemory(create=True, size=9); one.buf[0] = 1; one.close(); one.unlink()",
+            id="shared-memory",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux's /dev/shm"),
+        ),
     ],
 )
 def test_what_leaves_nothing_behind_is_let_through(text: str, project: Project) -> None:
