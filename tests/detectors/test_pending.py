@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_stateless.detectors import pending
+from pytest_stateless.detectors import Context, pending
 from pytest_stateless.leak import Owner
 from pytest_stateless.source import Place
 
@@ -81,3 +82,14 @@ def test_what_waits_for_something_to_do_is_idle(file: str, function: str, idle: 
 )
 def test_whose_it_is_is_known_by_the_place(place: Place | None, traits: set[str]) -> None:
     assert pending._traits(place) == traits
+
+
+def test_a_loop_of_an_earlier_look_is_still_of_who_made_it(context: Context) -> None:
+    class Loop:
+        """It runs in no thread."""
+
+    key, place = weakref.ref(loop := Loop()), Place("a", 1, "f", Owner.APPLICATION, False, False)
+    looking = pending.Looking(context, {}, {})
+    known = pending.OpenLoop(key, True, place, False)
+    assert looking.loop(loop, key, known) == known._replace(made=False)
+    assert looking.loop(loop, key, None).place is None
