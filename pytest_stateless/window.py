@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +15,7 @@ from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
 from pytest_stateless.detectors.offspring import now
 from pytest_stateless.expected import is_kept_by_the_application, judge
+from pytest_stateless.interval import Interval
 from pytest_stateless.leak import Leak
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade, graded
@@ -63,17 +64,12 @@ _Captures = dict[str, Any]
 """What each detector saw, by its rule; without those that failed."""
 
 
-class _Window:
-    """One interval."""
+class _Window(Interval):
+    """An interval with what failed when it began."""
 
     def __init__(self, before: _Captures, errors: list[InternalError]) -> None:
-        self.at_open = dict(before)
-        """What was there when it opened."""
-        self.before = before
-        """What it is compared with: the same, but with what others left since."""
+        super().__init__(before)
         self.errors = errors
-        self.postponed: list[Leak] = []
-        """What requests within it left that may still be put back before it ends."""
 
 
 class Windows:
@@ -169,7 +165,7 @@ class Windows:
                 with _reported(name, findings.errors):
                     told += [
                         leak
-                        for leak in _staying(leaks, detector, outermost, after[name])
+                        for leak in outermost.staying(leaks, detector, after[name])
                         if is_kept_by_the_application(leak)
                     ]
         outermost.postponed += [leak for leak in findings.leaks if all(leak is not one for one in told)]
@@ -265,7 +261,7 @@ class Windows:
             with _reported(name, findings.errors):
                 after[name], leaks = self._look_again(detector, window, allowances, patience)
                 left += leaks
-                findings.ports += _compare(detector, window, after[name]) if name == PORTS else ()
+                findings.ports += window.own(detector, after[name]) if name == PORTS else ()
                 if name in NOTES:
                     findings.notes += judge(NOTES[name](window.before[name], after[name]), allowances)[0]
         self._context.end_look()
@@ -288,7 +284,7 @@ class Windows:
         patience: Sequence[float],
     ) -> tuple[Any, list[Leak]]:
         now = audit.unnoticed(detector.capture, self._context)
-        leaks = _left(detector, window, now)
+        leaks = window.left(detector, now)
         for pause in patience if detector.PATIENT else ():
             if not graded(judge(leaks, allowances)[0], self._grades):
                 break
@@ -297,7 +293,7 @@ class Windows:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
             self._context.begin_look()
             now = audit.unnoticed(detector.capture, self._context)
-            leaks = _left(detector, window, now)
+            leaks = window.left(detector, now)
         return now, leaks
 
     def _capture(self, errors: list[InternalError], ended: _Captures | None = None) -> _Captures:
@@ -320,42 +316,6 @@ class Windows:
                 if name in window.before and name in start and name in end:
                     with _reported(name, errors):
                         window.before[name] = detector.absorb(window.before[name], start[name], end[name])
-
-
-def _left(detector: Detector, window: _Window, now: Any) -> list[Leak]:
-    """What the window itself left, and what requests within it left and nobody put back."""
-    postponed = [leak for leak in window.postponed if leak.rule == detector.RULE.id]
-    stayed = _staying(postponed, detector, window, now) if postponed else []
-    return [*stayed, *_compare(detector, window, now)]
-
-
-def _staying(leaks: Sequence[Leak], detector: Detector, window: _Window, now: Any) -> list[Leak]:
-    """Those leaks that the window would tell as well, had there been no others within it, did it end now."""
-    since, _ = judge(detector.compare(window.at_open[detector.RULE.id], now), ())
-    subjects = [leak.subject for leak in since]
-    return [leak for leak in leaks if _is_among(leak.subject, subjects)]
-
-
-def _compare(detector: Detector, window: _Window, now: Any) -> list[Leak]:
-    """What differs from what the window counts as its beginning and also from what really was there then.
-
-    A fixture that clears away what a request left puts back what was there: it leaves nothing of its own.
-    """
-    name = detector.RULE.id
-    leaks = list(detector.compare(window.before[name], now))
-    if leaks and window.before[name] is not window.at_open[name]:
-        leaks = _staying(leaks, detector, window, now)
-    return leaks
-
-
-def _is_among(subject: str, others: Iterable[str]) -> bool:
-    """Whether a subject is one of others, or one of the two is a part of the other: what is many is summed up."""
-    return any(
-        subject == one
-        or subject.startswith((f"{one}[", f"{one}."))
-        or one.startswith((f"{subject}[", f"{subject}."))
-        for one in others
-    )
 
 
 @contextmanager

@@ -32,6 +32,7 @@ LAYERS: Final = (
     {"detectors"},
     {"twins", "unwatched"},
     {"expected"},
+    {"interval"},
     {"window"},
     {"quarantine"},
     {"requests"},

@@ -1,0 +1,55 @@
+"""An interval between two looks, and what of the differences is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pytest_stateless.detectors import Detector
+from pytest_stateless.expected import judge
+from pytest_stateless.leak import Leak
+
+
+class Interval:
+    """What there was when it began, and what others did within it."""
+
+    def __init__(self, before: dict[str, Any]) -> None:
+        self.at_open = dict(before)
+        """What was there when it opened, by the rule of the detector that saw it."""
+        self.before = before
+        """What it is compared with: the same, but with what others left since."""
+        self.postponed: list[Leak] = []
+        """What requests within it left that may still be put back before it ends."""
+
+    def left(self, detector: Detector, now: Any) -> list[Leak]:
+        """What was left of its own, and what requests within it left and nobody put back."""
+        postponed = [leak for leak in self.postponed if leak.rule == detector.RULE.id]
+        stayed = self.staying(postponed, detector, now) if postponed else []
+        return [*stayed, *self.own(detector, now)]
+
+    def own(self, detector: Detector, now: Any) -> list[Leak]:
+        """What differs from what counts as the beginning and also from what really was there then.
+
+        A fixture that clears away what a request left puts back what was there: it leaves nothing of its own.
+        """
+        name = detector.RULE.id
+        leaks = list(detector.compare(self.before[name], now))
+        if leaks and self.before[name] is not self.at_open[name]:
+            leaks = self.staying(leaks, detector, now)
+        return leaks
+
+    def staying(self, leaks: Sequence[Leak], detector: Detector, now: Any) -> list[Leak]:
+        """Those leaks that would be told of it as well, had there been no others within it, did it end now."""
+        since, _ = judge(detector.compare(self.at_open[detector.RULE.id], now), ())
+        subjects = [leak.subject for leak in since]
+        return [leak for leak in leaks if _is_among(leak.subject, subjects)]
+
+
+def _is_among(subject: str, others: Iterable[str]) -> bool:
+    """Whether a subject is one of others, or one of the two is a part of the other: what is many is summed up."""
+    return any(
+        subject == one
+        or subject.startswith((f"{one}[", f"{one}."))
+        or one.startswith((f"{subject}[", f"{subject}."))
+        for one in others
+    )
