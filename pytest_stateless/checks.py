@@ -25,7 +25,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
-from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
+from pytest_stateless.requests import CLIENTS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
@@ -90,7 +90,7 @@ class Checks:
         wanted = [
             one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
         ]
-        self._clients = Clients()
+        self._clients = Clients(CLIENTS if settings.requests == "each" else ())
         self._windows = Windows(context, wanted, grades=settings.severity, imported=self._clients.join)
         self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)

@@ -14,6 +14,7 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.heap.spell import take_for_temporary
 from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
@@ -42,7 +43,9 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
             sys.modules, scope_of(sources, modules, RANDOM_GENERATORS if _is_reseeded(config) else ())
         )
 
-    temp = (*settings.temp, *_basetemp(config), *_files_of_the_run(config))
+    basetemp = _basetemp(config)
+    take_for_temporary(basetemp)
+    temp = (*settings.temp, *basetemp, *_files_of_the_run(config))
     made = Context(
         *(
             sources,

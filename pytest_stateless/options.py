@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -14,6 +14,7 @@ from pytest_stateless.reports import FORMATS, STANDARD_OUTPUT
 from pytest_stateless.severity import LEVELS, Grade, GradeError, parse_grade
 
 SCOPES: Final = ("all", "application")
+REQUESTS: Final = ("named", "each")
 DISKS: Final = ("real", "fake", "deny")
 
 
@@ -88,6 +89,14 @@ OPTIONS: Final = (
         "all",
     ),
     Option(
+        "--stateless-requests",
+        "string",
+        "Which requests are windows of their own: those that a test names, or each that a test client sends.",
+        "WHICH",
+        REQUESTS,
+        "named",
+    ),
+    Option(
         "--stateless-package",
         "list",
         "A package that is the application's although it is installed among the dependencies.",
@@ -144,6 +153,7 @@ class Settings(NamedTuple):
     watch: tuple[str, ...]
     """Absolute and resolved: the directories that are watched beside the root directory."""
     scope: str
+    requests: str
     packages: tuple[str, ...]
     ports: tuple[range, ...]
     """Those that the program is declared to open."""
@@ -185,7 +195,8 @@ def settings_of(config: pytest.Config) -> Settings:
         severity=tuple(_grades(config)),
         temp=(*_directories("--stateless-temp", value, root, config), *_system_temp(config)),
         watch=tuple(_directories("--stateless-watch", value, root, config)),
-        scope=_scope(value["--stateless-scope"], config),
+        scope=_one_of(SCOPES, "scope", "--stateless-scope", value, config),
+        requests=_one_of(REQUESTS, "choice of requests", "--stateless-requests", value, config),
         packages=tuple(value["--stateless-package"]),
         ports=tuple(_ports(text, config) for text in value["--stateless-ports"]),
         disk=disk_of(value["--stateless-disk"], _place_of_string(config, "--stateless-disk")),
@@ -244,11 +255,14 @@ def _grades(config: pytest.Config) -> list[Grade]:
     return found
 
 
-def _scope(text: str, config: pytest.Config) -> str:
-    if text not in SCOPES:
-        where = _place_of_string(config, "--stateless-scope")
+def _one_of(
+    choices: tuple[str, ...], what: str, flag: str, value: Mapping[str, Any], config: pytest.Config
+) -> str:
+    text: str = value[flag]
+    if text not in choices:
+        where = _place_of_string(config, flag)
         raise pytest.UsageError(
-            f"{where}: {text!r} is no scope{suggestion(text, SCOPES)}; write {' or '.join(SCOPES)}"
+            f"{where}: {text!r} is no {what}{suggestion(text, choices)}; write {' or '.join(choices)}"
         )
     return text
 

@@ -71,6 +71,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-temp": (["."], sorted([STATE, OTHER]), 1),
     "--stateless-watch": (["../elsewhere"], sorted([*ALL, ELSEWHERE]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
+    "--stateless-requests": ("each", ALL, 1),
     "--stateless-package": (["rates.tea"], ALL, 1),
     "--stateless-ports": (["8000", "8010-8020"], sorted([*ALL, PORT]), 1),
     "--stateless-disk": ("deny", sorted([STATE, DENIED, OTHER]), 1),
@@ -217,6 +218,11 @@ def test_every_option_is_in_the_help(project: Project) -> None:
             "--stateless-scope=",
             "--stateless-scope: '' is no scope; write all or application",
             id="empty-scope",
+        ),
+        pytest.param(
+            "--stateless-requests=all",
+            "--stateless-requests: 'all' is no choice of requests; write named or each",
+            id="requests",
         ),
         *(
             pytest.param(

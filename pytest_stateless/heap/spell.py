@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import deque
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
 
 from pytest_stateless.heap.graph import Kind, identity, mro_of, name_of, plan_of
 
@@ -20,7 +21,29 @@ _PYTEST_TEMP: Final = re.compile(r"(?:/[\w.+-]+)*/pytest-of-[\w.+-]+/pytest-\d+(
 _IN_TEMP: Final = re.compile(r"<tmp>/[^\s'\"]+")
 _MADE_UP: Final = re.compile(r"(?<=/)(tmp|[\w.-]*[-_])[a-z0-9_]{8}(?![\w-])", re.ASCII)
 """Names that tempfile makes up."""
-_SYSTEM_TEMP: Final = tempfile.gettempdir()
+
+
+def _beginning(directories: set[str]) -> re.Pattern[str]:
+    """Finds paths in directories, the innermost first."""
+    known = sorted((one for one in directories if len(one) > 1), key=len, reverse=True)
+    return re.compile(rf"(?:{'|'.join(map(re.escape, known)) or '(?!)'})(?![\w.-])")
+
+
+_SYSTEM_TEMP: Final = _beginning({tempfile.gettempdir()})
+
+
+class _Temporary:
+    """The directories of pytest's own whose names differ from run to run, wherever they are."""
+
+    directories: ClassVar[set[str]] = set()
+    pattern = _beginning(directories)
+
+
+def take_for_temporary(directories: Iterable[str]) -> None:
+    """From now on, spell these directories as temporary ones: pytest's, where it was told to have them elsewhere."""
+    _Temporary.directories.update(directories)
+    _Temporary.pattern = _beginning(_Temporary.directories)
+
 
 _RANDOM: Final = re.compile(
     r"(?=.*\d)[0-9a-fA-F-]{16,}|(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{20,}", re.ASCII
@@ -36,9 +59,8 @@ _PLAIN: Final = frozenset(map(identity, (int, float, bool, complex, type(None)))
 
 def without_run(text: str) -> str:
     """A text without what differs from run to run: temporary directories and addresses."""
-    text = _PYTEST_TEMP.sub("<tmp>", text)
-    if len(_SYSTEM_TEMP) > 1:
-        text = re.sub(re.escape(_SYSTEM_TEMP) + r"(?=/|\b)", "<tmp>", text)
+    for known in (_Temporary.pattern, _PYTEST_TEMP, _SYSTEM_TEMP):
+        text = known.sub("<tmp>", text)
     if "<tmp>/" in text:
         text = _IN_TEMP.sub(lambda path: _MADE_UP.sub(r"\1*", path[0]), text)
     return _ADDRESS.sub("0x…", text)

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.heap.spell import spell_entry, spell_key, spell_type, spell_value, without_run
+from pytest_stateless.heap.spell import (
+    _beginning,
+    _Temporary,
+    spell_entry,
+    spell_key,
+    spell_type,
+    spell_value,
+    take_for_temporary,
+    without_run,
+)
 
 
 class Loud(str):
@@ -150,11 +159,22 @@ def test_what_differs_from_run_to_run_is_left_out(text: str, spelled: str) -> No
     assert without_run(text) == spelled
 
 
-def test_a_system_whose_temporary_directory_is_the_root_keeps_its_paths(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("pytest_stateless.heap.spell._SYSTEM_TEMP", "/")
-    assert without_run("/srv/shop") == "/srv/shop"
+def test_a_system_whose_temporary_directory_is_the_root_keeps_its_paths() -> None:
+    assert _beginning({"/"}).sub("<tmp>", "/srv/shop") == "/srv/shop"
+
+
+def test_where_pytest_was_told_to_have_its_directories_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Temporary, "directories", set())
+    monkeypatch.setattr(_Temporary, "pattern", None)  # set, and so put back
+    take_for_temporary(["/srv/elsewhere", "/srv/elsewhere/popen-gw0", "/tmp/pytest-of-bob/pytest-1/mine"])
+    texts = [
+        "/srv/elsewhere/popen-gw0/a",
+        "/srv/elsewhere/a",
+        "/srv/elsewhere",
+        "/srv/elsewhere-too",
+        "/tmp/a",
+    ]
+    assert list(map(without_run, texts)) == ["<tmp>/a", "<tmp>/a", "<tmp>", texts[3], "<tmp>/a", "<tmp>/a"]
 
 
 @pytest.mark.parametrize(

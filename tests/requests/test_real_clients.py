@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
+EACH = "--stateless-requests=each"
+
 _FLASK = """
 import flask
 app = flask.Flask("shop")
@@ -232,7 +234,7 @@ def test_what_a_request_leaves_is_told_in_its_name(
     project.write("shop.py", shop)
     project.write("test_shop.py", f"import shop\n{test}")
     # Apart: Django is configured once in a process.
-    project.run_apart("--stateless", "--stateless-report=json:leaks.json", "-W", "ignore")
+    project.run_apart("--stateless", EACH, "--stateless-report=json:leaks.json", "-W", "ignore")
     (test_,) = project.report()["tests"]
     carts = {
         leak["subject"].removeprefix("shop.CARTS['").removesuffix("']"): leak["request"]

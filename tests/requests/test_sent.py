@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import CountedProject, Project
 
+EACH = "--stateless-requests=each"
+
 SHOP = """
 import os
 import threading
@@ -86,7 +88,7 @@ def left(project: Project, test: str, *arguments: str) -> list[tuple[str, str | 
     project.write(
         "test_shop.py", f"import os, threading\nfrom unittest import mock\nimport pytest, shop\n{test}"
     )
-    project.run("--stateless", "--stateless-report=json:leaks.json", *arguments).assert_outcomes(
+    project.run("--stateless", EACH, "--stateless-report=json:leaks.json", *arguments).assert_outcomes(
         passed=0 if project.report()["tests"] else 1, failed=len(project.report()["tests"])
     )
     return [
@@ -112,7 +114,7 @@ def test_a():
 def test_the_line_is_told_with_the_request(counted: CountedProject) -> None:
     counted.write("shop.py", SHOP)
     counted.write("test_shop.py", "import shop\ndef test_a():\n    shop.client.post('/cart/bob')\n")
-    counted.check()
+    counted.check(EACH)
     (leak,) = counted.report()["tests"][0]["leaks"]
     assert leak["request"] == "POST /cart/bob (1st request)"
     assert leak["origin"]["function"] == "cart"
@@ -257,7 +259,7 @@ def test_an_unmarked_test_sees_the_real_function(shop: Project) -> None:
             shop.client.post("/cart/bob")
         """,
     )
-    shop.run().assert_outcomes(passed=2)
+    shop.run(EACH).assert_outcomes(passed=2)
 
 
 def test_threads_that_send_at_once_lose_nothing_and_count_nothing_twice(shop: Project) -> None:
@@ -273,7 +275,7 @@ def test_a():
         thread.join()
 """
     shop.write("test_shop.py", f"import shop, threading\n{test}")
-    shop.run("--stateless", "--stateless-report=json:leaks.json")
+    shop.run("--stateless", EACH, "--stateless-report=json:leaks.json")
     (test_,) = shop.report()["tests"]
     told = 0
     for leak in test_["leaks"]:
@@ -310,7 +312,7 @@ def test_what_moves_with_every_request_is_told_from_what_moves_once(shop: Projec
             client.get("/?token=2")
         """,
     )
-    shop.run("--stateless", "--stateless-report=json:leaks.json")
+    shop.run("--stateless", EACH, "--stateless-report=json:leaks.json")
     (test_,) = shop.report()["tests"]
     told = [(leak["subject"], leak["request"], leak["note"]) for leak in test_["leaks"]]
     assert [one for one in told if one[0].startswith("app.")] == [
