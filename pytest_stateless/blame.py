@@ -103,6 +103,10 @@ class Trail:
 
     # ------------------------------------------------------------------------------------------- what is watched
 
+    def look(self) -> None:
+        """Look now, as at an event."""
+        self._look(_getframe(1))
+
     def begin(self, watches: list[Watch]) -> None:
         """Watch these alone until ``end``; what happens meanwhile to those before is nobody's."""
         self._look(_getframe(1))

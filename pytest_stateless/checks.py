@@ -25,7 +25,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
-from pytest_stateless.requests import CLIENTS, Answered, Clients, RequestWindows, compared, noted
+from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
@@ -90,7 +90,7 @@ class Checks:
         wanted = [
             one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
         ]
-        self._clients = Clients(CLIENTS if settings.requests == "each" else ())
+        self._clients = Clients()
         self._windows = Windows(context, wanted, grades=settings.severity, imported=self._clients.join)
         self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)
@@ -98,6 +98,11 @@ class Checks:
         self._running: Run | None = None
         self._holding = False
         """Whether reports are held back."""
+
+    @property
+    def _checks_each(self) -> bool:
+        """Whether each request of a test client is a window."""
+        return self._settings.requests == "each"
 
     # ------------------------------------------------------------------------------------ one failure, once
 
@@ -141,7 +146,8 @@ class Checks:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         if CHECKED in item.stash:
             if self._second.requests is not None:
-                self._clients.begin(self._second.requests)
+                if self._checks_each or self._second.names_requests:
+                    self._clients.begin(self._second.requests)
             else:
                 self._begin(item)
             self._quarantine.begin(_disk_of(item), item.stash[_RUN].allowances)
@@ -169,7 +175,8 @@ class Checks:
         run = item.stash[_RUN] = Run(allowances, requests)
         self._running = run
         prepare(item)
-        self._clients.begin(requests)
+        if self._checks_each:
+            self._clients.begin(requests)
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
 
     def _end(self, run: Run, is_last: bool) -> None:

@@ -47,6 +47,11 @@ class SecondRun:
         """The requests of the second run."""
         return None if self._watching is None else self._watching.requests
 
+    @property
+    def names_requests(self) -> bool:
+        """Whether requests of test clients are looked for now, to say during which of them something moved."""
+        return self._watching is not None and self._watching.names_requests
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """What happens within isn't the test's."""
@@ -95,7 +100,9 @@ class SecondRun:
         chains.update(again)
         otherwise = FIRST_USE if second.passed else FAILED
         return {
-            id(leak): _with_chain(leak, chains[id(leak)], otherwise, ONCE if id(leak) in once else "")
+            id(leak): _with_chain(
+                second.with_request(leak), chains[id(leak)], otherwise, ONCE if id(leak) in once else ""
+            )
             for leak in leaks
         }
 
@@ -127,6 +134,7 @@ class SecondRun:
             chain = None if third is None else third.chain_of(leak)
             if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
                 again[id(leak)] = chain
+                second.take_over(leak, third)
             elif chain is None and third is not None and second.passed and third.passed:
                 once.add(id(leak))
         return again, once
@@ -162,35 +170,62 @@ class _Window(NamedTuple):
 
 
 class _Watching:
-    """One run with watchpoints. As in the first, each request has a window of its own."""
+    """One run with watchpoints. As in the first, each request has a window of its own.
+
+    Where no leak is of a request, requests only say during which of them something moved.
+    """
 
     def __init__(self, sources: Sources, leaks: Sequence[Leak]) -> None:
         self.trail = Trail(sources)
         self.passed = False
         self.requests = RequestWindows(self, self._end_request)
+        self.names_requests = all(leak.request is None for leak in leaks)
         self._leaks = leaks
         self._chains: dict[int, Chain] = {}
+        self._whole = _Window([], [])
+        """The test's."""
+        self._during: dict[int, str] = {}
+        """The requests in which leaks of the test moved."""
 
     def chain_of(self, leak: Leak) -> Chain | None:
         """Who did it; empty for nobody in the user's code, None where it didn't happen again."""
         return self._chains.get(id(leak))
+
+    def with_request(self, leak: Leak) -> Leak:
+        """A leak with the request during which its place moved."""
+        name = self._during.get(id(leak))
+        return leak if name is None else leak.during(name)
+
+    def take_over(self, leak: Leak, other: _Watching | None) -> None:
+        """Say of a leak during which request it moved in another run."""
+        if other is not None and id(leak) in other._during:
+            self._during[id(leak)] = other._during[id(leak)]
 
     def run(self, test: Callable[[], bool]) -> bool:
         """Run the test. Returns whether it could be followed; if not, it wasn't run."""
         return follow(self.trail, lambda: self._run(test))
 
     def _run(self, test: Callable[[], bool]) -> None:
-        window = self._open(leak for leak in self._leaks if leak.request is None)
+        self._whole = self._open(leak for leak in self._leaks if leak.request is None)
         self.passed = test()
         self.requests.finish()
-        self.close(window)
+        self.close(self._whole)
 
     def open(self) -> _Window:
         """Begin a request, whose full name is known when it ends."""
+        if self.names_requests:
+            self.trail.look()
+            still = [pair for pair in zip(*self._whole, strict=True) if pair[1].chain is None]
+            return _Window([leak for leak, _ in still], [watch for _, watch in still])
         return self._open(leak for leak in self._leaks if leak.request is not None)
 
     def close(self, window: _Window, name: str | None = None) -> None:
         """Take down who did what in a window."""
+        if self.names_requests and name is not None:
+            self.trail.look()
+            moved = [leak for leak, watch in zip(*window, strict=True) if watch.chain is not None]
+            self._during.update((id(leak), name) for leak in moved)
+            return
         self.trail.end(window.watches)
         for leak, watch in zip(window.leaks, window.watches, strict=True):
             if leak.request == name and watch.chain is not None:

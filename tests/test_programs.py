@@ -369,6 +369,9 @@ POOL = """
                 "def act(): configure(CONNECTION)", "shop.CONNECTION.sent"),
         leaking("nothing-that-the-application-sets", "class Client: pass",
                 "CLIENT = library.Client()\ndef act(): CLIENT.user = None", "shop.CLIENT.user"),
+        leaking("number-in-defaults-of-defaults", "",
+                "from collections import defaultdict\nSEEN = defaultdict(lambda: defaultdict(dict))\n"
+                "def act(): SEEN['bob'][404]['x'] = 1", "shop.SEEN['bob']"),
         leaking("rows-that-a-pool-keeps", POOL, "POOL = library.Pool()\ndef act(): POOL.keep('bob')", "shop.POOL.rows"),
         leaking("user-on-a-pool", POOL, "POOL = library.Pool()\ndef act(): POOL.user = 5", "shop.POOL.user"),
         leaking("transaction-left-open", POOL, "POOL = library.Pool()\ndef act(): POOL.begin()",
@@ -627,6 +630,8 @@ def test_a_program_that_keeps_something_is_told(
                      id="function-that-a-library-calls-once"),
         pytest.param("import threading\nnow = threading.local()\ndef spawn():\n    now.child = 5\n    now.child = None",
                      "def act(): library.spawn()", id="nothing-that-a-library-sets"),
+        pytest.param("", "from collections import defaultdict\nSPEC = defaultdict(lambda: defaultdict(dict))\n"
+                     "def act(): SPEC[None][404].get('x'), SPEC[None][None]", id="defaults-of-defaults-that-are-asked"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"
                      "        _numbers += 1\n        Pool._number += 1", "def act(): library.Pool()",
                      id="library-that-numbers-what-it-makes"),

@@ -49,6 +49,7 @@ _SCALARS: Final = frozenset(
     map(identity, (str, bytes, int, float, complex, bool, type(None), bytearray, range, type(...)))
 )
 _SEQUENCES: Final = frozenset(map(identity, (list, tuple, deque)))
+_DEPTH: Final = 4  # of defaults within defaults
 _EMPTIED: Final = frozenset(map(identity, (dict, list, set)))
 _SETS: Final = frozenset(map(identity, (set, frozenset)))
 _REFERENCES: Final = (weakref.ref, weakref.KeyedRef)
@@ -71,7 +72,14 @@ _MAKING: Final = (defaultdict, partial)
 def _is_empty(entry: Entry) -> bool:
     """Whether an entry with nothing in it came or went, which no reader can tell from none."""
     here = entry.after if entry.before is ABSENT else entry.before if entry.after is ABSENT else None
-    return identity(type(here)) in _EMPTIED and not here
+    return _holds_nothing(here)
+
+
+def _holds_nothing(thing: Any, depth: int = _DEPTH) -> bool:
+    """Whether a container is empty, or holds but what it makes when it is asked: again with nothing in it."""
+    if type(thing) is defaultdict and depth:
+        return all(_holds_nothing(value, depth - 1) for value in thing.values())
+    return identity(type(thing)) in _EMPTIED and not thing
 
 
 def _mapping(change: Change) -> Iterator[Entry]:

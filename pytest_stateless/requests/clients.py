@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -149,8 +149,7 @@ CLIENTS: Final = (
 class Clients:
     """The stand-ins, in their places while a checked test runs."""
 
-    def __init__(self, clients: Sequence[Client] = CLIENTS) -> None:
-        self._clients = clients
+    def __init__(self) -> None:
         self._requests: RequestWindows | None = None
         self._made: dict[Client, tuple[Any, Any]] = {}
         """For each client the real function and its stand-in, the same for all tests: they are looked at."""
@@ -164,7 +163,7 @@ class Clients:
 
     def join(self) -> None:
         """Take the places in the packages that are imported and weren't before."""
-        for client in self._clients if self._requests is not None else ():
+        for client in CLIENTS if self._requests is not None else ():
             place, name = _place_of(client)
             found = None if place is None else vars(place).get(name)
             if type(found) is not types.FunctionType or found is self._made.get(client, (None, None))[1]:
