@@ -163,6 +163,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("module-state", "a library compiled a pattern", "added", "value:re.Pattern"), "!owner:application"
     ),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
+    _expect(
+        "module-state", "a library fills a table of its own with objects of its own", "in-a-librarys-table"
+    ),
+    _expect("module-state", "a library notes something of a module", "by-a-module", "kept-by-library"),
     _expect("module-state", "a library numbers what it makes, for its names", "number"),
     _expect("module-state", "a client of a backing service keeps account of its connections", "of-a-client"),
     _expect(

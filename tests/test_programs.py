@@ -148,6 +148,28 @@ POOL = """
     Cache.__module__ = "stateless_cache"
 """
 
+TABLE = """
+    class Locale:
+        def __init__(self, name):
+            self.name = name
+    class Store:
+        def __init__(self):
+            self.kept = {}
+        def find(self, name):
+            self.kept[name] = Locale(name)
+    class Rows(dict):
+        pass
+    STORE = Store()
+    TABLE, LOADERS = {}, {"de": lambda: Locale("de")}
+    def find(name):
+        return TABLE.setdefault(name, Locale(name))
+    def load():
+        TABLE["de"] = LOADERS["de"]()
+        LOADERS["de"] = None
+    def register():
+        TABLE["locale"], TABLE["find"] = Locale, find
+"""
+
 
 @pytest.mark.parametrize(
     ("library", "shop", "subjects", "more"),
@@ -369,6 +391,31 @@ POOL = """
                 "def act(): configure(CONNECTION)", "shop.CONNECTION.sent"),
         leaking("nothing-that-the-application-sets", "class Client: pass",
                 "CLIENT = library.Client()\ndef act(): CLIENT.user = None", "shop.CLIENT.user"),
+        leaking("text-in-a-librarys-table", TABLE, "def act(): library.TABLE['bob'] = 'tea'", "library.TABLE['bob']"),
+        leaking("object-of-the-application-in-a-librarys-table", TABLE,
+                "class Cart: pass\ndef act(): library.TABLE['bob'] = Cart()", "library.TABLE['bob']"),
+        leaking("class-of-the-application-in-a-librarys-table", TABLE,
+                "class Cart: pass\ndef act(): library.TABLE['bob'] = Cart", "library.TABLE['bob']"),
+        leaking("object-of-the-application-in-an-object-in-a-librarys-table", TABLE,
+                "class Cart: pass\ndef act():\n    library.find('bob')\n    library.TABLE['bob'].cart = Cart()",
+                "library.TABLE['bob']"),
+        leaking("number-of-pythons-in-a-librarys-table", TABLE,
+                "import fractions\ndef act(): library.TABLE['bob'] = fractions.Fraction(1, 3)", "library.TABLE['bob']"),
+        leaking("rows-in-a-librarys-table", TABLE, "def act(): library.TABLE['bob'] = library.Rows(drink='tea')",
+                "library.TABLE['bob']"),
+        leaking("text-in-the-place-of-a-librarys-function", TABLE, "def act(): library.LOADERS['de'] = 'bob'",
+                "library.LOADERS['de']"),
+        leaking("object-of-a-library-in-a-store-of-the-library", TABLE, "def act(): library.STORE.find('bob')",
+                "library.STORE.kept['bob']"),
+        leaking("object-of-a-library-in-a-store-of-its-own", TABLE,
+                "STORE = library.Store()\ndef act(): STORE.find('bob')", "shop.STORE.kept['bob']"),
+        leaking("object-of-a-library-in-a-table-of-the-application", TABLE,
+                "TABLE = {}\ndef act(): TABLE['bob'] = library.Locale('bob')", "shop.TABLE['bob']"),
+        leaking("table-that-another-object-takes-a-place-in", TABLE,
+                "library.find('bob')\ndef act(): library.TABLE['bob'] = library.Locale('al')", "library.TABLE['bob']"),
+        leaking("users-a-library-has-met", TABLE, "def act(): library.TABLE['bob'] = True", "library.TABLE['bob']"),
+        leaking("modules-the-application-has-met", "", "MET = {}\ndef act(): MET[__name__] = True",
+                "shop.MET['stateless_shop']"),
         leaking("number-in-defaults-of-defaults", "",
                 "from collections import defaultdict\nSEEN = defaultdict(lambda: defaultdict(dict))\n"
                 "def act(): SEEN['bob'][404]['x'] = 1", "shop.SEEN['bob']"),
@@ -632,6 +679,12 @@ def test_a_program_that_keeps_something_is_told(
                      "def act(): library.spawn()", id="nothing-that-a-library-sets"),
         pytest.param("", "from collections import defaultdict\nSPEC = defaultdict(lambda: defaultdict(dict))\n"
                      "def act(): SPEC[None][404].get('x'), SPEC[None][None]", id="defaults-of-defaults-that-are-asked"),
+        pytest.param(TABLE, "def act(): library.find('de'), library.find('fr')", id="locales-that-a-library-read"),
+        pytest.param(TABLE, "def act(): library.load()", id="function-that-a-library-drops-after-its-call"),
+        pytest.param(TABLE, "def act(): library.register()", id="classes-and-functions-that-a-library-registers"),
+        pytest.param(TABLE, "def act(): library.TABLE[__name__] = True", id="module-that-a-library-has-met"),
+        pytest.param("import threading\nnow = threading.local()\ndef log(): now.locked = False",
+                     "def act(): library.log()", id="no-that-a-library-sets"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"
                      "        _numbers += 1\n        Pool._number += 1", "def act(): library.Pool()",
                      id="library-that-numbers-what-it-makes"),

@@ -57,7 +57,11 @@ def _is_set_up(about: About, entry: Entry) -> bool:
         # A switch of the library's own, as whether a cache must be made anew.
         return not _is_for_the_application(about)
     if before is ABSENT:  # a module's new name is looked at by is_lazy
-        empty = entry.after is None or (identity(type(entry.after)) in _EMPTIABLE and not entry.after)
+        empty = (
+            entry.after is None
+            or entry.after is False
+            or (identity(type(entry.after)) in _EMPTIABLE and not entry.after)
+        )
         known = about.holder is not None or about.is_held
         nothing = known and (empty or _is_private(entry.label) or bool(about.path.home))
     else:

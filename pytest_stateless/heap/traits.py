@@ -13,7 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap import client, first_use
+from pytest_stateless.heap import client, first_use, tables
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -48,6 +48,10 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "same-items"
     if client.is_of_a_client(about, entry):
         yield "of-a-client"
+    if tables.is_in_a_librarys_table(about, entry):
+        yield "in-a-librarys-table"
+    if tables.is_by_a_module(about, entry):
+        yield "by-a-module"
 
 
 def _inside_traits(entry: Entry) -> Iterator[str]:
