@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from pytest_stateless.heap.graph import Kind, identity, mro_of, name_of, plan_of
 
@@ -33,16 +33,14 @@ _SYSTEM_TEMP: Final = _beginning({tempfile.gettempdir()})
 
 
 class _Temporary:
-    """The directories of pytest's own whose names differ from run to run, wherever they are."""
+    """The directory of pytest's own whose name differs from run to run, wherever it is."""
 
-    directories: ClassVar[set[str]] = set()
-    pattern = _beginning(directories)
+    pattern = _beginning(set())
 
 
 def take_for_temporary(directories: Iterable[str]) -> None:
     """From now on, spell these directories as temporary ones: pytest's, where it was told to have them elsewhere."""
-    _Temporary.directories.update(directories)
-    _Temporary.pattern = _beginning(_Temporary.directories)
+    _Temporary.pattern = _beginning(set(directories))
 
 
 _RANDOM: Final = re.compile(

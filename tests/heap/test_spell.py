@@ -164,7 +164,6 @@ def test_a_system_whose_temporary_directory_is_the_root_keeps_its_paths() -> Non
 
 
 def test_where_pytest_was_told_to_have_its_directories_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Temporary, "directories", set())
     monkeypatch.setattr(_Temporary, "pattern", None)  # set, and so put back
     take_for_temporary(["/srv/elsewhere", "/srv/elsewhere/popen-gw0", "/tmp/pytest-of-bob/pytest-1/mine"])
     texts = [
