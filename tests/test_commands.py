@@ -46,7 +46,7 @@ def test_a_command_is_told_in_a_line(words: list[str], text: str) -> None:
         "gunicorn shop.wsgi:application --bind 127.0.0.1:8000 --workers=4",
         "tar xzf /srv/data/2024-01-02-backup.tar.gz",
         "python -m concurrent.futures.ThreadPoolExecutor",
-        "python -m pip install -r requirements-dev.txt --index-url https://pypi.org/simple",
+        "python -m pip install -r requirements-dev.txt --index-url https://example.org/simple",
         "node /usr/lib/python3.13/site-packages/x86_64-linux-gnu/render_page.js",
         "rsync bob@host:/srv/export .",
         "git clone git@example.org:shop/orders.git",

@@ -15,6 +15,7 @@ from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
 from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
 from pytest_stateless.heap.path import find_paths
+from pytest_stateless.heap.reach import Reach
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
@@ -88,7 +89,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     groups = _by_owner(sys.modules, after.sources)
     paths = find_paths([change.container for change, _ in differing], after.heap, list(groups.values()))
     imported = frozenset(_imported(changes))
-    application = frozenset(groups[Owner.APPLICATION])
+    application, reach = frozenset(groups[Owner.APPLICATION]), Reach()
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
@@ -98,6 +99,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
             about = About(
                 *(path, change, owner.value, imported, application, tools, after.show_values),
                 written=partial(_written, after.heap, application),
+                reach=reach,
                 lasts=after.heap.has_met,
             )
             yield from _leaks(about, found)

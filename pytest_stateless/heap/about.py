@@ -17,6 +17,7 @@ from pytest_stateless.heap.graph import (
 )
 from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.reach import Reach
 
 
 def _nothing_lasts(_: object) -> bool:
@@ -40,6 +41,8 @@ class About(NamedTuple):
     """Whether values are shown."""
     written: Callable[[], frozenset[str]] = frozenset
     """Names of attributes that the application's code sets on something else than itself."""
+    reach: Reach | None = None
+    """What of the comparison leads to connections."""
     lasts: Callable[[object], bool] = _nothing_lasts
     """Whether an object is held by a module, so that what weakly speaks of it stays."""
 
