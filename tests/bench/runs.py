@@ -57,13 +57,15 @@ def marked(directory: Path, name: str, source: str) -> None:
 
 
 def requests(directory: Path, name: str, source: str) -> None:
-    """What a request costs in a marked test over one in an unmarked test, for each scope; with Flask."""
+    """What a request as a window costs over one in an unmarked test, for each scope; with Flask."""
     if name != "Flask":
         return
     write(directory, source)
     for scope in ("all", "application"):
         for rules, arguments in _RULES.items():
-            fixed = cost_of_a_request(directory, "--stateless-scope", scope, *arguments)
+            fixed = cost_of_a_request(
+                directory, "--stateless-requests", "each", "--stateless-scope", scope, *arguments
+            )
             print(f"a request, {name:15}  {fixed:.2f} ms a request, scope {scope}, {rules}")
 
 
