@@ -154,20 +154,31 @@ def test_a_lock_that_is_held_is_told(
     assert leak.origin.file == __file__
 
 
-def lock_natively(number: int, kind: int = 1) -> None:
+LIBC = ctypes.CDLL(None)
+
+
+def by_fcntl(number: int, kind: int, command: int = 6) -> None:  # F_SETLK
     asked = struct.pack("hhqqixxxx", kind, os.SEEK_SET, 0, 0, 0)
-    assert ctypes.CDLL(None).fcntl(number, 6, asked) == 0  # F_SETLK
+    assert LIBC.fcntl(number, command, asked) == 0
 
 
-def lock_natively_and_release(number: int) -> None:
-    lock_natively(number)
-    lock_natively(number, 2)
+NATIVE: dict[str, tuple[Callable[[int], object], Callable[[int], object]]] = {
+    "lockf": (lambda file: by_fcntl(file, 1), lambda file: by_fcntl(file, 2)),
+    "open file description": (lambda file: by_fcntl(file, 1, 37), lambda file: by_fcntl(file, 2, 37)),
+    "flock": (lambda file: LIBC.flock(file, 2), lambda file: LIBC.flock(file, 8)),
+}
+"""How native code locks a file, and how it releases it."""
 
 
-def test_native_code_that_locks_a_file_which_was_open_is_seen(left_by: LeftBy, file: int) -> None:
-    (leak,) = left_by(file_lock, lambda: lock_natively(file))
-    assert (leak.subject, leak.message) == ("shop.lock", f"exclusive, lockf, fd {file}")
+@pytest.mark.parametrize("kind", NATIVE)
+def test_native_code_that_locks_a_file_which_was_open_is_seen(kind: str, left_by: LeftBy, file: int) -> None:
+    lock, release = NATIVE[kind]
+    (leak,) = left_by(file_lock, lambda: lock(file))
+    assert (leak.subject, leak.message) == ("shop.lock", f"exclusive, {kind}, fd {file}")
     assert leak.traits >= {"native"}
+    assert left_by(file_lock, lambda: None) == []  # of an earlier test
+    assert left_by(file_lock, lambda: release(file)) == []
+    assert left_by(file_lock, lambda: (lock(file), release(file))) == []
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
@@ -224,9 +235,7 @@ def transaction(number: int) -> None:
         connection.execute("create table t (x)")
 
 
-@pytest.mark.parametrize(
-    "act", [lambda number: None, lock_and_release, lock_and_close, lock_natively_and_release, transaction]
-)
+@pytest.mark.parametrize("act", [lambda number: None, lock_and_release, lock_and_close, transaction])
 def test_nothing_is_said_of_what_is_fine(act: Callable[[int], object], left_by: LeftBy, file: int) -> None:
     assert left_by(file_lock, lambda: act(file)) == []
 
@@ -276,12 +285,24 @@ def test_where_the_kernel_shows_none_nothing_is_said(
     assert left_by(file_lock, lambda: fcntl.flock(file, fcntl.LOCK_EX)) == []
 
 
-def test_where_no_lock_is_asked_for_no_descriptor_is_asked(
-    context: Context, file: int, monkeypatch: pytest.MonkeyPatch
+def test_of_a_temporary_file_the_kernel_is_asked_only_if_somebody_locks_it(
+    context: Context, file: int, keep: ExitStack, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    temporary = keep.enter_context(open(project.parent / "shop.lock", "w")).fileno()
     file_lock.capture(context)
-    monkeypatch.setattr(proc._Real, "open", None)
-    assert file_lock.capture(context).held == frozenset()
+    asked: list[str] = []
+
+    def read(path: str) -> str:
+        asked.append(path)
+        return ""
+
+    monkeypatch.setattr(locks, "text", read)
+    file_lock.capture(context)
+    assert f"/proc/self/fdinfo/{file}" in asked
+    assert f"/proc/self/fdinfo/{temporary}" not in asked
+    context.recording.locks.append(Lock(os.fstat(temporary).st_ino, None))
+    file_lock.capture(context)
+    assert f"/proc/self/fdinfo/{temporary}" in asked
 
 
 def test_looking_leaves_no_descriptor_and_no_lock_behind(context: Context, file: int) -> None:
