@@ -1,4 +1,4 @@
-"""Which line is named for a write that no event of Python's tells of."""
+"""Which line is named for a write, or a map, that no event of Python's tells of."""
 
 from __future__ import annotations
 
@@ -123,6 +123,18 @@ ROWS: Final = {
             MAP.flush()
         """,
         "old modified through a descriptor opened before",
+    ),
+    "map": (
+        """
+        LIBC.mmap.restype = ctypes.c_void_p
+        LIBC.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+        def test_a():
+            file = LIBC.open(b"old", os.O_RDWR)
+            nothing()
+            LIBC.mmap(None, 4096, 3, 1, file, 0)  # here
+            LIBC.close(file)
+        """,
+        "map old mapped for others to see",
     ),
     "fixture": (
         """

@@ -77,6 +77,11 @@ class Context:
         """What was read is of the past."""
         self.shared = None
 
+    def see(self) -> None:
+        """Note what changed in the watched directories."""
+        if self.watches is not None:
+            self.recording.changes += self.watches.look()
+
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()

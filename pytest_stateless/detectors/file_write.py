@@ -38,7 +38,7 @@ def capture(context: Context) -> Writes:
     """The attempts and changes so far, with the state of each path that they name now."""
     zones = context.zones
     recording = context.recording
-    _see(context)
+    context.see()
     children.collect(recording)
     attempts, changes = tuple(recording.writes), tuple(recording.changes)
     faked = {write.path for write in attempts if write.fate == FAKED}
@@ -63,16 +63,10 @@ def _is_gone_again(change: Change, now: Mapping[str, tuple[str, State | None]]) 
 
 def carry(end: Writes, context: Context) -> Writes:
     """As the contract says."""
-    _see(context)
+    context.see()
     changes = tuple(context.recording.changes)
     relatives = family(context)
     return Writes((), {}, end.held, end.zones, end.sources, changes=changes, family=relatives)
-
-
-def _see(context: Context) -> None:
-    """Note what changed in the watched directories."""
-    if context.watches is not None:
-        context.recording.changes += context.watches.look()
 
 
 def _held_files(context: Context) -> dict[Held, tuple[int, int]]:

@@ -32,13 +32,59 @@ class _Seen(NamedTuple):
 def read(context: Context) -> frozenset[Map]:
     """The maps. The table takes a tenth of a millisecond, so it is read only if the address space has another size."""
     last: _Seen | None = context.last.get(_KEY)
-    size = text("/proc/self/statm").partition(" ")[0]
+    size = _size()
     if last is None or last.size != size:
         last = context.last[_KEY] = _Seen(size, parse(text("/proc/self/maps")))
     return last.maps
+
+
+def _size() -> str:
+    return text("/proc/self/statm").partition(" ")[0]
 
 
 def parse(table: str) -> frozenset[Map]:
     """The maps of files that have a name: what has none is shared with no stranger."""
     found = (Map(path, int(inode)) for inode, path in _SHARED.findall(table))
     return frozenset(one for one in found if not one.path.endswith(_UNNAMED))
+
+
+class MapEvidence(NamedTuple):
+    """A file that was mapped while nobody told by which line."""
+
+    path: str
+
+    def looks(self) -> tuple[MapLook, ...]:
+        """How to look at it."""
+        return (MapLook(self.path),)
+
+    def undo(self) -> None:
+        """Nothing is put back: who mapped it may use it."""
+
+
+class MapLook:
+    """Looks at where a file is mapped, whenever the address space has another size."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._size = ""
+        self._now: tuple[str, ...] = ()
+        self.rebase()
+
+    def rebase(self) -> None:
+        """From now on, what is there now is what was there before."""
+        self._before = self._look()
+
+    def moved(self) -> bool:
+        """Whether something else is there than before."""
+        return self._look() != self._before
+
+    def _look(self) -> tuple[str, ...]:
+        size = _size()
+        if size != self._size:
+            self._size, self._now = size, addresses(text("/proc/self/maps"), self._path)
+        return self._now
+
+
+def addresses(table: str, path: str) -> tuple[str, ...]:
+    """Where in the memory a file is mapped for others to see."""
+    return tuple(found[0].partition(" ")[0] for found in _SHARED.finditer(table) if found[2] == path)

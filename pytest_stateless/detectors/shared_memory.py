@@ -10,9 +10,11 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless import children, proc
 from pytest_stateless.detectors import descriptors, maps, offspring
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.maps import MapEvidence
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Write
+from pytest_stateless.paths import PathEvidence
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, within
 
@@ -93,7 +95,9 @@ def _named(directory: str) -> Iterator[Thing]:
 
 
 def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]]:
-    """Those that this process made: Python told of a write, or it has them open or mapped."""
+    """Those that this process made: Python or the system told of a write, or it has them open or mapped."""
+    context.see()
+    seen = {change.path for change in context.recording.changes if change.own and change.before is None}
     writes: dict[str, Write] = {}
     for write in context.recording.writes:
         writes.setdefault(write.path, write)
@@ -101,16 +105,23 @@ def _claimed(new: list[Thing], context: Context) -> Iterator[tuple[Thing, Thing]
     # By the inode: glibc makes a semaphore under a name of the moment, and the map keeps that.
     mapped = set(map(int, re.findall(rf" (\d+) +{SHARED_MEMORY}/", proc.text("/proc/self/maps"))))
     for thing in new:
-        directory = _QUEUES if thing.kind == "queue" else SHARED_MEMORY
-        name = f"sem.{thing.name}" if thing.kind == "semaphore" else thing.name
-        told = writes.get(f"{directory}/{name}")
+        path = _path_of(thing)
+        directory = os.path.dirname(path)
+        told = writes.get(path)
         place = told.place if told is not None else None
         is_held = (_device(directory), thing.inode) in held or (
             directory == SHARED_MEMORY and thing.inode in mapped
         )
-        if told is not None or is_held or (thing.kind == "queue" and context.alone):
+        if told is not None or path in seen or is_held or (thing.kind == "queue" and context.alone):
             by_child = told is not None and bool(told.child)
             yield thing, thing._replace(is_own=True, place=place, by_child=by_child)
+
+
+def _path_of(thing: Thing) -> str:
+    """Where a thing with a name shows among the files."""
+    if thing.kind == "queue":
+        return f"{_QUEUES}/{thing.name}"
+    return f"{SHARED_MEMORY}/{'sem.' * (thing.kind == 'semaphore')}{thing.name}"
 
 
 def _device(directory: str) -> int:
@@ -219,4 +230,13 @@ def _leak(thing: Thing, sources: Sources) -> Leak:
     message = _SAID.get(thing.kind, f"created, id {thing.inode}") + " by a child process" * thing.by_child
     if thing.kind == "map":
         subject, message = f"map {without_run(sources.relative(thing.name))}", "mapped for others to see"
-    return RULE.leak(subject, message, sources.origin(place), owner, traits)
+    return RULE.leak(subject, message, sources.origin(place), owner, traits, _evidence(thing))
+
+
+def _evidence(thing: Thing) -> PathEvidence | MapEvidence | None:
+    """How the line can be found out that made a thing, where nobody told."""
+    if thing.place is not None or thing.by_child:
+        return None
+    if thing.kind == "map":
+        return MapEvidence(thing.name)
+    return PathEvidence(_path_of(thing)) if thing.kind in _SAID else None

@@ -21,7 +21,10 @@ from pytest_stateless.detectors import Context, Detector, descriptors, maps, ope
 from pytest_stateless.detectors.shared_memory import Maker, Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.paths import PathEvidence
 from pytest_stateless.source import Place, Sources
+from pytest_stateless.watches import Watches
+from pytest_stateless.watches.roots import Root
 from tests.conftest import Project as WholeProject
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
@@ -132,6 +135,41 @@ def test_a_map_is_told_by_its_file(before: Things, after: Things, subjects: list
 def test_the_kernel_tells_what_is_mapped(line: str, found: list[maps.Map]) -> None:
     other = "7f0000000000-7f0000001000 r-xp 00000000 08:02 12     /usr/lib/libc.so.6\n"
     assert maps.parse(f"{other}7f2000000000-7f2000001000 {line}\n{other}") == frozenset(found)
+
+
+def test_the_line_of_a_map_is_found_by_where_it_lies() -> None:
+    maps_of_a = "1000-2000 rw-s 0 08:02 77  /srv/a\n5000-6000 rw-s 0 08:02 77  /srv/a\n"
+    table = f"{maps_of_a}3000-4000 rw-s 0 08:02 78  /srv/b\n8000-9000 rw-p 0 08:02 77  /srv/a\n"
+    assert maps.addresses(table, "/srv/a") == ("1000-2000", "5000-6000")
+
+
+def test_a_map_is_looked_at_where_the_address_space_has_another_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {"/proc/self/statm": "100 50 30", "/proc/self/maps": ""}
+    monkeypatch.setattr(maps, "text", tables.__getitem__)
+    (look,) = maps.MapEvidence("/srv/a").looks()
+    tables["/proc/self/maps"] = "1-2 rw-s 0 08:02 77  /srv/a\n"
+    assert not look.moved()
+    tables["/proc/self/statm"] = "101 50 30"
+    assert look.moved()
+    look.rebase()
+    assert not look.moved()
+
+
+@pytest.mark.parametrize(
+    ("thing", "evidence"),
+    [
+        pytest.param(MEMORY, None, id="line-known"),
+        pytest.param(MEMORY._replace(place=None), PathEvidence("/dev/shm/orders"), id="memory"),
+        pytest.param(MEMORY._replace(place=None, by_child=True), None, id="of-a-child"),
+        pytest.param(Thing("semaphore", "lock", 77), PathEvidence("/dev/shm/sem.lock"), id="semaphore"),
+        pytest.param(Thing("queue", "jobs", 77), PathEvidence("/dev/mqueue/jobs"), id="queue"),
+        pytest.param(Thing("map", "/srv/a", 77), maps.MapEvidence("/srv/a"), id="map"),
+        pytest.param(Thing("SysV memory", "key 4660", 3), None, id="by-number"),
+    ],
+)
+def test_where_nobody_told_the_line_can_be_found_out(thing: Thing, evidence: object) -> None:
+    (leak,) = compare(things(), things(thing))
+    assert leak.evidence == evidence
 
 
 def test_absorbing_counts_what_others_made_and_removed() -> None:
@@ -397,6 +435,43 @@ def test_the_table_of_maps_is_read_only_if_there_may_be_more(
     assert maps.read(context) == frozenset()
     tables["/proc/self/statm"] = "101 50 30"
     assert maps.read(context) == {maps.Map("/srv/a", 77)}
+
+
+def memory_that_is_closed(name: bytes) -> None:
+    os.close(LIBC.shm_open(name, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def semaphore_that_is_closed(name: bytes) -> None:
+    LIBC.sem_open.restype = ctypes.c_void_p
+    LIBC.sem_close(ctypes.c_void_p(LIBC.sem_open(name, os.O_CREAT, 0o600, 1)))
+
+
+@pytest.mark.parametrize(
+    ("act", "unlink", "subject"),
+    [
+        pytest.param(memory_that_is_closed, LIBC.shm_unlink, f"memory /{NAME}", id="memory"),
+        pytest.param(semaphore_that_is_closed, LIBC.sem_unlink, f"semaphore /{NAME}", id="semaphore"),
+    ],
+)
+def test_what_native_code_let_go_of_is_told_where_its_name_is_there(
+    act: Callable[[bytes], object],
+    unlink: Callable[[bytes], int],
+    subject: str,
+    context: Context,
+    left_by: LeftBy,
+    keep: ExitStack,
+) -> None:
+    name = f"/{NAME}".encode()
+    context.close()
+    context.watches = Watches([Root("/dev/shm", False, False)], context.zones)
+    context.watches.look()
+    if context.watches._fanotify is None:
+        pytest.skip("the system doesn't tell who changed a file")
+    assert left_by(shared_memory, lambda: (act(name), unlink(name))) == []
+    keep.callback(unlink, name)
+    (leak,) = left_by(shared_memory, lambda: act(name))
+    assert leak.subject == subject
+    assert left_by(shared_memory, lambda: act(name)) == []  # of an earlier test
 
 
 def unlinked(keep: ExitStack) -> None:
