@@ -90,7 +90,10 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "lock",
         "!acquired",
     ),
-    _expect("module-state", "a lock that a library works with", "lock", "kept-by-library"),
+    *(
+        _expect("module-state", "a lock that a library works with", "lock", "kept-by-library", other)
+        for other in ("!owner:application", "!by-this-thread")
+    ),
     _expect(
         "module-state",
         "a library works in a context of its own",

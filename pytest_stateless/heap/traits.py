@@ -68,6 +68,8 @@ def _lock_traits(about: About, entry: Entry) -> Iterator[str]:
         mine = type(lock) is _thread.RLock  # it says whether this thread holds it
         if entry.after and is_held(lock) and (mine or not _is_at_work(about.application)):
             yield "acquired"
+            if mine:
+                yield "by-this-thread"
 
 
 def _is_at_work(application: frozenset[str]) -> bool:
