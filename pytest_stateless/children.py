@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pytest_stateless import audit, confined
+from pytest_stateless import audit, confined, proc
 from pytest_stateless.interpreter import c_environment
 from pytest_stateless.noted import DENIED, Write
 from pytest_stateless.paths import look
@@ -90,7 +90,15 @@ def _inherited() -> dict[bytes, bytes]:
     return encoded(_Real.environ) if found is None else found
 
 
+def _note_older() -> None:
+    """A child is about to be started: before the first of a window, look how far the numbers of processes are."""
+    recording = audit.current()
+    if recording is not None and recording.older is None:
+        recording.older = audit.unnoticed(proc.youngest)
+
+
 def _fork_exec(*args: Any) -> Any:
+    _note_older()
     given = args[ENVIRONMENT] if len(args) > ENVIRONMENT and may_load_hook(*args[:2]) else ()
     found = None
     if given is None:
@@ -122,6 +130,7 @@ def _given(path: Any, argv: Any, env: Any, frame: types.FrameType) -> Any:
 def _spawning(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def spawn(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
+        _note_older()
         frame = _Real.getframe(1)
         return confined.spawn(real, argv, frame, path, argv, _given(path, argv, env, frame), *args, **kwargs)
 
@@ -152,6 +161,7 @@ def _executing_in(real: Callable[..., Any]) -> Callable[..., Any]:
 def _commanding(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def system(command: Any) -> Any:
+        _note_older()
         frame = _Real.getframe(1)
         told = _start(frame)
         if told is None:
@@ -219,6 +229,7 @@ def _write(file: str, text: bytes, how: int = os.O_APPEND) -> None:
 def _before_fork() -> None:
     recording = audit.current()
     if recording is not None and _Installed.on:
+        _note_older()
         _prepare(recording)
 
 

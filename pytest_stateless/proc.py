@@ -108,6 +108,11 @@ def processes() -> list[int]:
     return [int(name) for name in names("/proc") if name.isdigit()]
 
 
+def youngest() -> int:
+    """The number of the process that was started last; 0 where nobody tells. proc_loadavg(5)"""
+    return int(text("/proc/loadavg").rpartition(" ")[2] or 0)
+
+
 def children_of(process: int | str) -> list[int]:
     """The children of a process, or of ``self``: each thread lists those that it started."""
     tasks = f"/proc/{process}/task"

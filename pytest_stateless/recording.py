@@ -63,6 +63,8 @@ class Recording:
         self.locks: list[Lock] = []
         self.maps: list[Mapped] = []
         self.spawns: list[Spawn] = []
+        self.older: int | None = None
+        """The number of the process that was started last before the first child; None where there is no child."""
         self.openings = Openings(sources)
         self.loops = Loops(sources)
         self.starts: list[Start] = []
@@ -88,6 +90,7 @@ class Recording:
         self.locks.clear()
         self.maps.clear()
         self.spawns.clear()
+        self.older = None
         self.openings.forget()
         self.loops.forget()
         self.starts.clear()

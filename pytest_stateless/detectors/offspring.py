@@ -133,9 +133,15 @@ def orphans(context: Context) -> list[Child]:
     return found
 
 
-def may_be_ours(process: int) -> bool:
-    """Whether a process descends from this one, or may have: it is gone."""
-    return process > 0 and (stat_of(process) is None or not _left(process))
+def may_be_ours(process: int, context: Context) -> bool:
+    """Whether a process descends from this one, or may have: it is gone, and no older than the window's children.
+
+    The kernel numbers processes as they are started, and begins anew from its highest number on.
+    """
+    if process > 0 and stat_of(process) is None:
+        older = context.recording.older or 0
+        return process > older or proc.youngest() < older
+    return not _left(process) or any(orphan.pid == process for orphan in orphans(context))
 
 
 def _orphans(spawns: tuple[Spawn, ...], show_values: bool) -> Iterator[Child]:

@@ -148,7 +148,7 @@ def _numbered(context: Context) -> Iterator[Thing]:
     starter = places.pop() if len(places) == 1 else None
 
     def is_child(process: int) -> bool:
-        return bool(spawns) and offspring.may_be_ours(process)
+        return bool(spawns) and offspring.may_be_ours(process, context)
 
     for kind, (path, number, makers) in _TABLES.items():
         me = Maker(_Real.getpid(), _Real.geteuid(), context.alone, is_child)
