@@ -124,6 +124,48 @@ def test_an_allowance_of_the_table_lets_nothing_through_by_the_memory(project: P
     project.run_apart("--stateless", allow).assert_outcomes(passed=1)
 
 
+def registered_with_a_class(*labels: str) -> Leak:
+    found = tuple(Entry(label, GONE, 1) for label in labels)
+    return Leak("module-state", "class", "", evidence=Evidence(Kind.HELD, object, found, True))
+
+
+def registrations(count: int) -> Leak:
+    item = Item("abc registrations", dict, "", "")
+    found = (Difference(WHOLE, 7, 7 + count),)
+    return Leak("interpreter-state", item.name, "", evidence=ItemEvidence(item, found, frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("leaks", "left"),
+    [
+        pytest.param([registrations(1)], ["abc registrations"], id="nobody-knows-with-which"),
+        pytest.param([registered_with_a_class("_abc_registry"), registrations(1)], ["class"], id="one"),
+        pytest.param(
+            [registered_with_a_class("_abc_registry"), registrations(2)],
+            ["class", "abc registrations"],
+            id="another-with-a-librarys-class",
+        ),
+        pytest.param(
+            [registered_with_a_class("_abc_registry", "_abc_registry"), registrations(2)],
+            ["class"],
+            id="two-with-one-class",
+        ),
+        pytest.param(
+            [registrations(2), *[registered_with_a_class("_abc_registry")] * 2],
+            ["class", "class"],
+            id="with-two-classes",
+        ),
+        pytest.param(
+            [registered_with_a_class("__bases__"), registrations(1)],
+            ["class", "abc registrations"],
+            id="another-part-of-a-class",
+        ),
+    ],
+)
+def test_a_registration_is_told_with_the_class(leaks: list[Leak], left: list[str]) -> None:
+    assert [leak.subject for leak in without_twins(leaks)] == left
+
+
 def test_shared_memory_is_no_file_besides() -> None:
     leaks = [
         Leak("file-write", "/dev/shm/orders", "created by native code during this test"),

@@ -103,6 +103,7 @@ def _places_of_extension(label: object) -> Iterator[Place]:
     yield from place_of("copyreg", "_inverted_registry", inside=True)(WHOLE)
 
 
+REGISTRATIONS: Final = "abc registrations"
 _NETWORK: Final = "later requests wait, or trust, otherwise"
 _ASYNC: Final = "later event loops are made otherwise"
 
@@ -158,7 +159,7 @@ ITEMS: Final = (
     registry("sysconfig", "_INSTALL_SCHEMES"),
     registry("asyncore", "socket_map"),
     Item(
-        "abc registrations",
+        REGISTRATIONS,
         _registrations,
         "isinstance() answers otherwise from now on",
         "register it where the class is defined",
