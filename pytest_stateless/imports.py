@@ -24,16 +24,21 @@ class _Listening:
     told: Callable[[], None] | None = None
     thread: int = 0
     within: bool = False
+    failed: set[str]
+    """Names that couldn't be imported: a program may try each time, and it is dear to look before an import."""
 
 
 def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code is said to be in another file
     if _Listening.within or _Listening.told is None or _Listening.thread != _get_ident():
         return _find_and_load(name, import_)
     _Listening.within = True
-    if _Listening.begins is not None:
+    if _Listening.begins is not None and name not in _Listening.failed:
         _Listening.begins()
     try:
         return _find_and_load(name, import_)
+    except BaseException:
+        _Listening.failed.add(name)
+        raise
     finally:
         _Listening.within = False
         if _Listening.told is not None:
@@ -47,7 +52,7 @@ _standing_in.__code__ = _standing_in.__code__.replace(co_filename=_find_and_load
 def listen(told: Callable[[], None], begins: Callable[[], None] | None = None) -> None:
     """Tell before and after each import in this thread that loads something, the outermost of several."""
     _Listening.told, _Listening.thread, _Listening.within = told, _get_ident(), False
-    _Listening.begins = begins
+    _Listening.begins, _Listening.failed = begins, set()
     if _bootstrap._find_and_load is _find_and_load:  # else somebody else stands there
         _bootstrap._find_and_load = _standing_in
 

@@ -209,6 +209,9 @@ class Windows:
         if self._open:
             with _reported("interpreter-state", self._open[-1].errors):
                 self._context.imports.begin()
+            if self._context.heap is not None:
+                with _reported("module-state", self._open[-1].errors):
+                    self._context.heap.await_import()
 
     def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
         for detector in self._detectors:

@@ -107,8 +107,19 @@ def register(name):
 register("tea")
 """
 
+PLUGIN = """
+import formats
+formats.FORMATS["png"] = formats.Format("png")
+"""
+BROKEN = """
+import formats
+formats.FORMATS["gif"] = formats.Format("gif")
+import stateless_nowhere
+"""
+
 TESTS = """
 import importlib
+import formats
 import pytest
 
 
@@ -134,6 +145,21 @@ def test_keeps_in_what_a_fixture_imported(rates):
     rates.CARTS["bob"] = []
 
 
+def test_registers_a_plugin():
+    import plugin
+
+
+def test_tries_a_plugin():
+    for _ in range(3):
+        with pytest.raises(ImportError):
+            import broken
+
+
+def test_registers_by_itself():
+    import tea
+    formats.FORMATS["tea"] = formats.Format("tea")
+
+
 def test_keeps_and_clears():
     import mails
     mails.CARTS["bob"] = []
@@ -142,8 +168,13 @@ def test_keeps_and_clears():
 
 
 def test_what_is_kept_in_a_module_just_imported_is_told(project: Project) -> None:
-    for name in ("cart", "till", "orders", "rates", "mails"):
+    for name in ("cart", "till", "orders", "rates", "mails", "tea"):
         project.write(f"{name}.py", SHOP)
+    project.write(
+        "formats.py", "FORMATS = {}\nclass Format:\n    def __init__(self, name): self.name = name\n"
+    )
+    project.write("plugin.py", PLUGIN)
+    project.write("broken.py", BROKEN)
     project.write("test_shop.py", TESTS)
     project.run_apart("--stateless", "--stateless-report=json:leaks.json")
     left = {
@@ -153,6 +184,8 @@ def test_what_is_kept_in_a_module_just_imported_is_told(project: Project) -> Non
     assert {name: sorted(subjects) for name, subjects in left.items() if subjects} == {
         "imports_and_keeps": ["orders.CARTS['alice']", "orders.CARTS['bob']"],
         "keeps_in_what_a_fixture_imported": ["rates.CARTS['bob']"],
+        "registers_by_itself": ["formats.FORMATS['tea']"],
+        "tries_a_plugin": ["formats.FORMATS['gif']"],
     }
 
 
@@ -172,3 +205,16 @@ def test_an_import_is_told_before_it_begins(load: Callable[[str], object]) -> No
     finally:
         imports.rest()
     assert len(found) == 4
+
+
+def test_before_what_failed_once_nobody_looks_again(load: Callable[[str], object]) -> None:
+    found: list[str] = []
+    imports.listen(lambda: found.append("after"), lambda: found.append("before"))
+    try:
+        for _ in range(3):
+            with pytest.raises(ValueError, match=r"^$"):
+                load("stateless_raising")
+        load("stateless_outer")
+    finally:
+        imports.rest()
+    assert found == ["before", "after", "after", "after", "before", "after"]

@@ -77,7 +77,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     changes = list(heap_change.changes(after.heap.begun(before.snapshot), after.snapshot))
     changed = {identity(change.container): change for change in changes if change.kind not in _BESIDE}
     tools = after.heap.scope.without_packages
-    differing = [(change, found) for change in changes if (found := _entries(change, changed, tools))]
+    differing = [(change, found) for change in changes if (found := _entries(change, changed, after.heap))]
     inside = {identity(change.container) for change, _ in differing if change.kind is Kind.INSIDE}
     differing = [  # what moved inside an object says all of it
         (change, found)
@@ -105,9 +105,17 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
             yield from _leaks(about, found)
 
 
-def _entries(change: Change, changed: dict[int, Change], tools: frozenset[str]) -> list[Entry]:
-    """What differs but for the tools' own things: every test has some, and a search for their place is dear."""
-    return [entry for entry in entries(change, changed) if not is_by_a_tool(entry, tools)]
+def _entries(change: Change, changed: dict[int, Change], heap: Heap) -> list[Entry]:
+    """What differs but for what an import brought and for the tools' own things.
+
+    Every test has some of these, and a search for their place is dear.
+    """
+    return [
+        entry
+        for entry in entries(change, changed)
+        if not is_by_a_tool(entry, heap.scope.without_packages)
+        and not heap.is_by_import(change.container, entry)
+    ]
 
 
 def _by_owner(

@@ -39,10 +39,13 @@ class Met:
         modules: Mapping[str, types.ModuleType],
         chunks: list[Chunk | None],
         seen: MutableMapping[int, object],
+        gone: Callable[[frozenset[str]], object] = lambda _: None,
     ) -> None:
         self.begun: dict[int, Chunk | None] = {}
         """What was held right after the import, by the chunks' positions."""
         self._modules, self._chunks, self._seen = modules, chunks, seen
+        self._gone = gone
+        """Told the names of modules that went."""
         self._meetings: list[_Meeting] = []
         self._callback: Callable[[str, dict[str, int]], None] | None = None
         """Ours among the collector's; none while nothing may go, since it refers back to all this."""
@@ -78,7 +81,10 @@ class Met:
 
     def _let_go(self, phase: str, _: object) -> None:
         if phase == "start":
-            for meeting in [meeting for meeting in self._meetings if self._is_gone(meeting)]:
+            gone = [meeting for meeting in self._meetings if self._is_gone(meeting)]
+            if gone:
+                self._gone(frozenset(meeting.name for meeting in gone))
+            for meeting in gone:
                 self._meetings.remove(meeting)
                 for place in meeting.seen:
                     self._seen.pop(place, None)

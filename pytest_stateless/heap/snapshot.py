@@ -15,9 +15,11 @@ from itertools import chain, compress
 from operator import is_not
 from typing import Any, Final
 
+from pytest_stateless.heap.brought import Brought
 from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.chunk import CHUNK, Chunk, concatenated, is_as_before, make_chunk
 from pytest_stateless.heap.compare import same
+from pytest_stateless.heap.diff import Entry
 from pytest_stateless.heap.graph import (
     EMBEDDED,
     WATCHED,
@@ -64,7 +66,8 @@ class Heap:
         self._plans: dict[int, tuple[Plan, type]] = {}
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
         self._chunks: list[Chunk | None] = []
-        self._met = Met(modules, self._chunks, self._seen)
+        self._brought = Brought(self._chunks, self.plan)
+        self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
         self._forget_ourselves()
         roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
         self._chunks += self._discover(roots)
@@ -72,7 +75,8 @@ class Heap:
     def _forget_ourselves(self) -> None:
         met = self._met
         own_things = (self, self.__dict__, self.paths, self.lost, self._asked, self._seen, self._plans)
-        for own in (*own_things, self._moves, met, met.__dict__):
+        brought = self._brought
+        for own in (*own_things, self._moves, met, met.__dict__, brought, brought.__dict__):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self) -> Iterator[tuple[str, dict[str, object]]]:
@@ -144,13 +148,23 @@ class Heap:
             chunks += self._discover(arrived)
         return tuple(chunks)
 
+    def await_import(self) -> None:
+        """An import begins: what it changes elsewhere will be its own."""
+        self._brought.begin()
+
     def meet(self) -> None:
         """Watch the modules that were imported since, from what they hold now on."""
         self._met.rest()
+        brought = self._brought.end()
         for name, namespace in self._module_namespaces():
             if identity(namespace) not in self._seen:
-                self._met.watch(name, namespace, self._discover([namespace]))
+                self._met.watch(name, namespace, self._discover([namespace, *brought]))
+                brought = []
         self._met.listen()
+
+    def is_by_import(self, container: object, entry: Entry) -> bool:
+        """Whether an import within the window put there what an entry says is there now."""
+        return self._brought.has(container, entry)
 
     def begun(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with what modules that were imported after it held right after their import."""
@@ -168,6 +182,7 @@ class Heap:
     def let_go(self) -> None:
         """Nobody looks at it any more."""
         self._met.clear()
+        self._brought.forget()
 
     def settle(self) -> None:
         """Split what changes again and again, join what came one by one.
@@ -175,6 +190,7 @@ class Heap:
         Snapshots taken before don't compare with later ones.
         """
         self._met.clear()
+        self._brought.forget()
         if self.lost:
             self._drop(self.lost)
         for position, moves in list(self._moves.items()):
