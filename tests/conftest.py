@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import importlib.metadata
 import json
 
 # As the plugin's below: it has the pipe of the one tracker. Forgotten, it is still an attribute of its package, which
 # goes on to use it, and nobody finds it.
 import multiprocessing.resource_tracker  # noqa: F401
+import re
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 # Runs in this process forget the modules that they were first to import. The plugin's hold what the process has but
 # once, its audit hook, and so must be the same in all runs.
 import pytest_stateless.checks
 import pytest_stateless.results  # noqa: F401
+from pytest_stateless import environment
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.unwatched import TOOL_PACKAGES
 
 collect_ignore = ["suites"]  # suites of their own, run by python -m tests.suites
+
+
+def _libraries() -> frozenset[str]:
+    """The top-level packages that are loaded, but for the standard library's and those of test tools."""
+    loaded = {name.partition(".")[0] for name in list(sys.modules)}
+    return frozenset(loaded - sys.stdlib_module_names - TOOL_PACKAGES.keys() - {"py", "__main__"})
+
+
+@functools.cache
+def _with_requirements(package: str) -> frozenset[str]:
+    """A top-level package and those of all the distributions that its own needs, extras aside."""
+    found: set[str] = set()
+    waiting = set(_distributions().get(package, ()))
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        required = map(Requirement, _requires(name))
+        waiting |= {
+            canonicalize_name(one.name) for one in required if "extra ==" not in str(one.marker)
+        } - found
+    return frozenset(
+        {package, *(one for one, names in _distributions().items() if found.intersection(names))}
+    )
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions that have a top-level package, by its name."""
+    packages = importlib.metadata.packages_distributions()
+    return {package: [canonicalize_name(name) for name in names] for package, names in packages.items()}
+
+
+def _requires(distribution: str) -> list[str]:
+    try:
+        return importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:  # needed on another system
+        return []
 
 
 class Project:
@@ -38,8 +84,31 @@ class Project:
         return path
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest in this process."""
-        return self._pytester.runpytest_inprocess(*arguments)
+        """Run pytest in this process, without a look at the libraries that only other tests use.
+
+        Many are loaded here, and to search all their memory takes most of a run. Who needs them watched, whatever the
+        project uses, calls ``run_apart``.
+        """
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(environment, "scope_of", self._scope_without(self._unused_libraries(arguments)))
+            return self._pytester.runpytest_inprocess(*arguments)
+
+    def _unused_libraries(self, arguments: Iterable[str]) -> frozenset[str]:
+        """What is loaded beside the standard library, the test tools, and what the project names or that requires."""
+        files = [path for path in self.path.rglob("*") if path.suffix in (".py", ".ini", ".toml")]
+        texts = (*arguments, *(f"{path.relative_to(self.path)} {path.read_text('utf-8')}" for path in files))
+        named = {word for text in texts for word in re.findall(r"\w+", text)}
+        return _libraries().difference(*map(_with_requirements, _libraries() & named))
+
+    @staticmethod
+    def _scope_without(packages: frozenset[str]) -> Callable[..., Scope]:
+        real = environment.scope_of
+
+        def scope_of(*arguments: Any) -> Scope:
+            scope = real(*arguments)
+            return dataclasses.replace(scope, without_packages=scope.without_packages | packages)
+
+        return scope_of
 
     def run_apart(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
         """Run pytest in a process of its own, which reads ``stdin`` and then meets its end."""
