@@ -26,23 +26,23 @@ _ELSEWHERE: Final = frozenset({Kind.EMPTY_DICT, Kind.INSIDE, Kind.LOCK})
 class Brought:
     """Looks at a heap's chunks right before and after an import, and leaves them as they are."""
 
-    def __init__(self, chunks: Sequence[Chunk | None], plan: Callable[[type], Plan]) -> None:
-        self._chunks, self._plan = chunks, plan
+    def __init__(self, chunks: Sequence[Chunk | None]) -> None:
+        self._chunks = chunks
         self._start: dict[int, Chunk | None] | None = None
         """The chunks that differ from the heap's when an import begins, by their positions; None outside of one."""
         self._places: dict[_Place, Entry] = {}
         """With what holds the values, so that no identity is used again."""
 
-    def begin(self) -> None:
-        """An import begins."""
-        self._start = dict(self._moved({}))
+    def begin(self, plan: Callable[[type], Plan]) -> None:
+        """An import begins. The heap's own ``plan`` isn't kept: it would keep the heap."""
+        self._start = dict(self._moved({}, plan))
 
-    def end(self) -> list[object]:
+    def end(self, plan: Callable[[type], Plan]) -> list[object]:
         """It ended, or failed. Returns what it put into containers that were there before."""
         start, self._start = self._start, None
         if start is None:
             return []
-        moved = dict(self._moved(start))
+        moved = dict(self._moved(start, plan))
         before = tuple(start.get(position, self._chunks[position]) for position in moved)
         found = {identity(one.container): one for one in changes(before, tuple(moved.values()))}
         for change in found.values():
@@ -50,11 +50,13 @@ class Brought:
                 self._note(change, entries(change, found))
         return [entry.after for entry in self._places.values()] if found else []
 
-    def _moved(self, since: dict[int, Chunk | None]) -> Iterator[tuple[int, Chunk | None]]:
+    def _moved(
+        self, since: dict[int, Chunk | None], plan: Callable[[type], Plan]
+    ) -> Iterator[tuple[int, Chunk | None]]:
         for position, chunk in enumerate(self._chunks):
             known = since.get(position, chunk)
             if known is not None and known.kind not in _ELSEWHERE and not is_as_before(known):
-                yield position, make_chunk(known.kind, known.containers, self._plan)
+                yield position, make_chunk(known.kind, known.containers, plan)
 
     def _note(self, change: Change, found: Iterable[Entry]) -> None:
         for entry in found:

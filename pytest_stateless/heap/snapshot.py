@@ -66,7 +66,7 @@ class Heap:
         self._plans: dict[int, tuple[Plan, type]] = {}
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
         self._chunks: list[Chunk | None] = []
-        self._brought = Brought(self._chunks, self.plan)
+        self._brought = Brought(self._chunks)
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
         self._forget_ourselves()
         roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
@@ -150,12 +150,12 @@ class Heap:
 
     def await_import(self) -> None:
         """An import begins: what it changes elsewhere will be its own."""
-        self._brought.begin()
+        self._brought.begin(self.plan)
 
     def meet(self) -> None:
         """Watch the modules that were imported since, from what they hold now on."""
         self._met.rest()
-        brought = self._brought.end()
+        brought = self._brought.end(self.plan)
         for name, namespace in self._module_namespaces():
             if identity(namespace) not in self._seen:
                 self._met.watch(name, namespace, self._discover([namespace, *brought]))
