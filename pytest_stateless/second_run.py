@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from pytest_stateless.blame import Chain, Look, Trail, Watch
+from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.graph import is_heap_type
-from pytest_stateless.heap.undo import release, undo
+from pytest_stateless.heap.undo import release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.requests import RequestWindows
@@ -27,6 +28,7 @@ ONCE: Final = "only-once"
 """Trait of what didn't come again, even where it was taken away before."""
 ELSEWHERE: Final = "not by a line of your code"
 FAILED: Final = "not found: the test failed when it was run again"
+UNSEEN: Final = "not found when the test was run again"
 SKIPPED: Final = "blame skipped: a debugger or another tracer is active"
 
 
@@ -88,7 +90,7 @@ class SecondRun:
         """What is to be said instead, by the identity of the leak."""
         with ExitStack() as redoing:
             for leak in leaks:
-                redo = release(leak.evidence) if type(leak.evidence) is Evidence else None
+                redo = _release(leak.evidence)
                 if redo is not None:
                     redoing.callback(redo)
             second = None if traced else self._run(leaks, test)
@@ -98,10 +100,12 @@ class SecondRun:
         silent = [leak for leak in leaks if chains[id(leak)] is None]
         again, once = self._bound_again(silent, test, second)
         chains.update(again)
-        otherwise = FIRST_USE if second.passed else FAILED
         return {
             id(leak): _with_chain(
-                second.with_request(leak), chains[id(leak)], otherwise, ONCE if id(leak) in once else ""
+                second.with_request(leak),
+                chains[id(leak)],
+                _otherwise(leak) if second.passed else FAILED,
+                ONCE if id(leak) in once else "",
             )
             for leak in leaks
         }
@@ -144,6 +148,13 @@ def _looks_at(evidence: Any) -> Sequence[Look]:
     return looks_at(evidence) if type(evidence) is Evidence else evidence.looks()
 
 
+def _release(evidence: Any) -> Callable[[], None] | None:
+    """Undo what the test would wait for in vain if it ran again."""
+    if type(evidence) is TransactionEvidence:
+        evidence.roll_back()
+    return release(evidence) if type(evidence) is Evidence else None
+
+
 def _undo(leak: Leak) -> Callable[[], None] | None:
     evidence: Any = leak.evidence
     if type(evidence) is not Evidence:
@@ -153,6 +164,14 @@ def _undo(leak: Leak) -> Callable[[], None] | None:
     # What an extension in C made for a library is made again, or was made once for good.
     made_in_c = not any(is_heap_type(type(entry.after)) for entry in evidence.entries)
     return undo(evidence, "kept-by-library" in leak.traits and made_in_c)
+
+
+def _otherwise(leak: Leak) -> str:
+    """What a test that passed again shows of what didn't move again."""
+    evidence: Any = leak.evidence
+    if type(evidence) is TransactionEvidence or (type(evidence) is Evidence and stands_still(evidence)):
+        return UNSEEN
+    return FIRST_USE
 
 
 def _with_chain(leak: Leak, chain: Chain | None, otherwise: str, more: str) -> Leak:

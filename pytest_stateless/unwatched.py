@@ -130,6 +130,7 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
         "client": "made anew before each test",
         "async_client": "made anew before each test",
         "atomics": "the transaction around a test",
+        "_pre_setup_ran_eagerly": "whether a class was set up before its first test",
     },
 }
 """Attributes of instances of a type that aren't watched."""

@@ -72,6 +72,7 @@ SHARED_BY_DETECTORS: Final = {
     "kernel",
     "locks",
     "maps",
+    "modules",
     "offspring",
     "opened",
     "owners",

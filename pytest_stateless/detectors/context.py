@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.recording import Recording
@@ -14,6 +15,8 @@ from pytest_stateless.watches import Watches
 from pytest_stateless.zones import Zones
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
+
+_MEMORY: Final = "memory"
 
 
 @dataclass
@@ -81,6 +84,16 @@ class Context:
         """Note what changed in the watched directories."""
         if self.watches is not None:
             self.recording.changes += self.watches.look()
+
+    def look_at_memory(self) -> tuple[Heap, Snapshot]:
+        """The memory and what it holds now, looked at once in a look; the first one after ``let_go`` discovers it."""
+        if self.heap is None:
+            self.heap = self.make_heap()
+        if self.shared is None:
+            return self.heap, self.heap.look()
+        if _MEMORY not in self.shared:
+            self.shared[_MEMORY] = self.heap.look()
+        return self.heap, self.shared[_MEMORY]
 
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.modules import by_owner, owner_of
 from pytest_stateless.heap import change as heap_change
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
-from pytest_stateless.heap.graph import KEYED, Kind, identity, module_namespace, plan_of
+from pytest_stateless.heap.graph import KEYED, Kind, identity
 from pytest_stateless.heap.path import find_paths
 from pytest_stateless.heap.reach import Reach
 from pytest_stateless.heap.readers import Inside
@@ -54,9 +54,8 @@ class Look(NamedTuple):
 
 def capture(context: Context) -> Look:
     """Look at the memory; the first look after ``let_go`` discovers it."""
-    if context.heap is None:
-        context.heap = context.make_heap()
-    return Look(context.heap.look(), context.heap, context.sources, context.show_values)
+    heap, snapshot = context.look_at_memory()
+    return Look(snapshot, heap, context.sources, context.show_values)
 
 
 def carry(end: Look, context: Context) -> Look:
@@ -86,18 +85,23 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     ]
     if not differing:
         return
-    groups = _by_owner(sys.modules, after.sources)
+    groups = by_owner(sys.modules, after.sources)
     paths = find_paths([change.container for change, _ in differing], after.heap, list(groups.values()))
     imported = frozenset(_imported(changes))
     application, reach = frozenset(groups[Owner.APPLICATION]), Reach()
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
-            owner = next(
-                (owner for owner, modules in groups.items() if path.module in modules), Owner.UNKNOWN
-            )
             about = About(
-                *(path, change, owner.value, imported, application, tools, after.show_values),
+                *(
+                    path,
+                    change,
+                    owner_of(path.module, groups).value,
+                    imported,
+                    application,
+                    tools,
+                    after.show_values,
+                ),
                 written=partial(_written, after.heap, application),
                 reach=reach,
                 lasts=after.heap.has_met,
@@ -116,20 +120,6 @@ def _entries(change: Change, changed: dict[int, Change], heap: Heap) -> list[Ent
         if not is_by_a_tool(entry, heap.scope.without_packages)
         and not heap.is_by_import(change.container, entry)
     ]
-
-
-def _by_owner(
-    modules: Mapping[str, types.ModuleType], sources: Sources
-) -> dict[Owner, dict[str, types.ModuleType]]:
-    """The modules in the order in which paths prefer them; those imported later first, since they define more."""
-    groups: dict[Owner, dict[str, types.ModuleType]] = {
-        owner: {} for owner in (Owner.APPLICATION, Owner.DEPENDENCY, Owner.STANDARD_LIBRARY)
-    }
-    for name, module in reversed(list(modules.items())):
-        if type(name) is str and plan_of(type(module)).kind is Kind.MODULE:
-            file = module_namespace(module).get("__file__")
-            groups[sources.owner_of_module(name, file)][name] = module
-    return groups
 
 
 def _written(heap: Heap, modules: frozenset[str]) -> frozenset[str]:

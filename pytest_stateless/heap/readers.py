@@ -24,6 +24,7 @@ from pytest_stateless.heap.graph import (
 )
 from pytest_stateless.heap.holders import loaded
 from pytest_stateless.heap.memory import HEADER, READS_MEMORY, address
+from pytest_stateless.heap.transactions import DRIVERS
 
 
 class Inside(NamedTuple):
@@ -212,6 +213,11 @@ def _sqlite_connection(thing: Any, before: Inside | None) -> Inside:
     return Inside("a transaction is open" if found is not None and found.in_transaction else "", found)
 
 
+def _connection(_: Any, __: Inside | None) -> Inside:
+    """A connection to a database, which holds the state; its transactions are a leak of their own kind."""
+    return UNREADABLE
+
+
 def _of(module: str, names: str, reader: Reader) -> dict[tuple[str, str], Reader]:
     return {(module, name): reader for name in names.split()}
 
@@ -252,10 +258,14 @@ _READERS: Final[dict[tuple[str, str], Reader]] = {
     **_of("_sha512", "sha384 sha512", _hash),
     **_of("_blake2", "blake2b blake2s", _hash),
     **_of("_sha3", "sha3_224 sha3_256 sha3_384 sha3_512 shake_128 shake_256", _hash),
+    **dict.fromkeys(DRIVERS, _connection),
     ("sqlite3", "Connection"): _sqlite_connection,
 }
 """By module and name of a built-in type, as the type itself says. Instances of subclasses are read as of the base."""
 
+SQLITE: Final = _sqlite_connection
+OF_CONNECTIONS: Final = frozenset({_connection, SQLITE})
+"""Readers of connections to databases."""
 
 SHOWING_ALL: Final = frozenset({_sqlite_connection, _hash, _decimal_context, _buffer})
 """Readers that show all there is: what else the objects refer to is how they work, such as caches of statements."""

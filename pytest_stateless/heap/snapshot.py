@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import chain, compress
 from operator import is_not
 from typing import Any, Final
@@ -97,6 +97,12 @@ class Heap:
     def references(self) -> int:
         """How many references the watched containers hold."""
         return sum(len(chunk.referents) for chunk in self._chunks if chunk)
+
+    def read_by(self, readers: Container[object]) -> Iterator[object]:
+        """What is watched by one of these readers, as of the last look."""
+        for chunk in self._chunks:
+            if chunk is not None and chunk.kind is Kind.INSIDE:
+                yield from compress(chunk.containers, map(readers.__contains__, chunk.keys))
 
     def has_module(self, name: str) -> bool:
         """Whether a module of that name is loaded and watched."""

@@ -86,6 +86,13 @@ def _pointer(address: int) -> int | None:
     return ctypes.c_void_p.from_address(address + object.__basicsize__).value
 
 
+def is_in_memory(address: int) -> bool:
+    """Whether ``read`` gives the content of the database of the connection at an address."""
+    library = _library()
+    place = _pointer(address) if library is not None else None
+    return place is not None and not library.sqlite3_db_filename(place, _MAIN)
+
+
 def read(address: int, before: Database | None) -> Database | None:
     """The content of the database of the connection at ``address``; None where it is a file or closed.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -36,7 +37,7 @@ class _Place(NamedTuple):
     """Where a value is bound."""
 
     get: Callable[[], Any]
-    put: Callable[[Any], None]
+    put: Callable[[Any], object]
 
 
 def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
@@ -62,6 +63,12 @@ def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
                 place.put(entry.after)
 
     return redo
+
+
+def stands_still(evidence: Evidence) -> bool:
+    """Whether a context variable holds what is bound to it again as it is, so that nobody sees who does it."""
+    values = (entry.after for entry in evidence.entries)
+    return type(evidence.container) is ContextVar and all(map(_is_same_again, values))
 
 
 def release(evidence: Evidence) -> Callable[[], None] | None:
@@ -105,6 +112,8 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     container, label = evidence.container, entry.label
     if evidence.kind in NAMED:
         return _slot(container, label)
+    if type(container) is ContextVar:
+        return _variable(container, entry)
     if evidence.kind is Kind.HELD:
         descriptor = descriptors(type(container)).get(str(label))
         return descriptor and _Place(
@@ -126,6 +135,30 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     if cls is set and is_plain_key(element) and all(map(is_plain_key, container)):
         return _element(container, element)
     return None
+
+
+def _variable(variable: ContextVar[Any], entry: Entry) -> _Place | None:
+    """What a context variable holds; one that held nothing can't hold nothing again, but a copy of what it holds."""
+    copy = _copy_of(entry.after) if entry.before is ABSENT else entry.before
+    if copy is entry.after:
+        return None
+
+    def get() -> object:
+        held = variable.get(ABSENT)
+        return entry.before if held is copy else held
+
+    return _Place(get, lambda value: variable.set(copy if value is entry.before else value))
+
+
+def _copy_of(value: Any) -> Any:
+    """An equal value that is another object, where CPython makes one."""
+    if type(value) is str:
+        return "".join([*value])
+    if type(value) is bytes:
+        return bytes(bytearray(value))
+    if type(value) is int or type(value) is float:
+        return type(value)(str(value))
+    return value
 
 
 def _hold(lock: Any, hold: object) -> None:

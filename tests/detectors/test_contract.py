@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -119,6 +120,13 @@ def leave_task(place: Place, name: str) -> None:
     place.undo.callback(task.cancel)
 
 
+def leave_transaction(place: Place, name: str) -> None:
+    database = sqlite3.connect(place.root / f"{name}.db", isolation_level=None)
+    place.undo.callback(database.close)
+    database.execute("BEGIN")
+    setattr(place.module, name, database)
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
     "file-write": leave_file,
@@ -131,6 +139,7 @@ LEAVING: dict[str, Callable[[Place, str], None]] = {
     "thread": leave_thread,
     "child-process": leave_child,
     "async-task": leave_task,
+    "open-transaction": leave_transaction,
 }
 
 

@@ -10,11 +10,15 @@ import threading
 import types
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
-from pytest_stateless.heap.undo import release, undo
+from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry
+from pytest_stateless.heap.graph import Kind
+from pytest_stateless.heap.undo import release, stands_still, undo
+from pytest_stateless.heap.watch import Evidence
 from pytest_stateless.leak import Leak
 
 Watch = Callable[..., list[Leak]]
@@ -254,3 +258,48 @@ def test_what_was_changed_since_is_left_alone(watch: Watch, module: types.Module
     value["bob"] = 3000
     assert undo(leak.evidence) is None
     assert value == {"bob": 3000}
+
+
+def test_a_context_variable_gets_back_what_it_held() -> None:
+    variable: ContextVar[str] = ContextVar("user")
+    variable.set("bob")
+    evidence = Evidence(Kind.HELD, variable, (Entry(WHOLE, "al", "bob"),), False)
+    redo = undo(evidence)
+    assert redo is not None
+    assert variable.get() == "al"
+    redo()
+    assert variable.get() == "bob"
+
+
+@pytest.mark.parametrize("value", ["bob", b"bob", 12345, 1.5])
+def test_a_context_variable_that_held_nothing_holds_an_equal_value(value: object) -> None:
+    variable: ContextVar[object] = ContextVar("user")
+    variable.set(value)
+    evidence = Evidence(Kind.HELD, variable, (Entry(WHOLE, ABSENT, value),), False)
+    redo = undo(evidence)
+    assert redo is not None
+    assert variable.get() == value
+    assert variable.get() is not value
+    redo()
+    assert variable.get() is value
+
+
+def test_a_context_variable_keeps_what_is_bound_meanwhile() -> None:
+    variable: ContextVar[str] = ContextVar("user")
+    variable.set("bob")
+    evidence = Evidence(Kind.HELD, variable, (Entry(WHOLE, ABSENT, "bob"),), False)
+    redo = undo(evidence)
+    assert redo is not None
+    variable.set("al")
+    redo()
+    assert variable.get() == "al"
+
+
+@pytest.mark.parametrize("value", [True, "a", None])
+def test_a_value_that_there_is_but_once_stays_in_its_context_variable(value: object) -> None:
+    variable: ContextVar[object] = ContextVar("user")
+    variable.set(value)
+    evidence = Evidence(Kind.HELD, variable, (Entry(WHOLE, ABSENT, value),), False)
+    assert undo(evidence) is None
+    assert variable.get() is value
+    assert stands_still(evidence)

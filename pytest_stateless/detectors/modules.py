@@ -1,0 +1,29 @@
+"""The modules that are loaded, by whose they are."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+
+from pytest_stateless.heap.graph import Kind, module_namespace, plan_of
+from pytest_stateless.leak import Owner
+from pytest_stateless.source import Sources
+
+
+def by_owner(
+    modules: Mapping[str, types.ModuleType], sources: Sources
+) -> dict[Owner, dict[str, types.ModuleType]]:
+    """The modules in the order in which paths prefer them; those imported later first, since they define more."""
+    groups: dict[Owner, dict[str, types.ModuleType]] = {
+        owner: {} for owner in (Owner.APPLICATION, Owner.DEPENDENCY, Owner.STANDARD_LIBRARY)
+    }
+    for name, module in reversed(list(modules.items())):
+        if type(name) is str and plan_of(type(module)).kind is Kind.MODULE:
+            file = module_namespace(module).get("__file__")
+            groups[sources.owner_of_module(name, file)][name] = module
+    return groups
+
+
+def owner_of(module: str, groups: Mapping[Owner, Mapping[str, types.ModuleType]]) -> Owner:
+    """Whose a module is."""
+    return next((owner for owner, modules in groups.items() if module in modules), Owner.UNKNOWN)
