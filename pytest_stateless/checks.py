@@ -169,7 +169,7 @@ class Checks:
     def _begin(self, item: pytest.Item) -> None:
         self._quarantine.end()
         self._windows.abandon()  # of a test that was interrupted
-        self._context.failed = False
+        self._context.failed, self._context.test = False, item.nodeid
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         requests = RequestWindows(Looking(self._windows, self._quarantine), self._request_closer(item))
         run = item.stash[_RUN] = Run(allowances, requests)

@@ -55,6 +55,8 @@ class Recording:
         """Whether commands are told with what may be secret in them."""
         self.began = 0.0
         """When it became the open one, as the beginnings of children are given."""
+        self.reaped: int | None = None
+        """What says then whether a child was waited for since; None where nobody asked."""
         self.writes: list[Write] = []
         self.changes: list[Change] = []
         """Not from audit events: what was seen at each look."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
-from pytest_stateless.detectors.offspring import now
+from pytest_stateless.detectors.offspring import now, reaped
 from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.interval import Interval
 from pytest_stateless.leak import Leak
@@ -105,7 +105,7 @@ class Windows:
         Then what the last look saw still stands, which halves what a test in a row of tests costs.
         """
         if not self._open:
-            self._context.recording.began = now()
+            self._context.recording.began, self._context.recording.reaped = now(), reaped()
             self._previous = audit.start(self._context.recording)
             doors.install()
             loop_doors.install()

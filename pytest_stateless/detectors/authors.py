@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.offspring import has_children
+from pytest_stateless.detectors.offspring import has_children, reaped
 from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.noted import Change, Spawn
@@ -78,9 +77,7 @@ class Family(NamedTuple):
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
     """What is known now. Who is alive, and what strangers write, only where something changed."""
     elder = has_children() and _any_alive()
-    known = Family(
-        tuple(context.recording.spawns), _reaped(), False, context.alone, context.ours, elder=elder
-    )
+    known = Family(tuple(context.recording.spawns), reaped(), False, context.alone, context.ours, elder=elder)
     announced = {write.path for write in context.recording.writes} if changes else ()
     unclear = [change for change in changes if not change.own and change.path not in announced]
     if not unclear:
@@ -99,26 +96,6 @@ def _strangers(context: Context, paths: set[str]) -> frozenset[str]:
         found = written_by_strangers(unknown, context.watches.began)
         context.strangers.update((path, path in found) for path in unknown)
     return frozenset(path for path in paths if context.strangers.get(path))
-
-
-def _usage() -> Callable[[], Any] | None:
-    """What says how much the children used that were waited for; None on Windows."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return partial(resource.getrusage, resource.RUSAGE_CHILDREN)
-
-
-_USAGE: Final = _usage()
-
-
-def _reaped() -> int:
-    """Page faults of the children that were waited for: no child is without."""
-    if _USAGE is None:
-        return 0
-    used = _USAGE()
-    return int(used.ru_minflt + used.ru_majflt)
 
 
 def _any_alive() -> bool:

@@ -44,6 +44,8 @@ class Context:
 
     streams: frozenset[tuple[int, int]] = frozenset()
     """What a test tool puts in the place of the standard streams, by device and inode."""
+    test: str = ""
+    """The test that runs, as pytest names it in the environment."""
     failed: bool = False
     """Whether the test failed by itself, so that its traceback holds what its functions held."""
 

@@ -7,7 +7,8 @@ import re
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import proc
@@ -16,7 +17,6 @@ from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.heap.graph import module_namespace, plan_of
-from pytest_stateless.noted import Spawn
 from pytest_stateless.proc import TICKS, stat_of
 
 _LOOKS: Final = 8  # at a child; a window takes no more than five
@@ -73,6 +73,26 @@ def has_children() -> bool:
     return True
 
 
+def _usage() -> Callable[[], Any] | None:
+    """What says how much the children used that were waited for; None on Windows."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return partial(resource.getrusage, resource.RUSAGE_CHILDREN)
+
+
+_USAGE: Final = _usage()
+
+
+def reaped() -> int:
+    """Page faults of the children that were waited for: no child is without."""
+    if _USAGE is None:
+        return 0
+    used = _USAGE()
+    return int(used.ru_minflt + used.ru_majflt)
+
+
 def children(context: Context) -> Iterator[Child]:
     """The children that there are; where to look is dear, none that were not asked for within the window."""
     if kernel.task_count():
@@ -120,14 +140,18 @@ def _look(pid: int, name: str, show_values: bool) -> Child | None:
 
 
 def orphans(context: Context) -> list[Child]:
-    """The processes that left this one for another parent since the recording began; searched once in a look."""
-    spawns = tuple(context.recording.spawns)
-    if not spawns or not kernel.task_count():
+    """The processes that left this one for another parent since the recording began; searched once in a look.
+
+    Nobody need have announced the child between them: it was waited for, or is still there.
+    """
+    recording = context.recording
+    started = bool(recording.spawns) or recording.reaped not in (None, reaped())
+    if not started or not kernel.task_count():
         return []
     found: list[Child] | None = None if context.shared is None else context.shared.get("orphans")
     if found is None:
-        began = context.recording.began
-        found = [child for child in _orphans(spawns, context.show_values) if child.started >= began]
+        tests = {context.test, *(spawn.test for spawn in recording.spawns)} - {""}
+        found = [child for child in _orphans(tests, context.show_values) if child.started >= recording.began]
         if context.shared is not None:
             context.shared["orphans"] = found
     return found
@@ -144,12 +168,12 @@ def may_be_ours(process: int, context: Context) -> bool:
     return not _left(process) or any(orphan.pid == process for orphan in orphans(context))
 
 
-def _orphans(spawns: tuple[Spawn, ...], show_values: bool) -> Iterator[Child]:
+def _orphans(tests: Set[str], show_values: bool) -> Iterator[Child]:
     """Processes that no child is the parent of any more, and that are known by what they took along.
 
     A fork has this program's addresses; whoever was run anew has the name of the test in its environment.
     """
-    own, tests = stat_of(_Real.getpid()), {spawn.test for spawn in spawns if spawn.test}
+    own = stat_of(_Real.getpid())
     for pid in proc.processes():
         stat = stat_of(pid) if pid not in _met and pid != _Real.getpid() else None
         if stat is None or own is None or stat.state in "ZX" or stat.parent == _Real.getpid():

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_stateless import proc
 from pytest_stateless.commands import command_of
-from pytest_stateless.detectors import Context, authors
+from pytest_stateless.detectors import Context, offspring
 from pytest_stateless.detectors.authors import NATIVE, Author, Family, family
 from pytest_stateless.leak import Owner
 from pytest_stateless.noted import Change, Spawn
@@ -196,7 +196,7 @@ def fail(*_: object) -> list[str]:
 @pytest.mark.parametrize(
     "breaking",
     [
-        pytest.param(lambda patch: patch.setattr(authors, "_USAGE", None), id="no-usage"),
+        pytest.param(lambda patch: patch.setattr(offspring, "_USAGE", None), id="no-usage"),
         pytest.param(lambda patch: patch.setattr(proc._Real, "listdir", fail), id="no-list"),
     ],
 )
@@ -209,4 +209,4 @@ def test_a_system_that_does_not_tell_is_no_error(
 
 def test_windows_has_no_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert authors._usage() is None
+    assert offspring._usage() is None

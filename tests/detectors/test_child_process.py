@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -315,6 +316,20 @@ def test_a_child_of_before_is_nothing_new(
     assert in_a_window(context, lambda: None).leaks == []
     time.sleep(0.02)  # a tick, as exact as the kernel tells a beginning
     assert in_a_window(context, lambda: subprocess.run(["true"], check=True)).leaks == []
+
+
+def test_an_orphan_of_a_child_that_nobody_announced_is_told(context: Context, keep: ExitStack) -> None:
+    context.test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" (")[0]
+    file = os.path.join(context.sources.root, "pid")
+
+    def act() -> None:
+        ctypes.CDLL(None).system(f"sleep 3600 & echo $! >{file}".encode())
+        with open(file) as number:
+            keep.callback(kill_orphan, int(number.read()))
+
+    (found,) = in_a_window(context, act).leaks
+    assert (found.subject, found.origin) == ("sleep *", None)
+    assert in_a_window(context, lambda: ctypes.CDLL(None).system(b"true")).leaks == []
 
 
 def test_looking_leaves_the_end_of_a_child_to_the_program(context: Context, keep: ExitStack) -> None:

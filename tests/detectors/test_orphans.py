@@ -13,14 +13,9 @@ from pytest_stateless import children, proc
 from pytest_stateless.commands import Command
 from pytest_stateless.detectors import Context, offspring
 from pytest_stateless.detectors.offspring import Child
-from pytest_stateless.noted import Spawn
 from pytest_stateless.proc import Stat
 
 OURS, INIT, THEIRS, CHILD, FOUND = os.getpid(), 1, 1 << 30, 1 << 29, 1 << 28
-SPAWNS = (
-    Spawn(Command("sh"), None, "test_shop.py::test_a"),
-    Spawn(Command("before the first test"), None, ""),
-)
 OWN = Stat("pytest", "S", INIT, 100, ("5", "6"))
 ANEW = Stat("sleep", "S", INIT, 200, ("8", "9"))
 """Run anew: it has addresses of its own, and the name of the test in its environment."""
@@ -56,7 +51,7 @@ def test_what_left_for_another_parent_is_known_by_what_it_took_along(
     monkeypatch.setattr(proc, "processes", lambda: [OURS, FOUND])
     monkeypatch.setattr(offspring, "stat_of", known.get)
     monkeypatch.setattr(offspring, "_test_of", lambda _: test)
-    found = list(offspring._orphans(SPAWNS, False))
+    found = list(offspring._orphans({"test_shop.py::test_a"}, False))
     assert [(child.pid, child.state) for child in found] == [(FOUND, "orphan")] * told
     assert all(child.forked == (stat is not None and stat.image == OWN.image) for child in found)
 
