@@ -1,4 +1,4 @@
-"""Stands in for what makes an event loop, starts a task and sets the current loop: no audit event tells of them.
+"""Stands in for what makes an event loop, starts a task or timer and sets the current loop: no audit event tells.
 
 The stand-ins are put in by the first window after asyncio was loaded, and stay until the tests that follow one another
 have ended: CPython no longer speeds up a class that was changed a thousand times (``MAX_VERSIONS_PER_CLASS``).
@@ -39,6 +39,15 @@ def _starting(real: Callable[..., Any]) -> Callable[..., Any]:
     return door
 
 
+def _scheduling(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _note(real, lambda recording, frame: recording.loops.meet(self), None)
+        return real(self, *args, **kwargs)
+
+    return door
+
+
 def _setting(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def door(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -61,6 +70,7 @@ def _note(real: Any, step: Callable[[Recording, Any], object], frame: types.Fram
 _PLACES: Final = (
     ("asyncio.base_events", "BaseEventLoop", "__init__", _making),
     ("asyncio.base_events", "BaseEventLoop", "create_task", _starting),
+    ("asyncio.base_events", "BaseEventLoop", "call_at", _scheduling),
     ("asyncio.events", "BaseDefaultEventLoopPolicy", "set_event_loop", _setting),
     ("asyncio.events", "_BaseDefaultEventLoopPolicy", "set_event_loop", _setting),  # since 3.14
 )

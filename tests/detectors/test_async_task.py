@@ -406,6 +406,13 @@ def test_a_function_that_is_to_be_called_is_told(told: Told, loop: asyncio.Abstr
     assert found.origin.line == expire.__code__.co_firstlineno
 
 
+def test_so_it_is_in_a_loop_that_nobody_knew(loop: asyncio.AbstractEventLoop, told: Told) -> None:
+    loop.call_later(3600, end_all)
+    (found,) = told(lambda: loop.call_later(3600, expire))
+    assert found.subject.endswith("expire")
+    assert told(lambda: None) == []
+
+
 def test_one_that_was_cancelled_is_not(told: Told, loop: asyncio.AbstractEventLoop) -> None:
     assert told(lambda: loop.call_later(3600, expire).cancel()) == []
 
