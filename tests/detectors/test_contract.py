@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -44,10 +44,12 @@ class Place:
 
 def leave_state(place: Place, name: str) -> None:
     setattr(place.module, name, [name])
+    place.undo.callback(delattr, place.module, name)
 
 
 def leave_file(place: Place, name: str) -> None:
     place.root.joinpath(name).write_text(name)
+    place.undo.callback(os.unlink, place.root / name)
 
 
 def leave_socket(place: Place, name: str) -> None:
@@ -220,6 +222,39 @@ def test_a_detector_tells_what_is_left(detector: Detector, recorded: Context, le
     assert spelled(detector, "left") in leak.subject
     assert leak.message
     assert Leak.from_dict(leak.to_dict()).to_dict() == leak.to_dict()
+
+
+@every_detector
+def test_what_is_undone_in_time_is_nothing(
+    detector: Detector, context: Context, leave: Leave, place: Place
+) -> None:
+    windows = Windows(context, [detector], sleep=lambda _: None)
+    window = windows.open()
+    leave(detector, "left")
+    place.undo.close()
+    findings = windows.close(window)
+    assert findings.errors == []
+    if detector.RULE.id != "unexpected-port":  # which tells of those that were closed, too
+        assert findings.leaks == []
+
+
+UNDOING_IS_A_CHANGE: Final = ("module-state", "interpreter-state", "file-write")
+
+
+@every_detector
+def test_what_an_earlier_test_left_is_blamed_on_no_later_one(
+    detector: Detector, context: Context, leave: Leave, place: Place
+) -> None:
+    windows = Windows(context, [detector], sleep=lambda _: None)
+
+    def left(act: Callable[[], object]) -> int:
+        window = windows.open()
+        act()
+        return len(windows.close(window).leaks)
+
+    assert left(lambda: leave(detector, "left")) == 1
+    assert left(lambda: None) == 0
+    assert left(place.undo.close) == (detector.RULE.id in UNDOING_IS_A_CHANGE)
 
 
 @every_detector
