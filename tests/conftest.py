@@ -163,8 +163,11 @@ class CountedProject(Project):
         self.write("test_shop.py", _COUNT + textwrap.dedent(text))
 
     def check(self, *arguments: str) -> pytest.RunResult:
-        """Run with every test checked, in this process."""
-        return self.run(*self._OPTIONS, *arguments)
+        """Run with every test checked, in this process, whose memory is large: it is the project's that is watched.
+
+        ``--stateless-scope=all`` asks for the rest.
+        """
+        return self.run(*self._OPTIONS, "--stateless-scope=application", *arguments)
 
     def check_apart(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
         """Run with every test checked, in a process of its own."""
