@@ -44,6 +44,10 @@ def run(*args, **more):
 """
 
 
+QUIET = "-W", "ignore", "--stateless-scope=application"
+"""The rest of the memory is not what these tests are about."""
+
+
 def write_test(project: Project, text: str, head: str = HEAD) -> None:
     project.write("writer.py", WRITER)
     project.write("test_shop.py", head + textwrap.dedent(text))
@@ -51,7 +55,7 @@ def write_test(project: Project, text: str, head: str = HEAD) -> None:
 
 def told(project: Project, *arguments: str) -> list[tuple[str, str, str]]:
     """Subject, message and place of each leak."""
-    project.run("-W", "ignore", "--stateless-report=json:leaks.json", *arguments)
+    project.run(*QUIET, "--stateless-report=json:leaks.json", *arguments)
     tests = project.report()["tests"]
     assert not [error for test in tests for error in test["internal_errors"]]
     return [
@@ -203,7 +207,7 @@ def test_what_a_child_does_counts_as_if_the_test_did_it(line: str, project: Proj
 )
 def test_a_child_that_loads_no_hook_runs_unharmed(lines: str, project: Project) -> None:
     write_test(project, f"def test_a():\n    {lines}\n")
-    project.run("-W", "ignore")
+    project.run(*QUIET)
     assert (project.path / "new").exists()
 
 
@@ -236,7 +240,7 @@ def test_a_child_sees_nothing_of_the_hook(path: str | None, project: Project, tm
             pathlib.Path("seen").write_text(ran.stdout + ran.stderr)
         """,
     )
-    project.run("-W", "ignore")
+    project.run(*QUIET)
     plain = subprocess.run(
         [sys.executable, "sees.py"], cwd=project.path, env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -337,7 +341,7 @@ def test_children_of_tests_that_are_not_checked_load_no_hook(project: Project) -
         """,
         HEAD.replace("pytestmark", "unused"),
     )
-    project.run("-W", "ignore").assert_outcomes(passed=2)
+    project.run(*QUIET).assert_outcomes(passed=2)
 
 
 @pytest.mark.slow
@@ -454,7 +458,7 @@ def test_other_programs_see_the_environment_that_they_are_given(environment: str
             assert "STATELESS_REPORT" not in shown
         """,
     )
-    project.run("-W", "ignore").assert_outcomes(passed=1)
+    project.run(*QUIET).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("name", ["system", "execv", "execve", "posix_spawn", "posix_spawnp"])
@@ -478,4 +482,4 @@ def test_what_putenv_set_reaches_a_child(project: Project) -> None:
                 os.unsetenv("STATELESS_SHOP")
         """,
     )
-    project.run("-W", "ignore").assert_outcomes(passed=1)
+    project.run(*QUIET).assert_outcomes(passed=1)

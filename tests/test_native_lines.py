@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,9 +19,17 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's"),
-    # The modules of these tests leave files and connections open, which the collector meets in later ones.
+    # The modules of these tests leave files and connections open, which the collector meets at any time.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_met_here() -> Iterator[None]:
+    """What was left open doesn't warn in tests of others."""
+    yield
+    gc.collect()
+
 
 HEAD: Final = """
 import ctypes, logging, mmap, os, pathlib, sqlite3, subprocess, threading
@@ -156,6 +166,7 @@ def check(project: Project, text: str, *arguments: str, apart: bool = False) -> 
     (project.run_apart if apart else project.run)(
         "--stateless",
         "--stateless-allow=module-state:*",
+        "--stateless-scope=application",
         "--stateless-allow=open-descriptor:*",
         "--stateless-report=json:leaks.json",
         *arguments,
