@@ -176,9 +176,16 @@ def _text(text: str) -> str:
     return _LONG.sub(_without_random, text)
 
 
+_QUOTE: Final = re.compile(r'["\\]')
+_ESCAPED: Final = r"\\\g<0>"
+
+
 def _of_one(quoted: str, word: str, told: str) -> str:
     """How a word is told in which something is secret; where quotes begin within it, nobody knows how far it goes."""
-    return told if quoted[0] in "'\"" else _REST.sub(rf"\1{HIDDEN}", word) if _REST.search(word) else told
+    if quoted[0] in "'\"":
+        # What isn't hidden of it stays one word, which may yet be the value of a name before it.
+        return told if told.endswith(HIDDEN) else f'"{_QUOTE.sub(_ESCAPED, told)}"'
+    return _REST.sub(rf"\1{HIDDEN}", word) if _REST.search(word) else told
 
 
 def _unquoted(word: re.Match[str]) -> str:

@@ -88,6 +88,7 @@ S = "hunter2"
         pytest.param(["sshpass", "-p", S, "ssh", "h"], "sshpass -p *** ssh h", id="sshpass"),
         pytest.param([f"sshpass -p {S} ssh h"], "sshpass -p *** ssh h", id="sshpass-for-a-shell"),
         pytest.param([f"cd a && mysql -p'{S}' b"], "cd a && mysql -p*** b", id="mysql-for-a-shell"),
+        pytest.param(["x", "-d", f'{{"password": "a:b@c {S}"}}'], 'x -d {"password": ***', id="json-like-a-url"),
         pytest.param(["x", f"-----BEGIN PRIVATE KEY-----\n{S}"], "x ***", id="pem"),
     ],
 )  # fmt: skip
