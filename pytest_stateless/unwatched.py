@@ -38,6 +38,9 @@ TOOL_PACKAGES: Final[dict[str, str]] = {
     "faker": "makes test data",
     "model_bakery": "makes test data",
     "mimesis": "makes test data",
+    "moto": "stands in for a backing service, whose state is its own",
+    "fakeredis": "stands in for a backing service, whose state is its own",
+    "mongomock": "stands in for a backing service, whose state is its own",
     "pdb": "a debugger somebody asked for",
     "pydevd": "a debugger somebody asked for",
     "_pydevd_bundle": "a debugger somebody asked for",
@@ -88,7 +91,10 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
 """Types whose instances aren't watched."""
 
 UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
-    "logging.Logger": {"_cache": "remembers what the level lets through"},
+    "logging.Logger": {
+        "_cache": "remembers what the level lets through",
+        "parent": "follows from the names of the loggers that were made",
+    },
     "psycopg.adapt.AdaptersMap": {
         "_own_dumpers": "whether a table of types was copied yet",
         "_own_dumpers_by_oid": "whether a table of types was copied yet",
@@ -178,6 +184,11 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "cython_runtime.cline_in_traceback": "whether tracebacks show lines of C, asked on first use",
     "struct._cache": "compiled formats",
     "fnmatch._cache": "compiled patterns",
+    "xml.etree.ElementPath._cache": "compiled paths",
+    "hashlib.__builtin_constructor_cache": "which function makes a hash, by its name",
+    "ctypes._c_functype_cache": "types of functions that were asked for",
+    "multiprocessing.sharedctypes.prop_cache": "properties of ctypes, made on first use",
+    "filecmp._cache": "comparisons of files, by their size and time",
     "functools._singledispatch_cache": "dispatch by type, found on first use",
     "tokenize._compile": "compiled patterns",
     "inspect._filesbymodname": "where modules come from, found on first use",
@@ -186,6 +197,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "_strptime._TimeRE_cache": "compiled formats of dates",
     "glob._pattern_cache": "compiled patterns",
     "platform._uname_cache": "what the machine is, asked on first use",
+    "platform._sys_version_cache": "what this Python is, by its own text",
     "platform._platform_cache": "what the machine is, asked on first use",
     "warnings.onceregistry": "warnings that were shown once",
     "atexit": "functions to run at exit",
