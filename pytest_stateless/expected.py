@@ -169,7 +169,9 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect(
         "module-state", "a library fills a table of its own with objects of its own", "in-a-librarys-table"
     ),
+    _expect("module-state", "a library's table makes what it is asked for", "made-by-its-table"),
     _expect("module-state", "a library notes something of a module", "by-a-module", "kept-by-library"),
+    _expect("module-state", "a library notes of a class what its definition says", "by-a-class"),
     _expect("module-state", "a library numbers what it makes, for its names", "number"),
     _expect("module-state", "a client of a backing service keeps account of its connections", "of-a-client"),
     _expect(

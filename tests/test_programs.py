@@ -168,6 +168,23 @@ TABLE = """
         LOADERS["de"] = None
     def register():
         TABLE["locale"], TABLE["find"] = Locale, find
+    class Factory:
+        def __init__(self):
+            self.found, self._found, self._rows = {}, {}, {}
+        def find(self, name):
+            self.found[name] = Locale(name)
+        def make(self, name, what=None):
+            self._found[name] = what or Locale(name)
+        def keep(self, name, row):
+            self._rows[name] = row
+    FACTORY = Factory()
+    class Asked(dict):
+        def __missing__(self, key):
+            self[key] = value = {key: 1}
+            return value
+    ASKED = Asked()
+    def note(kind, what):
+        TABLE[kind] = what
 """
 
 
@@ -413,6 +430,32 @@ TABLE = """
                 "TABLE = {}\ndef act(): TABLE['bob'] = library.Locale('bob')", "shop.TABLE['bob']"),
         leaking("table-that-another-object-takes-a-place-in", TABLE,
                 "library.find('bob')\ndef act(): library.TABLE['bob'] = library.Locale('al')", "library.TABLE['bob']"),
+        leaking("object-that-a-librarys-factory-shows", TABLE, "def act(): library.FACTORY.find('bob')",
+                "library.FACTORY.found['bob']"),
+        leaking("row-that-a-librarys-factory-keeps-to-itself", TABLE,
+                "def act(): library.FACTORY.keep('bob', {'drink': 'tea'})", "library.FACTORY._rows['bob']"),
+        leaking("object-of-the-application-in-a-librarys-factory", TABLE,
+                "class Cart: pass\ndef act(): library.FACTORY.make('bob', Cart())", "library.FACTORY._found['bob']"),
+        leaking("object-in-a-factory-of-the-application", TABLE,
+                "FACTORY = library.Factory()\ndef act(): FACTORY.make('bob')", "shop.FACTORY._found['bob']"),
+        leaking("texts-in-a-list-in-a-librarys-table", TABLE,
+                "def act(): library.TABLE['bob'] = [library.find, 'tea']", "library.TABLE['bob']"),
+        leaking("table-of-the-application-that-makes-what-it-is-asked-for", TABLE,
+                "ASKED = library.Asked()\ndef act(): ASKED['bob']", "shop.ASKED['bob']"),
+        leaking("object-of-the-application-in-a-table-that-makes-others", TABLE,
+                "class Cart: pass\ndef act(): library.ASKED['bob'] = Cart()", "library.ASKED['bob']"),
+        leaking("another-value-in-a-table-that-makes-others", TABLE,
+                "library.ASKED['bob']\ndef act(): library.ASKED['bob'] = {'bob': 2}", "library.ASKED['bob']"),
+        leaking("object-by-a-class", TABLE,
+                "class Cart: pass\ndef act(): library.note(Cart, Cart())", "library.TABLE[<type>]"),
+        leaking("object-within-what-is-noted-by-a-class", TABLE,
+                "class Cart: pass\ndef act(): library.note(Cart, {'last': [Cart()]})", "library.TABLE[<type>]"),
+        leaking("by-a-class-in-a-table-of-the-application", "",
+                "class Cart: pass\nTABLE = {}\ndef act(): TABLE[Cart] = 'bob'", "shop.TABLE[<type>]"),
+        leaking("another-note-by-a-class", TABLE,
+                "library.note(int, 'al')\ndef act(): library.note(int, 'bob')", "library.TABLE[<type>]"),
+        leaking("note-by-a-class-in-a-store", TABLE,
+                "class Cart: pass\ndef act(): library.STORE.kept[Cart] = 'bob'", "library.STORE.kept[<type>]"),
         leaking("users-a-library-has-met", TABLE, "def act(): library.TABLE['bob'] = True", "library.TABLE['bob']"),
         leaking("modules-the-application-has-met", "", "MET = {}\ndef act(): MET[__name__] = True",
                 "shop.MET['stateless_shop']"),
@@ -683,6 +726,15 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param(TABLE, "def act(): library.load()", id="function-that-a-library-drops-after-its-call"),
         pytest.param(TABLE, "def act(): library.register()", id="classes-and-functions-that-a-library-registers"),
         pytest.param(TABLE, "def act(): library.TABLE[__name__] = True", id="module-that-a-library-has-met"),
+        pytest.param(TABLE, "def act(): library.FACTORY.make('de')",
+                     id="objects-that-a-librarys-factory-keeps-to-itself"),
+        pytest.param(TABLE, "def act(): library.TABLE.update(path=[library.find, library.Locale('a')])",
+                     id="functions-that-a-library-compiled"),
+        pytest.param(TABLE, "def act(): library.ASKED['sqlite']",
+                     id="table-of-a-library-that-makes-what-it-is-asked-for"),
+        pytest.param(TABLE, "class Cart: pass\n"
+                     "def act(): library.note(Cart, 'c'), library.note(int, {int: [library.find]})",
+                     id="what-a-library-notes-of-classes"),
         pytest.param("import threading\nnow = threading.local()\ndef log(): now.locked = False",
                      "def act(): library.log()", id="no-that-a-library-sets"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"

@@ -7,11 +7,19 @@ others made, or is no object of a library's class.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
-from pytest_stateless.heap.graph import KEYED, Kind, is_heap_type, module_name_of, plan_of
+from pytest_stateless.heap.graph import (
+    KEYED,
+    Kind,
+    class_namespace,
+    is_heap_type,
+    module_name_of,
+    mro_of,
+    plan_of,
+)
 from pytest_stateless.heap.home import home_of
 
 
@@ -21,7 +29,41 @@ def is_in_a_librarys_table(about: About, entry: Entry) -> bool:
         return False
     if entry.before is not ABSENT:
         return entry.after is None and _is_a_definition(about, entry.before)
-    return _is_a_definition(about, entry.after) or _is_an_object(about, entry.after)
+    after: Any = entry.after
+    parts = after if type(after) in (list, tuple) and after else (after,)
+    return all(_is_a_definition(about, part) or _is_an_object(about, part) for part in parts)
+
+
+def is_made_by_its_table(about: About, entry: Entry) -> bool:
+    """Whether a library's dictionary made what it was asked for, by a ``__missing__`` of its own."""
+    cls = type(about.change.container)
+    if entry.before is not ABSENT or about.change.kind is not Kind.MAPPING or not is_heap_type(cls):
+        return False
+    makes = any("__missing__" in class_namespace(base) for base in mro_of(cls) if is_heap_type(base))
+    own = makes and not _is_beside_an_instance(about) and _is_a_librarys(about, module_name_of(cls))
+    return own and not about.is_of_the_application(entry.after)
+
+
+def is_by_a_class(about: About, entry: Entry) -> bool:
+    """Whether a library noted for a class, in a table of its own module, what it is by its definition.
+
+    That is plain values, classes and functions: there are as many of them as the program's text has classes.
+    """
+    if entry.before is not ABSENT or about.change.kind not in KEYED or about.attributes:
+        return False
+    is_class = plan_of(type(entry.label)).kind is Kind.CLASS
+    own = is_class and not _is_beside_an_instance(about) and about.path.module not in sys.stdlib_module_names
+    return own and _is_plain(entry.after)
+
+
+_DEPTH: Final = 3  # of what is noted
+
+
+def _is_plain(value: Any, depth: int = _DEPTH) -> bool:
+    if type(value) in (tuple, list, frozenset, set, dict):
+        parts = (*value, *value.values()) if type(value) is dict else value
+        return depth > 0 and all(_is_plain(part, depth - 1) for part in parts)
+    return plan_of(type(value)).kind in (Kind.ATOM, Kind.CLASS, Kind.FUNCTION)
 
 
 def is_by_a_module(about: About, entry: Entry) -> bool:
@@ -34,10 +76,37 @@ def is_by_a_module(about: About, entry: Entry) -> bool:
 
 
 def _is_beside_an_instance(about: About) -> bool:
-    """Whether an object leads to the table, which somebody made for himself, or a module of the application does."""
+    """Whether an object leads to the table, which somebody made for himself, or a module of the application does.
+
+    A library's own object that keeps the table to itself, as a factory, is as good as a module.
+    """
+    if about.path.module in about.application:
+        return True
     *way, _ = about.path.things or (None,)
-    instances = (Kind.OBJECT, Kind.MAPPING, Kind.OPAQUE, Kind.CACHE)
-    return about.path.module in about.application or any(plan_of(type(one)).kind in instances for one in way)
+    return any(
+        plan_of(type(one)).kind in _INSTANCES and not _keeps_to_itself(about, one, way[place + 1 :])
+        for place, one in enumerate(way)
+    )
+
+
+_INSTANCES: Final = (Kind.OBJECT, Kind.MAPPING, Kind.OPAQUE, Kind.CACHE)
+
+
+def _keeps_to_itself(about: About, one: Any, rest: list[Any]) -> bool:
+    """Whether a private attribute of an object of the module's own package is the table that the way leads to."""
+    package = about.path.module.partition(".")[0]
+    if plan_of(type(one)).kind is not Kind.OBJECT or module_name_of(type(one)).partition(".")[0] != package:
+        return False
+    namespace, table = (rest or [None])[0], about.change.container
+    return (
+        len(rest) == 1
+        and type(namespace) is dict
+        and any(value is table and _is_private(name) for name, value in dict.items(namespace))
+    )
+
+
+def _is_private(name: object) -> bool:
+    return type(name) is str and name.startswith("_")
 
 
 def _is_a_definition(about: About, value: Any) -> bool:

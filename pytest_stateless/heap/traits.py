@@ -50,8 +50,12 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "of-a-client"
     if tables.is_in_a_librarys_table(about, entry):
         yield "in-a-librarys-table"
+    if tables.is_made_by_its_table(about, entry):
+        yield "made-by-its-table"
     if tables.is_by_a_module(about, entry):
         yield "by-a-module"
+    if tables.is_by_a_class(about, entry):
+        yield "by-a-class"
 
 
 def _inside_traits(entry: Entry) -> Iterator[str]:
