@@ -155,6 +155,30 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         ),
         *("was:builtins.function", "!was:of-the-application"),
     ),
+    _expect(
+        *("module-state", "a library remembers what it computed, in a private table of its module", "added"),
+        *("remembered", "in-a-private-table", "kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *("module-state", "a library filled a table of its own on first use", "only-first", "filled"),
+        *("kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *("module-state", "a library took in once what its table said in short", "remembered", "parsed"),
+        *("kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *("module-state", "a library made an object on first use, and keeps it", "only-first", "added"),
+        *("attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *("module-state", "a library's object became what it stood for, on first use", "only-first"),
+        *("became", "kept-by-library"),
+    ),
+    _expect(
+        *("module-state", "a library dropped what it was set up from, on first use", "only-first", "removed"),
+        *("attribute", "private", "kept-by-library", "!was:of-the-application"),
+    ),
     _expect("module-state", "what a library set up on first use was dropped", "dropped"),
     _expect(
         *("module-state", "a library set itself up with the first request of a kind", "not-again"),

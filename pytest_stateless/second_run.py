@@ -14,7 +14,7 @@ from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.graph import is_heap_type
-from pytest_stateless.heap.undo import release, stands_still, undo
+from pytest_stateless.heap.undo import Undone, release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.requests import RequestWindows
@@ -26,6 +26,10 @@ from pytest_stateless.window import Findings, InternalError
 FIRST_USE: Final = "only on first use"
 ONCE: Final = "only-once"
 """Trait of what didn't come again, even where it was taken away before."""
+FIRST: Final = "only-first"
+"""Trait of what didn't move while the test ran again, and passed."""
+REMEMBERED: Final = "remembered"
+"""Trait of what was left alone while it was there, and was made anew when it was taken away."""
 ELSEWHERE: Final = "not by a line of your code"
 FAILED: Final = "not found: the test failed when it was run again"
 UNSEEN: Final = "not found when the test was run again"
@@ -98,14 +102,15 @@ class SecondRun:
             return {id(leak): replace(leak, note=SKIPPED) for leak in leaks}
         chains = {id(leak): second.chain_of(leak) for leak in leaks}
         silent = [leak for leak in leaks if chains[id(leak)] is None]
-        again, once = self._bound_again(silent, test, second)
+        again, further = self._bound_again(silent, test, second)
+        first = {id(leak): {FIRST} for leak in silent if second.passed and id(leak) not in again}
         chains.update(again)
         return {
             id(leak): _with_chain(
                 second.with_request(leak),
                 chains[id(leak)],
                 _otherwise(leak) if second.passed else FAILED,
-                ONCE if id(leak) in once else "",
+                first.get(id(leak), set()) | further.get(id(leak), set()),
             )
             for leak in leaks
         }
@@ -119,29 +124,36 @@ class SecondRun:
 
     def _bound_again(
         self, leaks: list[Leak], test: Callable[[], bool], second: _Watching
-    ) -> tuple[dict[int, Chain], set[int]]:
-        """Who binds a value again as it is, found in a third run that begins without it; and what nobody does.
+    ) -> tuple[dict[int, Chain], dict[int, set[str]]]:
+        """Who binds a value again as it is, found in a third run that begins without it; and further traits.
 
         A line that binds it then and ran before as well bound it before as well. Any other one didn't run while the
         value was there: it binds it on first use. What stays away though the test passes was made once for good.
         """
+        traits: dict[int, set[str]] = {}
         with ExitStack() as redoing:
             undone = []
             for leak in leaks:
                 redo = _undo(leak)
                 if redo is not None:
                     redoing.callback(redo)
-                    undone.append(leak)
-            third = self._run(undone, test) if undone else None
-        again, once = {}, set()
-        for leak in undone:
+                    undone.append((leak, redo))
+            third = self._run([leak for leak, _ in undone], test) if undone else None
+            if third is not None and second.passed and third.passed:
+                traits = {id(leak): {REMEMBERED} for leak, redo in undone if _came_anew(redo)}
+        again = {}
+        for leak, _ in undone:
             chain = None if third is None else third.chain_of(leak)
             if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
                 again[id(leak)] = chain
                 second.take_over(leak, third)
             elif chain is None and third is not None and second.passed and third.passed:
-                once.add(id(leak))
-        return again, once
+                traits[id(leak)] = {ONCE}
+        return again, traits
+
+
+def _came_anew(redo: Callable[[], None]) -> bool:
+    return isinstance(redo, Undone) and redo.came_anew()
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:
@@ -174,10 +186,10 @@ def _otherwise(leak: Leak) -> str:
     return FIRST_USE
 
 
-def _with_chain(leak: Leak, chain: Chain | None, otherwise: str, more: str) -> Leak:
+def _with_chain(leak: Leak, chain: Chain | None, otherwise: str, more: set[str]) -> Leak:
+    traits = leak.traits | more
     if chain:
-        return replace(leak, origin=chain[0], chain=chain)
-    traits = leak.traits | ({more} if more else set())
+        return replace(leak, origin=chain[0], chain=chain, traits=traits)
     return replace(leak, note=otherwise if chain is None else ELSEWHERE, traits=traits)
 
 

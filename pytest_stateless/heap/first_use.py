@@ -50,7 +50,7 @@ def _is_of_a_metaclass(about: About, name: object) -> bool:
 
 
 def _is_set_up(about: About, entry: Entry) -> bool:
-    if entry.before is ABSENT and _is_private(entry.label) and _is_of_its_package(about, entry.after):
+    if entry.before is ABSENT and _is_private(entry.label) and _is_by_a_library(about, entry.after):
         return True  # its own for each class or instance, also where a base has one
     before = entry.before if entry.before is not ABSENT else _otherwise(about, entry.label)
     if _is_private(entry.label) and _are_positions(before, entry.after):
@@ -82,9 +82,13 @@ def _is_for_the_application(about: About) -> bool:
     return (about.path.user or about.path.module) in about.application
 
 
-def _is_of_its_package(about: About, value: object) -> bool:
+def _is_by_a_library(about: About, value: object) -> bool:
+    """Whether it is an object of the package's own, or, where a class gets it, of another library's."""
     made_by = module_name_of(type(value)).partition(".")[0]
-    return about.holder is not None and made_by == about.holder_module.partition(".")[0]
+    if about.holder is None or made_by == about.holder_module.partition(".")[0]:
+        return about.holder is not None
+    foreign = is_heap_type(type(value)) and made_by not in {"builtins", *sys.stdlib_module_names}
+    return about.of_a_class and foreign and not about.is_of_the_application(value)
 
 
 def _is_nothing(value: object) -> bool:

@@ -25,7 +25,7 @@ from pytest_stateless.heap.home import home_of
 
 def is_in_a_librarys_table(about: About, entry: Entry) -> bool:
     """Whether an entry came that is an object, class or function of a library's, or went after the call of one."""
-    if about.change.kind not in KEYED or about.attributes or _is_beside_an_instance(about):
+    if about.change.kind not in KEYED or about.attributes or is_beside_an_instance(about):
         return False
     if entry.before is not ABSENT:
         return entry.after is None and _is_a_definition(about, entry.before)
@@ -40,7 +40,7 @@ def is_made_by_its_table(about: About, entry: Entry) -> bool:
     if entry.before is not ABSENT or about.change.kind is not Kind.MAPPING or not is_heap_type(cls):
         return False
     makes = any("__missing__" in class_namespace(base) for base in mro_of(cls) if is_heap_type(base))
-    own = makes and not _is_beside_an_instance(about) and _is_a_librarys(about, module_name_of(cls))
+    own = makes and not is_beside_an_instance(about) and is_a_librarys(about, module_name_of(cls))
     return own and not about.is_of_the_application(entry.after)
 
 
@@ -52,7 +52,7 @@ def is_by_a_class(about: About, entry: Entry) -> bool:
     if entry.before is not ABSENT or about.change.kind not in KEYED or about.attributes:
         return False
     is_class = plan_of(type(entry.label)).kind is Kind.CLASS
-    own = is_class and not _is_beside_an_instance(about) and about.path.module not in sys.stdlib_module_names
+    own = is_class and not is_beside_an_instance(about) and about.path.module not in sys.stdlib_module_names
     return own and _is_plain(entry.after)
 
 
@@ -75,7 +75,7 @@ def is_by_a_module(about: About, entry: Entry) -> bool:
     return is_new and named and about.change.kind in KEYED and not about.attributes
 
 
-def _is_beside_an_instance(about: About) -> bool:
+def is_beside_an_instance(about: About) -> bool:
     """Whether an object leads to the table, which somebody made for himself, or a module of the application does.
 
     A library's own object that keeps the table to itself, as a factory, is as good as a module.
@@ -101,32 +101,30 @@ def _keeps_to_itself(about: About, one: Any, rest: list[Any]) -> bool:
     return (
         len(rest) == 1
         and type(namespace) is dict
-        and any(value is table and _is_private(name) for name, value in dict.items(namespace))
+        and any(value is table and is_private(name) for name, value in dict.items(namespace))
     )
 
 
-def _is_private(name: object) -> bool:
+def is_private(name: object) -> bool:
+    """Whether a name begins with an underscore."""
     return type(name) is str and name.startswith("_")
 
 
 def _is_a_definition(about: About, value: Any) -> bool:
-    return _is_a_librarys(about, home_of(value))
+    return is_a_librarys(about, home_of(value))
 
 
 def _is_an_object(about: About, value: Any) -> bool:
     """Whether it is an instance of a library's class that holds nothing of the application's."""
     cls = type(value)
     plan = plan_of(cls)
-    if (
-        not is_heap_type(cls)
-        or plan.kind is not Kind.OBJECT
-        or not _is_a_librarys(about, module_name_of(cls))
-    ):
+    if not is_heap_type(cls) or plan.kind is not Kind.OBJECT or not is_a_librarys(about, module_name_of(cls)):
         return False
     held = [] if plan.namespace is None else list(dict.values(plan.namespace(value)))
     return not any(map(about.is_of_the_application, held))
 
 
-def _is_a_librarys(about: About, module: str) -> bool:
+def is_a_librarys(about: About, module: str) -> bool:
+    """Whether a module is neither of the application nor of the standard library."""
     package = module.partition(".")[0]
     return bool(package) and module not in about.application and package not in sys.stdlib_module_names

@@ -13,7 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap import client, first_use, tables
+from pytest_stateless.heap import client, first_use, once, tables
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -56,6 +56,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "by-a-module"
     if tables.is_by_a_class(about, entry):
         yield "by-a-class"
+    yield from once.traits_of(about, entry)
 
 
 def _inside_traits(entry: Entry) -> Iterator[str]:

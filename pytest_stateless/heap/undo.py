@@ -40,7 +40,25 @@ class _Place(NamedTuple):
     put: Callable[[Any], object]
 
 
-def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
+class Undone:
+    """What was put back to what it was; called, it takes that back."""
+
+    def __init__(self, places: list[tuple[Entry, _Place]], own: bool) -> None:
+        self._places, self._own = places, own
+
+    def __call__(self) -> None:
+        for entry, place in self._places:
+            # What else holds the container that was added would hold another one than the program finds.
+            if place.get() is entry.before or _is_added(entry, self._own):
+                place.put(entry.after)
+
+    def came_anew(self) -> bool:
+        """Whether other objects are there than before, all of them: who binds one would be seen to bind it."""
+        values = [(entry.after, place.get()) for entry, place in self._places]
+        return all(now is not ABSENT and now is not value for value, now in values)
+
+
+def undo(evidence: Evidence, own: bool = False) -> Undone | None:
     """Put back what was there. Returns what takes that back; None where nothing could be put back.
 
     ``own`` says that what came, whatever it is, may be made again: nothing but memory is lost.
@@ -55,14 +73,7 @@ def undo(evidence: Evidence, own: bool = False) -> Callable[[], None] | None:
         return None
     for entry, place in places:
         place.put(entry.before)
-
-    def redo() -> None:
-        for entry, place in places:
-            # What else holds the container that was added would hold another one than the program finds.
-            if place.get() is entry.before or _is_added(entry, own):
-                place.put(entry.after)
-
-    return redo
+    return Undone(places, own)
 
 
 def stands_still(evidence: Evidence) -> bool:

@@ -1,0 +1,73 @@
+"""What an entry of a library's looks like that it makes once; whether it did, further runs of the test tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pytest_stateless.heap.about import About
+from pytest_stateless.heap.diff import ABSENT, Entry
+from pytest_stateless.heap.graph import Kind, identity, is_heap_type, module_name_of, mro_of, plan_of
+from pytest_stateless.heap.home import home_of
+from pytest_stateless.heap.tables import is_a_librarys, is_beside_an_instance, is_private
+
+
+def traits_of(about: About, entry: Entry) -> Iterator[str]:
+    """The shapes that an entry has."""
+    if about.attributes:
+        yield from _of_an_attribute(about, entry)
+    elif not is_beside_an_instance(about):
+        yield from _in_a_table(about, entry)
+
+
+def _of_an_attribute(about: About, entry: Entry) -> Iterator[str]:
+    label = entry.label
+    if type(label) is not str:
+        return
+    if is_private(label) and not label.startswith("__"):
+        yield "private"
+    if label == "__class__" and all(_is_a_librarys_class(about, one) for one in (entry.before, entry.after)):
+        yield "became"
+    cls = type(entry.after)
+    if is_heap_type(cls) and plan_of(cls).kind is Kind.OBJECT and is_a_librarys(about, module_name_of(cls)):
+        yield "value-of-a-library"
+
+
+def _is_a_librarys_class(about: About, cls: object) -> bool:
+    return plan_of(type(cls)).kind is Kind.CLASS and is_a_librarys(about, home_of(cls))
+
+
+def _in_a_table(about: About, entry: Entry) -> Iterator[str]:
+    is_private_table = _is_private_table(about)
+    if is_private_table:
+        yield "in-a-private-table"
+    if not about.change.before.referents and (is_private_table or _is_of_its_own_kind(about)):
+        yield "filled"
+    if _is_written_out(entry.before) and identity(type(entry.after)) in _PARSED:
+        yield "parsed"
+
+
+def _is_private_table(about: About) -> bool:
+    """Whether the container is what a module has under a private name."""
+    if len(about.path.things) != len(('the names of the module', 'the container')):
+        return False
+    names: Any = about.path.things[0]
+    table = about.change.container
+    return type(names) is dict and any(
+        value is table and is_private(name) for name, value in dict.items(names)
+    )
+
+
+def _is_of_its_own_kind(about: About) -> bool:
+    """Whether the container is of a class of the library's that fills itself, as a list of all time zones."""
+    cls = type(about.change.container)
+    built_in = not _BUILT_IN.isdisjoint(map(identity, mro_of(cls)))
+    return built_in and is_heap_type(cls) and is_a_librarys(about, module_name_of(cls))
+
+
+_BUILT_IN: Final = frozenset(map(identity, (list, set, dict)))
+_PARSED: Final = frozenset(map(identity, (tuple, list, dict, frozenset)))
+
+
+def _is_written_out(value: object) -> bool:
+    return value is not ABSENT and (type(value) is str or type(value) is bytes)

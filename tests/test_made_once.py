@@ -1,0 +1,216 @@
+"""What further runs of a test show that a library makes once is no leak; what each run would do again is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import CountedProject
+
+LIBRARY = """
+import threading
+
+_names, _objects, _kept, _seen, names = {}, {}, {}, set(), {}
+
+
+def transform(name):
+    if name not in _names:
+        _names[name] = name.upper() + "!"
+    return _names[name]
+
+
+def transform_for_all(name):
+    if name not in names:
+        names[name] = name.upper() + "!"
+    return names[name]
+
+
+def remember(name, make):
+    if name not in _objects:
+        _objects[name] = make()
+
+
+def keep(name, value):
+    _kept[name] = value
+
+
+def see(name):
+    _seen.add(name)
+
+
+_filled, _later = [], ["a"]
+
+
+def fill():
+    if not _filled:
+        _filled.extend(["a", "b"])
+
+
+def fill_later():
+    if len(_later) == 1:
+        _later.append("b")
+
+
+class Zones(list):
+    def ask(self):
+        if not len(self):
+            self.extend(["UTC", "CET"])
+
+
+ZONES = Zones()
+colours = {"red": "#f00", "blue": "#00f"}
+
+
+def colour(name):
+    if isinstance(colours[name], str):
+        colours[name] = tuple(map(ord, colours[name]))
+    return colours[name]
+
+
+class Backend:
+    pass
+
+
+NOW = threading.local()
+
+
+def backend():
+    if not hasattr(NOW, "backend"):
+        NOW.backend = Backend()
+
+
+def connect():
+    NOW.connection = Backend()
+
+
+class Ready:
+    def start(self):
+        pass
+
+
+class Engine(Ready):
+    def __init__(self):
+        self._options = (1, 2)
+
+    def start(self):
+        if type(self) is Engine:
+            del self._options
+            self.__class__ = Ready
+
+
+ENGINE = Engine()
+"""
+
+HEALTHY = """
+import library
+
+
+def test_remembers():
+    library.transform("ab")
+
+
+def test_fills():
+    library.fill()
+
+
+def test_fills_itself():
+    library.ZONES.ask()
+
+
+def test_takes_in():
+    library.colour("red")
+
+
+def test_makes_on_first_use():
+    library.backend()
+
+
+def test_becomes():
+    library.ENGINE.start()
+"""
+
+LEAKING = """
+import library
+
+
+class Cart:
+    pass
+
+
+class Other:
+    pass
+
+
+CART = Cart()
+CART._rows = 1
+MINE = Cart()
+
+
+def test_remembers_for_all():
+    library.transform_for_all("ab")
+
+
+def test_remembers_a_cart():
+    library.remember("bob", Cart)
+
+
+def test_keeps_a_constant():
+    library.keep("bob", "tea")
+
+
+def test_keeps_a_text():
+    library.keep("al", "tea" * len(str(library)))
+
+
+def test_sees():
+    library.see("bob")
+
+
+def test_fills_later():
+    library.fill_later()
+
+
+def test_sets_a_colour():
+    library.colours["blue"] = (0, 0, 255)
+
+
+def test_connects():
+    library.connect()
+
+
+def test_becomes_another():
+    if type(MINE) is Cart:
+        MINE.__class__ = Other
+
+
+def test_drops():
+    if hasattr(CART, "_rows"):
+        del CART._rows
+"""
+
+
+def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedProject) -> None:
+    counted.write("site-packages/library.py", LIBRARY)
+    counted.write(
+        "conftest.py", "import sys\nsys.path.insert(0, __file__.replace('conftest.py', 'site-packages'))\n"
+    )
+    counted.write("test_healthy.py", HEALTHY)
+    counted.write("test_leaking.py", LEAKING)
+    counted.check_apart()
+    left = {
+        test["nodeid"].partition("::test_")[2]: [leak["subject"] for leak in test["leaks"]]
+        for test in counted.report()["tests"]
+        if test["leaks"]
+    }
+    assert left == {
+        "remembers_for_all": ["library.names['ab']"],
+        "remembers_a_cart": ["library._objects['bob']"],
+        "keeps_a_constant": ["library._kept['bob']"],
+        "keeps_a_text": ["library._kept['al']"],
+        "sees": ["library._seen"],
+        "fills_later": ["library._later"],
+        "sets_a_colour": ["library.colours['blue']"],
+        "connects": ["library.NOW.connection"],
+        "becomes_another": ["test_leaking.MINE.__class__"],
+        "drops": ["test_leaking.CART._rows"],
+    }
