@@ -49,13 +49,10 @@ def _in_a_table(about: About, entry: Entry) -> Iterator[str]:
 
 def _is_private_table(about: About) -> bool:
     """Whether the container is what a module has under a private name."""
-    if len(about.path.things) != len(('the names of the module', 'the container')):
-        return False
-    names: Any = about.path.things[0]
+    names, *way = about.path.things or (None,)
     table = about.change.container
-    return type(names) is dict and any(
-        value is table and is_private(name) for name, value in dict.items(names)
-    )
+    own = [name for name, value in dict.items(names) if value is table] if type(names) is dict else []
+    return len(way) == 1 and any(map(is_private, own))
 
 
 def _is_of_its_own_kind(about: About) -> bool:
