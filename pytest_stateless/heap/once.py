@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
