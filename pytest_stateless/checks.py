@@ -25,7 +25,7 @@ from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
-from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
+from pytest_stateless.requests import LIFESPANS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
@@ -59,6 +59,8 @@ _dumps: Final = json.JSONEncoder(
 ).encode  # a test may replace json.dumps, or its separators
 _NOTES: Final = 20  # of what a test put back are told
 _RUN: Final = pytest.StashKey[Run]()
+_STATE: Final = frozenset({"module-state", "interpreter-state"})
+"""Rules of what the start of a process sets up for as long as it lives."""
 _MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
 """Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
 
@@ -90,8 +92,8 @@ class Checks:
         wanted = [
             one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
         ]
-        self._clients = Clients()
-        self._windows = Windows(context, wanted, grades=settings.severity, imported=self._clients.join)
+        self._clients, self._lifespans = Clients(), Clients(LIFESPANS)
+        self._windows = Windows(context, wanted, grades=settings.severity, imported=self._imported)
         self._quarantine = Quarantine(context)
         self._second = SecondRun(context.sources)
         self._between = Between(config.pluginmanager)
@@ -150,6 +152,7 @@ class Checks:
                     self._clients.begin(self._second.requests)
             else:
                 self._begin(item)
+            self._lifespans.begin(self)
             self._quarantine.begin(_disk_of(item), item.stash[_RUN].allowances)
         return (yield)
 
@@ -165,6 +168,7 @@ class Checks:
                 item.stash[_RUN].nextitem = nextitem
                 self._end(item.stash[_RUN], is_last=nextitem is None or CHECKED not in nextitem.stash)
             self._clients.end()
+            self._lifespans.end()
 
     def _begin(self, item: pytest.Item) -> None:
         self._quarantine.end()
@@ -246,6 +250,16 @@ class Checks:
         if run is not None:
             run.ports += (port_to_dict(port, name) for port in found.ports)
 
+    @contextmanager
+    def lifespan(self) -> Iterator[None]:
+        """What an application sets up when it is started, and clears away at its end, is no state of a request."""
+        with self._windows.absorbing(_STATE), self._second.apart():
+            yield
+
+    def _imported(self) -> None:
+        self._clients.join()
+        self._lifespans.join()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_exception_interact(self) -> Generator[None, object, object]:
         """What somebody does in the debugger is no leak of the test."""
@@ -257,6 +271,7 @@ class Checks:
         self._quarantine.end()
         self._windows.abandon()
         self._clients.end()
+        self._lifespans.end()
         self._windows.let_go()
         self._context.close()
         children.clear_away()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -187,18 +187,21 @@ class Windows:
         self._context.let_go()
 
     @contextmanager
-    def absorbing(self) -> Iterator[Findings]:
-        """What happens within belongs to none of the open windows; in the end, it tells the ports that were opened."""
+    def absorbing(self, rules: Container[str] | None = None) -> Iterator[Findings]:
+        """What happens within belongs to none of the open windows; in the end, it tells the ports that were opened.
+
+        ``rules`` says which detectors it is kept from; None for all.
+        """
         found = Findings()
         if not self._open:
             yield found
             return
         errors: list[InternalError] = []
-        start = self._capture(errors)
+        start = self._capture(errors, rules=rules)
         try:
             yield found
         finally:
-            end = self._capture(errors)
+            end = self._capture(errors, rules=rules)
             self._absorb(start, end, errors)
             found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile
@@ -299,11 +302,18 @@ class Windows:
             leaks = window.left(detector, now)
         return now, leaks
 
-    def _capture(self, errors: list[InternalError], ended: _Captures | None = None) -> _Captures:
+    def _capture(
+        self,
+        errors: list[InternalError],
+        ended: _Captures | None = None,
+        rules: Container[str] | None = None,
+    ) -> _Captures:
         captures = {}
         self._context.begin_look()
         for detector in self._detectors:
             name = detector.RULE.id
+            if rules is not None and name not in rules:
+                continue
             with _reported(name, errors):
                 if ended and name in ended:
                     captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)

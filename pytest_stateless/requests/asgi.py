@@ -19,7 +19,7 @@ def wrap_asgi(app: ASGIApplication, requests: RequestWindows, *, by_client: bool
         if name is None:
             await app(scope, receive, send)
             return
-        with requests.request(name, by_client=by_client):
+        with requests.task(name, by_client=by_client):
             await app(scope, receive, send)
 
     return windowed

@@ -9,18 +9,19 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.requests.asgi import asgi_name, wrap_asgi
-from pytest_stateless.requests.windows import RequestWindows
 from pytest_stateless.requests.wsgi import wrap_wsgi, wsgi_name
 
-Current = Callable[[], "RequestWindows | None"]
+Current = Callable[[], Any]
 """Gives the windows of the test that runs; None where requests are no business of a test."""
 StandIn = Callable[[Callable[..., Any], Current], Callable[..., Any]]
 """Makes what takes the place of a function."""
+Around = Callable[..., AbstractContextManager[None]]
+"""Makes what a call happens in."""
 Wrap = Callable[..., Any]
 """Wraps an application."""
 
@@ -66,8 +67,8 @@ def _with_app(transport: Any, app: Any) -> Any:
     return other
 
 
-def _call(name_of: Callable[..., str]) -> StandIn:
-    """For a method that returns when the request has ended; ``name_of`` is given its arguments."""
+def calling(around: Around) -> StandIn:
+    """For a method; ``around`` is given what the test has, and the arguments without the first one."""
 
     def make(real: Callable[..., Any], current: Current) -> Callable[..., Any]:
         @functools.wraps(real)
@@ -76,7 +77,7 @@ def _call(name_of: Callable[..., str]) -> StandIn:
             requests = current()
             if requests is None:
                 return real(self, *arguments, **named)
-            with requests.request(name_of(*arguments, **named), by_client=True):
+            with around(requests, *arguments, **named):
                 return real(self, *arguments, **named)
 
         return call
@@ -84,8 +85,8 @@ def _call(name_of: Callable[..., str]) -> StandIn:
     return make
 
 
-def _awaited(name_of: Callable[..., str]) -> StandIn:
-    """For a coroutine method that returns when the request has ended."""
+def awaiting(around: Around) -> StandIn:
+    """As ``calling``, for a coroutine method."""
 
     def make(real: Callable[..., Any], current: Current) -> Callable[..., Any]:
         @functools.wraps(real)
@@ -94,12 +95,26 @@ def _awaited(name_of: Callable[..., str]) -> StandIn:
             requests = current()
             if requests is None:
                 return await real(self, *arguments, **named)
-            with requests.request(name_of(*arguments, **named), by_client=True):
+            with around(requests, *arguments, **named):
                 return await real(self, *arguments, **named)
 
         return call
 
     return make
+
+
+def _call(name_of: Callable[..., str]) -> StandIn:
+    """For a method that returns when the request has ended; ``name_of`` is given its arguments."""
+    return calling(
+        lambda requests, *arguments, **named: requests.request(name_of(*arguments, **named), by_client=True)
+    )
+
+
+def _awaited(name_of: Callable[..., str]) -> StandIn:
+    """For a coroutine method that returns when the request has ended."""
+    return awaiting(
+        lambda requests, *arguments, **named: requests.task(name_of(*arguments, **named), by_client=True)
+    )
 
 
 def _of_environ(**environ: Any) -> str:
@@ -149,21 +164,22 @@ CLIENTS: Final = (
 class Clients:
     """The stand-ins, in their places while a checked test runs."""
 
-    def __init__(self) -> None:
-        self._requests: RequestWindows | None = None
+    def __init__(self, clients: Sequence[Client] = CLIENTS) -> None:
+        self._clients = clients
+        self._requests: Any = None
         self._made: dict[Client, tuple[Any, Any]] = {}
         """For each client the real function and its stand-in, the same for all tests: they are looked at."""
         self._taken: list[tuple[Any, str, Client]] = []
 
-    def begin(self, requests: RequestWindows) -> None:
-        """From now on requests of test clients are windows of these."""
+    def begin(self, requests: Any) -> None:
+        """From now on requests of test clients are windows of these, or what the stand-ins else ask for."""
         self.end()
         self._requests = requests
         self.join()
 
     def join(self) -> None:
         """Take the places in the packages that are imported and weren't before."""
-        for client in CLIENTS if self._requests is not None else ():
+        for client in self._clients if self._requests is not None else ():
             place, name = _place_of(client)
             found = None if place is None else vars(place).get(name)
             if type(found) is not types.FunctionType or found is self._made.get(client, (None, None))[1]:
@@ -191,7 +207,7 @@ class Clients:
         finally:
             self._requests = requests
 
-    def _current(self) -> RequestWindows | None:
+    def _current(self) -> Any:
         return self._requests
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -130,6 +130,17 @@ class RequestWindows:
                 yield
         finally:
             self.end(group)
+
+    @contextmanager
+    def task(self, name: str, *, by_client: bool = False) -> Iterator[None]:
+        """A window around what a server would run in a task of its own, with which its context variables go."""
+        outside = copy_context()
+        group = self.begin(name, by_client=by_client)
+        try:
+            with self.within(group):
+                yield
+        finally:
+            outside.run(self.end, group)
 
     @contextmanager
     def within(self, group: Group) -> Iterator[None]:

@@ -90,6 +90,8 @@ DATABASE = os.environ["SHOP_DATABASE"]
 CONNECTION = psycopg.connect(DATABASE, autocommit=True)
 POOL = psycopg_pool.ConnectionPool(DATABASE, min_size=1, max_size=4, open=True)
 POOL.wait()
+LENT, FAILED = psycopg.connect(DATABASE), psycopg.connect(DATABASE)
+SESSIONS = orm.scoped_session(orm.sessionmaker())
 ENGINE = sqlalchemy.create_engine("postgresql+psycopg://shop@/postgres?host=" + os.environ["SHOP_HOST"])
 REDIS = redis.Redis(unix_socket_path=os.environ["SHOP_REDIS"])
 OPEN = []
@@ -163,6 +165,22 @@ def test_session_left_open():
     session.add(Order(who="al"))
     session.flush()
     OPEN.append(session)
+def test_thread_s_session_left():
+    SESSIONS(bind=ENGINE).scalar(sqlalchemy.text("select 5"))
+def test_transaction_left_open(): LENT.execute("select 5")
+def test_transaction_failed():
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        FAILED.execute("select * from nowhere")
+def test_transaction_ended():
+    LENT.rollback()
+    with LENT.transaction(): LENT.execute("select 5")
+def test_thread_s_session_ended():
+    SESSIONS.remove()
+    SESSIONS(bind=ENGINE).scalar(sqlalchemy.text("select 5"))
+    SESSIONS.commit()
+def test_returned_by_the_pool():
+    POOL.putconn(one := POOL.getconn())
+    with POOL.connection() as one: one.execute("select 1")
 def test_closed_again():
     with psycopg.connect(DATABASE) as one: one.execute("select 1")
     with psycopg_pool.ConnectionPool(DATABASE, min_size=1) as pool:
@@ -220,7 +238,14 @@ def test_what_clients_leave_open_is_told(shop: Project) -> None:
         "pool_left_open": {kept, *threads},
         "client_left_open": {kept},
         "user_on_a_connection": {"module-state shop.CONNECTION.user"},
-        "session_left_open": {kept},
+        "session_left_open": {kept, "open-transaction shop.OPEN"},
+        # The pool has none left: what it counts of its connections isn't its own business.
+        "thread_s_session_left": {
+            "open-transaction shop.SESSIONS",
+            "module-state shop.ENGINE.pool._overflow",
+        },
+        "transaction_left_open": {"open-transaction shop.LENT"},
+        "transaction_failed": {"open-transaction shop.FAILED"},
         "closed_again": set(),
     }
 
