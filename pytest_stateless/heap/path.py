@@ -309,6 +309,7 @@ def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
 _TRANSPARENT: Final = (
     *(types.CellType, types.MappingProxyType, property, classmethod, staticmethod),
     SimpleQueue,  # keeps its items in a list before 3.13
+    *(memoryview, type(get_referents(memoryview(b""))[0])),  # the latter is between it and what it shows
 )
 """What has no place of its own in the spelling of a path."""
 

@@ -57,7 +57,7 @@ def _count(number: int, unit: str) -> str:
 # ------------------------------------------------------------------------------------------------------- buffers
 
 
-def _buffer(thing: Any, _: Inside | None) -> Inside:
+def read_buffer(thing: Any, _: Inside | None) -> Inside:
     """Whatever shows its memory as a buffer: bytearray, array, mmap, ctypes' and numpy's arrays."""
     try:
         view = memoryview(thing)
@@ -88,7 +88,7 @@ def _content(view: memoryview) -> object:
     return view.nbytes, zlib.crc32(flat[-_BLOCK:], checksum)
 
 
-def _bytes_io(thing: Any, _: Inside | None) -> Inside:
+def read_bytes_io(thing: Any, _: Inside | None) -> Inside:
     cls: Any = loaded("_io", "BytesIO")
     try:
         return Inside(_count(len(value := cls.getvalue(thing)), "byte"), (value, cls.tell(thing)))
@@ -96,7 +96,7 @@ def _bytes_io(thing: Any, _: Inside | None) -> Inside:
         return Inside("closed", None)
 
 
-def _string_io(thing: Any, _: Inside | None) -> Inside:
+def read_string_io(thing: Any, _: Inside | None) -> Inside:
     cls: Any = loaded("_io", "StringIO")
     try:
         return Inside(_count(len(value := cls.getvalue(thing)), "character"), (value, cls.tell(thing)))
@@ -223,13 +223,13 @@ def _of(module: str, names: str, reader: Reader) -> dict[tuple[str, str], Reader
 
 
 _READERS: Final[dict[tuple[str, str], Reader]] = {
-    ("builtins", "bytearray"): _buffer,
-    ("array", "array"): _buffer,
-    ("mmap", "mmap"): _buffer,
-    ("numpy", "ndarray"): _buffer,
-    **_of("_ctypes", "Array Structure Union _SimpleCData", _buffer),
-    ("_io", "BytesIO"): _bytes_io,
-    ("_io", "StringIO"): _string_io,
+    ("builtins", "bytearray"): read_buffer,
+    ("array", "array"): read_buffer,
+    ("mmap", "mmap"): read_buffer,
+    ("numpy", "ndarray"): read_buffer,
+    **_of("_ctypes", "Array Structure Union _SimpleCData", read_buffer),
+    ("_io", "BytesIO"): read_bytes_io,
+    ("_io", "StringIO"): read_string_io,
     ("numpy.random.bit_generator", "BitGenerator"): _numpy_bit_generator,
     **_of("itertools", "count cycle islice repeat accumulate chain groupby tee pairwise batched", _memory),
     **_of("itertools", "_tee product permutations combinations combinations_with_replacement", _memory),
@@ -267,7 +267,7 @@ SQLITE: Final = _sqlite_connection
 OF_CONNECTIONS: Final = frozenset({_connection, SQLITE})
 """Readers of connections to databases."""
 
-SHOWING_ALL: Final = frozenset({_sqlite_connection, _hash, _decimal_context, _buffer})
+SHOWING_ALL: Final = frozenset({_sqlite_connection, _hash, _decimal_context, read_buffer})
 """Readers that show all there is: what else the objects refer to is how they work, such as caches of statements."""
 
 

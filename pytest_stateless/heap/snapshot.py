@@ -112,6 +112,14 @@ class Heap:
         """Whether a module leads, or led, to a thing that can change or hold what can."""
         return thing is not None and self._seen.get(identity(thing)) is thing
 
+    def things(self) -> list[object]:
+        """All that modules lead to, or led to when it was met, and that can change or hold what can."""
+        return list(self._seen.values())
+
+    def types(self) -> list[type]:
+        """The types of all that was met."""
+        return [cls for _, cls in self._plans.values()]
+
     def look(self) -> Snapshot:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
         return self._look_at(range(len(self._chunks)))

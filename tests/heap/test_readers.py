@@ -18,16 +18,16 @@ from pytest_stateless.heap import readers
     ],
 )
 def test_a_buffer_is_read_where_it_can_be_and_may_change(thing: Any, size: str, state: object) -> None:
-    found = readers._buffer(thing, None)
+    found = readers.read_buffer(thing, None)
     assert found == (readers.UNREADABLE if state is None else readers.Inside(size, state))
 
 
 def test_a_large_buffer_with_gaps_is_known_by_its_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "_KEPT", 2)
     memory = bytearray(b"abcdefgh")
-    before = readers._buffer(memoryview(memory)[::2], None)
+    before = readers.read_buffer(memoryview(memory)[::2], None)
     assert type(before.state) is int
     memory[1] = 0
-    assert readers._buffer(memoryview(memory)[::2], None) == before
+    assert readers.read_buffer(memoryview(memory)[::2], None) == before
     memory[2] = 0
-    assert readers._buffer(memoryview(memory)[::2], None) != before
+    assert readers.read_buffer(memoryview(memory)[::2], None) != before

@@ -1,0 +1,128 @@
+"""In which spellings a text may lie in memory or in a file, and whether bytes have one of them.
+
+Some spellings leave no choice to whoever writes them (UTF-8, UTF-16, hexadecimal, base64 at each of three places in a
+group): these are looked for as they are. Where each character may be written in several ways (percent, ``\\u0041``),
+what is searched is read back first.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Final
+
+_SIX_BITS: Final = 6
+_PERCENT: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
+_ESCAPE: Final = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|(?:\\x[0-9A-Fa-f]{2})+|\\[\"'\\/bfnrt]")
+_LETTERS: Final = {
+    ord(letter): told for letter, told in zip("bfnrt", (b"\b", b"\f", b"\n", b"\r", b"\t"), strict=True)
+}
+_CHOICES: Final = (b"%", b"\\")
+"""What a spelling begins with that leaves a choice."""
+
+PLAIN: Final = ""
+"""What is said of a text that lies there as it is."""
+
+Found = Mapping[int, str]
+"""By the position of a needle among several, how it is spelled."""
+
+
+class Needle:
+    """A text in all its spellings."""
+
+    def __init__(self, text: str) -> None:
+        raw = encoded(text)
+        self.length = len(text)
+        """Characters that a text has at least which holds it, in whatever spelling."""
+        self._raw = raw
+        self._plus = raw.replace(b" ", b"+")
+        self._fixed = tuple(_fixed(text, raw))
+
+    def spelling_in(self, straw: Straw) -> str | None:
+        """How it is spelled in some bytes: ``""`` where as it is, as ``"base64"`` elsewhere; None if it isn't there."""
+        for spelling, pattern in self._fixed:
+            if pattern in straw.raw:
+                return spelling
+        if self._raw in straw.unescaped:
+            return "escaped"
+        if self._raw in straw.unquoted or (self._plus is not self._raw and self._plus in straw.unquoted):
+            return "percent-encoded"
+        return None
+
+
+class Straw:
+    """Bytes to be searched, and what they say where each character may be spelled in several ways."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @cached_property
+    def unquoted(self) -> bytes:
+        """Without percent encoding; nothing where there is none."""
+        if b"%" not in self.raw:
+            return b""
+        return _PERCENT.sub(lambda found: bytes.fromhex(found[0].replace(b"%", b"").decode()), self.raw)
+
+    @cached_property
+    def unescaped(self) -> bytes:
+        r"""Without the escapes of JSON and Python, as ``\u0041``; nothing where there is none."""
+        return _ESCAPE.sub(_unescape, self.raw) if b"\\" in self.raw else b""
+
+
+def found_in(straw: Straw, needles: Sequence[Needle]) -> Found:
+    """Which needles some bytes have in them."""
+    return {
+        position: spelling
+        for position, needle in enumerate(needles)
+        if (spelling := needle.spelling_in(straw)) is not None
+    }
+
+
+def straws(texts: Iterable[bytes]) -> Iterator[Straw]:
+    """Many texts in a few straws: those with a choice of spellings apart, so that few are read back.
+
+    What is found may reach from one text into the next: look at each by itself then.
+    """
+    plain: list[bytes] = []
+    choices: list[bytes] = []
+    for text in texts:
+        (choices if any(choice in text for choice in _CHOICES) else plain).append(text)
+    yield from (Straw(b"\n".join(some)) for some in (plain, choices) if some)
+
+
+def encoded(text: str) -> bytes:
+    """A text in UTF-8; it may have a lone surrogate."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _fixed(text: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each spelling that leaves no choice, with what it is called; the plain one first."""
+    yield PLAIN, raw
+    for pattern in dict.fromkeys(base64_of(raw)):
+        yield "base64", pattern
+    for pattern in dict.fromkeys((raw.hex().encode(), raw.hex().upper().encode())):
+        yield "hexadecimal", pattern
+    for codec in ("utf-16-le", "utf-16-be"):
+        yield "UTF-16", text.encode(codec, "surrogatepass")
+
+
+def base64_of(raw: bytes) -> Iterator[bytes]:
+    """The characters that are the same whatever stands before and after, in both alphabets (RFC 4648)."""
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + raw)
+        first = -(-before * 8 // _SIX_BITS)
+        core = coded[first : (before + len(raw)) * 8 // _SIX_BITS]
+        yield core
+        yield core.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    escape = found[0]
+    if escape[1:2] == b"u":
+        units = bytes.fromhex(escape.replace(rb"\u", b"").decode())
+        return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
+    if escape[1:2] == b"x":
+        return bytes.fromhex(escape.replace(rb"\x", b"").decode())
+    return _LETTERS.get(escape[1], escape[1:])

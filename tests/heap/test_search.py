@@ -1,0 +1,297 @@
+"""A text is found wherever a module leads to it, in each type that can hold one, and its place is spelled."""
+
+from __future__ import annotations
+
+import array
+import base64
+import contextvars
+import ctypes
+import functools
+import io
+import json
+import mmap
+import threading
+import types
+import weakref
+from collections import OrderedDict, UserDict, defaultdict, deque, namedtuple
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.search import search
+from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.needles import Needle
+
+SECRET = "canary-7f3c"
+RAW = SECRET.encode()
+
+
+def found_in(module: types.ModuleType, *texts: str) -> dict[str, dict[int, str]]:
+    """By their subjects, which texts are found below a module, and how they are spelled."""
+    modules = {module.__name__: module}
+    heap = Heap(modules, Scope(frozenset(modules)))
+    return {
+        place.subject: dict(place.found)
+        for place in search(heap, [modules], [Needle(text) for text in texts or [SECRET]])
+    }
+
+
+@pytest.fixture
+def shop() -> types.ModuleType:
+    """An empty module."""
+    return types.ModuleType("shop")
+
+
+class Session:
+    """An instance with a dictionary."""
+
+    def __init__(self, token: object) -> None:
+        self.token = token
+
+
+class Slotted:
+    """An instance without one."""
+
+    __slots__ = ("token",)
+
+    def __init__(self, token: object) -> None:
+        self.token = token
+
+
+class Text(str):  # noqa: SLOT000 - one with a dictionary
+    """Text that says something else of itself."""
+
+    def __str__(self) -> str:
+        raise AssertionError("code of the program ran")
+
+    __repr__ = __len__ = __eq__ = __hash__ = __contains__ = encode = __str__  # type: ignore[assignment]
+
+
+class Binary(bytes):
+    """Bytes that say something else of themselves."""
+
+    def __bytes__(self) -> bytes:
+        raise AssertionError("code of the program ran")
+
+    __repr__ = __len__ = __getitem__ = __bytes__  # type: ignore[assignment]
+
+
+class Hostile:
+    """Whoever asks it anything is told off."""
+
+    token = ""
+
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError("code of the program ran")
+
+
+def hostile() -> Hostile:
+    made = Hostile()
+    object.__setattr__(made, "token", SECRET)
+    return made
+
+
+Login = namedtuple("Login", "user password")
+
+
+def mapped() -> mmap.mmap:
+    made = mmap.mmap(-1, 64)
+    made.write(b"x" + RAW)
+    return made
+
+
+def closed() -> io.BytesIO:
+    made = io.BytesIO(RAW)
+    made.close()
+    return made
+
+
+def in_context() -> contextvars.ContextVar[str]:
+    made: contextvars.ContextVar[str] = contextvars.ContextVar("made")
+    made.set(SECRET)
+    return made
+
+
+def of_thread() -> threading.local:
+    made = threading.local()
+    made.token = SECRET
+    return made
+
+
+def cached() -> Callable[[str], int]:
+    @functools.lru_cache
+    def check(token: str) -> int:
+        return 1
+
+    check(SECRET)
+    check.__wrapped__.__module__ = "shop"
+    return check
+
+
+def numpy_array() -> Any:
+    numpy = pytest.importorskip("numpy")
+    return numpy.frombuffer(b"x" + RAW, dtype="uint8")
+
+
+def suspended() -> Any:
+    def wait(token: str) -> Any:
+        yield 1
+
+    made = wait(SECRET)
+    next(made)
+    return made
+
+
+HOLDING: dict[str, tuple[Callable[[], object], str | None]] = {
+    "text": (lambda: SECRET, ""),
+    "part": (lambda: f"Bearer {SECRET}!", ""),
+    "bytes": (lambda: RAW, ""),
+    "bytearray": (lambda: bytearray(RAW), ""),
+    "memoryview": (lambda: memoryview(b"x" + RAW), ""),
+    "memoryview-of-bytearray": (lambda: memoryview(bytearray(RAW)), ""),
+    "array": (lambda: array.array("b", RAW), ""),
+    "wide-array": (lambda: array.array("I", b"123" + RAW + b"12"), ""),
+    "mmap": (mapped, ""),
+    "bytesio": (lambda: io.BytesIO(RAW), ""),
+    "stringio": (lambda: io.StringIO(SECRET), ""),
+    "ctypes": (lambda: (ctypes.c_char * 64)(*RAW), ""),
+    "numpy": (numpy_array, ""),
+    "closed": (closed, None),
+    "list": (lambda: [1, SECRET], "[1]"),
+    "deque": (lambda: deque(["", RAW]), "[1]"),
+    "tuple": (lambda: (1, (SECRET,)), "[1][0]"),
+    "namedtuple": (lambda: Login("bob", SECRET), ".password"),
+    "dict": (lambda: {"bob": {"password": SECRET}}, "['bob']['password']"),
+    "key": (lambda: {f"user {SECRET}": 1}, "['user canary-7f3c']"),
+    "key-of-bytes": (lambda: {RAW: 1}, "[b'canary-7f3c']"),
+    "key-in-tuple": (lambda: {("bob", SECRET): 1}, "<key>[1]"),
+    "defaultdict": (lambda: defaultdict(list, bob=[SECRET]), "['bob'][0]"),
+    "ordered": (lambda: OrderedDict(bob=SECRET), "['bob']"),
+    "userdict": (lambda: UserDict(bob=SECRET), ".data['bob']"),
+    "set": (lambda: {SECRET}, ""),
+    "frozenset": (lambda: frozenset({SECRET}), ""),
+    "instance": (lambda: Session(SECRET), ".token"),
+    "slots": (lambda: Slotted(SECRET), ".token"),
+    "text-of-a-subclass": (lambda: Text(SECRET), ""),
+    "bytes-of-a-subclass": (lambda: [Binary(RAW)], "[0]"),
+    "hostile": (hostile, ".token"),
+    "default": (lambda: lambda token=SECRET: token, ".<defaults>.token"),
+    "bound": (lambda: Session(SECRET).__init__, ".__self__.token"),  # type: ignore[misc]
+    "partial": (lambda: functools.partial(print, SECRET), ".args[0]"),
+    "context-variable": (in_context, ""),
+    "thread-local": (of_thread, ".token"),
+    "generator": (suspended, ""),
+    "weak": (lambda: weakref.WeakKeyDictionary({Session: SECRET}), ".data[<ReferenceType>]"),
+    "json": (lambda: json.dumps({"token": SECRET}), ""),
+    "base64": (lambda: base64.b64encode(b"user:" + RAW), ""),
+    "exception": (lambda: ValueError(SECRET), "<tuple>[0]"),
+    "other": (lambda: ["canary-7f3d", b"canary", {"canary": "7f3c"}], None),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_a_text_is_found_in_what_holds_it(name: str, shop: Any) -> None:
+    make, told = HOLDING[name]
+    shop.kept = make()
+    assert list(found_in(shop)) == ([] if told is None else [f"shop.kept{told}"])
+
+
+def test_what_a_cache_of_the_program_remembers_is_found(shop: Any) -> None:
+    source = "import functools\n@functools.lru_cache\ndef check(token, more): return more\n"
+    exec(source, vars(shop))
+    vars(shop).pop("__builtins__")
+    shop.check(1, SECRET)
+    (subject,) = found_in(shop)
+    assert subject.startswith("shop.check.<cache>")
+
+
+def test_a_text_in_several_places_is_told_of_each(shop: Any) -> None:
+    shop.first, shop.second = [SECRET], {"bob": SECRET}
+    assert found_in(shop) == {"shop.first[0]": {0: ""}, "shop.second['bob']": {0: ""}}
+
+
+def test_several_texts_are_told_apart(shop: Any) -> None:
+    shop.kept = [SECRET, f"{RAW.hex()} and other-one", "other-one"]
+    assert found_in(shop, SECRET, "other-one") == {
+        "shop.kept[0]": {0: ""},
+        "shop.kept[1]": {0: "hexadecimal", 1: ""},
+        "shop.kept[2]": {1: ""},
+    }
+
+
+def test_nothing_is_found_across_two_texts(shop: Any) -> None:
+    shop.kept = ["one", "two"]
+    assert found_in(shop, "one\ntwo", "two\none") == {}
+
+
+def test_what_no_module_leads_to_any_more_is_not_found() -> None:
+    shop: Any = types.ModuleType("shop")
+    shop.kept = [[SECRET]]
+    modules = {"shop": shop}
+    heap = Heap(modules, Scope(frozenset(modules)))
+    shop.kept = []
+    heap.look()
+    assert search(heap, [modules], [Needle(SECRET)]) == []
+
+
+def test_a_text_and_bytes_are_never_compared(shop: Any, recwarn: pytest.WarningsRecorder) -> None:
+    shop.kept = [SECRET, RAW]
+    assert len(found_in(shop)) == 2
+    assert not recwarn.list
+
+
+nested: st.SearchStrategy[Any] = st.recursive(
+    st.just(SECRET) | st.just(RAW) | st.text(max_size=9) | st.binary(max_size=9) | st.integers(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=9) | st.just(SECRET), inner, max_size=3)
+        | st.tuples(inner, inner)
+        | inner.map(Session)
+        | inner.map(lambda held: [held])
+    ),
+    max_leaves=12,
+)
+
+
+def holds(value: Any) -> bool:
+    if isinstance(value, Session):
+        return holds(value.token)
+    if isinstance(value, dict):
+        return any(map(holds, value)) or any(map(holds, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(holds, value))
+    return value in (SECRET, RAW)
+
+
+@settings(deadline=None, max_examples=60)
+@given(nested)
+def test_a_text_is_found_exactly_where_it_is(value: Any) -> None:
+    shop: Any = types.ModuleType("shop")
+    shop.kept = value
+    assert bool(found_in(shop)) == holds(value)
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        pytest.param("def f(*, token=SECRET): return token", ".f.<defaults>['token']", id="default"),
+        pytest.param("def f(token): return lambda: token\nf = f(SECRET)", ".f.<closure>.token", id="closure"),
+        pytest.param("def f(): return 1\nf.token = SECRET", ".f.token", id="attribute"),
+        pytest.param("class C: token = SECRET", ".C.token", id="class"),
+        pytest.param("def f(): return 'canary-7f3c'", None, id="constant"),
+    ],
+)
+def test_a_text_is_found_in_a_definition(source: str, place: str | None, shop: Any) -> None:
+    exec(source, {"SECRET": SECRET, "__name__": "shop"}, vars(shop))
+    assert list(found_in(shop)) == ([] if place is None else [f"shop{place}"])
+
+
+@pytest.mark.parametrize("size", [1 << 26, (1 << 26) + 1])
+def test_of_a_large_buffer_the_beginning_is_searched(size: int, shop: Any) -> None:
+    shop.kept = bytearray(size)
+    shop.kept[: len(RAW)] = RAW
+    assert list(found_in(shop)) == ["shop.kept"]
