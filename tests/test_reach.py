@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 REPORT: Final = "/nowhere/7.txt"
 SHELL: Final = ["/bin/sh", "-c", "exec env"]
 OTHER: Final = ["/usr/bin/env"]
-GETENV: Final = ctypes.CDLL(None).getenv
+GETENV: Final[Any] = ctypes.CDLL(None).getenv
 GETENV.restype = ctypes.c_char_p
 
 
@@ -45,13 +45,13 @@ def run(command: list[str], out: int, **more: Any) -> None:
     subprocess.run(command, stdout=out, check=True, **more)
 
 
-def spawn(command: Any, out: int, env: Mapping[str, str] | None) -> None:
+def spawn(command: Any, out: int, env: Any) -> None:
     child = os.posix_spawn(
         "/bin/sh" if command is SHELL else OTHER[0],
         command,
         env,
         file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)],
-    )  # type: ignore[arg-type]
+    )
     assert os.waitpid(child, 0) == (child, 0)
 
 
@@ -148,7 +148,7 @@ def test_a_command_of_the_shell_gets_the_hook(reach: Reach, tmp_path: Path) -> N
 
 def is_lent() -> bool:
     """Whether the next child inherits it."""
-    return GETENV(b"PYTEST_STATELESS_REPORT") == REPORT.encode()
+    return bool(GETENV(b"PYTEST_STATELESS_REPORT") == REPORT.encode())
 
 
 def in_a_thread(call: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from pytest_stateless.detectors import (
     module_state,
     open_descriptor,
     open_transaction,
+    retained_secret,
     shared_memory,
     thread,
     unexpected_port,
@@ -60,6 +61,7 @@ class Detector(Protocol):
 
 DETECTORS: Final[tuple[Detector, ...]] = (
     module_state,
+    retained_secret,
     file_write,
     listening_socket,
     unexpected_port,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_stateless.canaries import Canaries
 from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
@@ -55,6 +56,11 @@ class Context:
     """Absolute, resolved directories that are watched as the root directory is."""
     alone: bool = True
     """Whether no other process takes part in this run of the tests."""
+
+    canaries: Canaries = field(default_factory=Canaries)
+    """What the test that runs put into requests, to be looked for after them."""
+    of_pytest: tuple[str, ...] = ()
+    """Absolute, resolved directories and files of pytest's own, ``tmp_path`` among them."""
 
     strangers: dict[str, bool] = field(default_factory=dict)
     """Whether a changed file was found to be written by a program that is none of ours."""

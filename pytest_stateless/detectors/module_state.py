@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.modules import by_owner, owner_of
+from pytest_stateless.detectors.modules import by_owner, owner_in
 from pytest_stateless.heap import change as heap_change
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import Change, Snapshot
@@ -92,16 +92,9 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
+            owner = owner_in(groups, path.module)
             about = About(
-                *(
-                    path,
-                    change,
-                    owner_of(path.module, groups).value,
-                    imported,
-                    application,
-                    tools,
-                    after.show_values,
-                ),
+                *(path, change, owner.value, imported, application, tools, after.show_values),
                 written=partial(_written, after.heap, application),
                 reach=reach,
                 lasts=after.heap.has_met,

@@ -1,4 +1,4 @@
-"""The modules that are loaded, by whose they are."""
+"""Whose the loaded modules are, in the order in which paths begin at them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pytest_stateless.heap.graph import Kind, module_namespace, plan_of
 from pytest_stateless.leak import Owner
 from pytest_stateless.source import Sources
 
+Groups = dict[Owner, dict[str, types.ModuleType]]
 
-def by_owner(
-    modules: Mapping[str, types.ModuleType], sources: Sources
-) -> dict[Owner, dict[str, types.ModuleType]]:
+
+def by_owner(modules: Mapping[str, types.ModuleType], sources: Sources) -> Groups:
     """The modules in the order in which paths prefer them; those imported later first, since they define more."""
-    groups: dict[Owner, dict[str, types.ModuleType]] = {
-        owner: {} for owner in (Owner.APPLICATION, Owner.DEPENDENCY, Owner.STANDARD_LIBRARY)
-    }
+    groups: Groups = {owner: {} for owner in (Owner.APPLICATION, Owner.DEPENDENCY, Owner.STANDARD_LIBRARY)}
     for name, module in reversed(list(modules.items())):
         if type(name) is str and plan_of(type(module)).kind is Kind.MODULE:
             file = module_namespace(module).get("__file__")
@@ -24,6 +22,6 @@ def by_owner(
     return groups
 
 
-def owner_of(module: str, groups: Mapping[Owner, Mapping[str, types.ModuleType]]) -> Owner:
+def owner_in(groups: Groups, module: str) -> Owner:
     """Whose a module is."""
     return next((owner for owner, modules in groups.items() if module in modules), Owner.UNKNOWN)

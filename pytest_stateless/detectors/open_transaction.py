@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.modules import by_owner, owner_of
+from pytest_stateless.detectors.modules import by_owner, owner_in
 from pytest_stateless.heap import django, sqlite
 from pytest_stateless.heap.graph import Kind, identity, module_name_of, plan_of
 from pytest_stateless.heap.memory import address
@@ -130,7 +130,7 @@ def _behind_modules(connections: list[object], heap: Heap, sources: Sources) -> 
         alike.setdefault((shown.text, driver[1].name, path.module), []).append(connection)
     for (subject, name, module), found in sorted(alike.items(), key=lambda item: item[0]):
         what = "a transaction is open" if len(found) == 1 else f"{len(found)} transactions are open"
-        yield _leak(subject, f"{name}: {what}", owner_of(module, groups), found)
+        yield _leak(subject, f"{name}: {what}", owner_in(groups, module), found)
 
 
 def _keeper(path: Path, own: Collection[str]) -> object:

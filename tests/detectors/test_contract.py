@@ -129,8 +129,19 @@ def leave_transaction(place: Place, name: str) -> None:
     setattr(place.module, name, database)
 
 
+def leave_secret(place: Place, name: str) -> None:
+    setattr(place.module, name, secret_of(name))
+    place.undo.callback(delattr, place.module, name)
+
+
+def secret_of(name: str) -> str:
+    """What a test sends under a name."""
+    return f"canary-{name}-7"
+
+
 LEAVING: dict[str, Callable[[Place, str], None]] = {
     "module-state": leave_state,
+    "retained-secret": leave_secret,
     "file-write": leave_file,
     "listening-socket": leave_socket,
     "file-lock": leave_lock,
@@ -156,6 +167,8 @@ every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[rule.id for
 def context(context: Context) -> Context:
     """With no more of the memory than the one module: discovering all of it takes half a second."""
     scope = Scope(frozenset({"stateless_contract"}))
+    for name in NAMES:
+        context.canaries.add(name, secret_of(name))
     return dataclasses.replace(context, make_heap=lambda: Heap(sys.modules, scope))
 
 

@@ -24,9 +24,7 @@ class Ran(NamedTuple):
     wrong: list[str]
 
 
-def run_suite(
-    name: str, suite: Suite, wheel: Path, python: str, version: str, directory: Path
-) -> Ran:
+def run_suite(name: str, suite: Suite, wheel: Path, python: str, version: str, directory: Path) -> Ran:
     """Run one suite. What is in the directory already is used again."""
     interpreter = _environment(suite, wheel, python, directory)
     source = _source(suite, directory)
