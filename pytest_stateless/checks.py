@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -31,6 +31,10 @@ from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare
 from pytest_stateless.window import Findings, Windows
 
+if TYPE_CHECKING:
+    from pytest_stateless.served import Served
+    from pytest_stateless.serving import ServedWindows
+
 
 @dataclass
 class Run:
@@ -49,6 +53,8 @@ class Run:
     """Its requests that have ended."""
     ports: list[dict[str, Any]] = field(default_factory=list)
     """What wider-scoped fixtures opened, as it is told in the end."""
+    served: Served | None = None
+    """What the applications that it serves left behind."""
     nextitem: pytest.Item | None = None
     published: bool = False
     """Whether what was found is on its report; those made from then on are that report made anew."""
@@ -193,6 +199,9 @@ class Checks:
         if run.answered:
             run.findings.leaks, _ = judge(compared(run.findings.leaks, run.answered), ())
             run.answered.clear()
+        if run.served is not None:
+            run.served.join(run.findings)
+            run.ports += run.served.ports
         if is_last:
             self._windows.let_go()
 
@@ -211,6 +220,18 @@ class Checks:
             return self._second.requests
         run = item.stash.get(_RUN, None)
         return None if run is None else run.requests
+
+    def served_of(self, item: pytest.Item) -> ServedWindows:
+        """The windows of the applications that a running test serves."""
+        from pytest_stateless.served import Served, Unchecked
+
+        run = item.stash.get(_RUN, None)
+        if run is None or self._second.is_on:
+            return Unchecked(self._second.apart)
+        if run.served is None:
+            looking = Looking(self._windows, self._quarantine)
+            run.served = Served(self._windows, looking, self._context, self._clients, run.allowances)
+        return run.served
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(

@@ -250,6 +250,11 @@ def _send(report: str, writes: list[Write]) -> None:
                 return
 
 
+def begin_apart() -> None:
+    """In a forked child: the children of this process report to it. It goes on to report to its parent."""
+    _Reports.directory, _Reports.used, _Reports.read = "", False, 0
+
+
 # ----------------------------------------------------------------------------------------- the parent's side
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_stateless.requests import RequestWindows
+    from pytest_stateless.serving import ServedWindows, Server
 
 
 class Stateless:
     """Windows inside a test."""
 
-    def __init__(self, requests: RequestWindows | None) -> None:
+    def __init__(
+        self,
+        requests: RequestWindows | None,
+        served: Callable[[], ServedWindows] | None = None,
+    ) -> None:
         self._requests = requests
+        self._served = served
+        self._servers = ExitStack()
 
     def request(self, name: str) -> AbstractContextManager[None]:
         """A window around a block: what the block leaves behind is reported as ``during <name>``."""
@@ -33,3 +41,22 @@ class Stateless:
         if self._requests is None:
             return app
         return wrap_asgi(app, self._requests) if kind == "asgi" else wrap_wsgi(app, self._requests)
+
+    def serve(self, app: Any, *, interface: str | None = None, server: str | None = None) -> Server:
+        """Serve a WSGI or ASGI application in a child process, which checks each request, until it is closed.
+
+        ``app`` is the application, or text that names it: ``"shop.wsgi:app"``. ``server`` is ``"uvicorn"`` for ASGI,
+        ``"gunicorn"`` or ``"wsgiref"`` for WSGI; without it, the first of them that is installed. Raises TypeError,
+        ValueError, and ServeError where the application doesn't start.
+        """
+        from pytest_stateless.served import Unchecked
+        from pytest_stateless.serving import Server
+
+        windows = Unchecked() if self._served is None else self._served()
+        made = Server(app, interface, server, windows)
+        self._servers.callback(made.close)
+        return made
+
+    def close(self) -> None:
+        """Stop the servers that still run."""
+        self._servers.close()

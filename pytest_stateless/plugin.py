@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,7 +104,16 @@ class _Intake:
 
 
 @pytest.fixture
-def stateless(request: pytest.FixtureRequest) -> Stateless:
-    """Windows inside a test: ``stateless.request(name)`` for a block, ``stateless.wrap(app)`` for an application."""
+def stateless(request: pytest.FixtureRequest) -> Iterator[Stateless]:
+    """Windows inside a test.
+
+    ``stateless.request(name)`` is one for a block, ``stateless.wrap(app)`` an application whose requests are windows,
+    ``stateless.serve(app)`` the same under a real HTTP server.
+    """
     checks: Checks | None = request.config.pluginmanager.get_plugin("stateless-checks")
-    return Stateless(checks.requests_of(request.node) if checks is not None else None)
+    if checks is None:
+        given = Stateless(None)
+    else:
+        given = Stateless(checks.requests_of(request.node), partial(checks.served_of, request.node))
+    yield given
+    given.close()

@@ -27,6 +27,8 @@ _DOORS: Final = tuple(
     )
 )
 """Their functions stand in for those of the standard library, and of test clients."""
+_SERVES: Final = f"{_HERE}serving{os.sep}"
+"""What called this belongs to the test that an application is served for, and not to the application."""
 _STANDS_IN: Final = "pyfakefs"  # so does the whole of it
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -121,6 +123,8 @@ class Sources:
                 if owner is Owner.APPLICATION:
                     users = frame
                     break
+            if file.startswith(_SERVES):
+                break
             frame = frame.f_back
         if culprit is None:
             return None

@@ -1,0 +1,110 @@
+"""What the child process does: serves when it is told to, and ends with its parent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from pytest_stateless.requests import RequestWindows, interface_of, wrap_asgi, wrap_wsgi
+from pytest_stateless.serving.process import ENDED, PATIENCE, READY
+from pytest_stateless.serving.servers import SERVERS, server_for
+from pytest_stateless.source import is_own
+
+_LOOK: Final = 1.0  # seconds between looks whether the parent lives
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Child:
+    """Serves one application, as often as it is told to."""
+
+    def __init__(
+        self, control: socket.socket, tell: Tell, requests: RequestWindows | None, told: Callable[[], None]
+    ) -> None:
+        self._control = control
+        self._tell = tell
+        self._requests = requests
+        self._told = told
+        """Notes what was found in the end."""
+        self._parent = os.getppid()
+
+    def live(self, app: Any, interface: str | None, server: str | None) -> None:
+        """Until the other end of the control socket is closed."""
+        _log_to_standard_error()
+        try:
+            app = application_of(app) if isinstance(app, str) else app
+            kind = interface or interface_of(app)
+            _, serve = SERVERS[server_for(kind, server)]
+            app = self._wrapped(app, kind)
+            while listener := self._next_listener():
+                serve(app, listener, self._started)
+                if self._requests is not None:
+                    self._requests.finish()
+                self._told()
+                self._control.sendall(ENDED)
+        except BaseException as error:
+            self._tell({"failed": _spell(error)})
+            raise
+
+    def _next_listener(self) -> socket.socket | None:
+        _, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        return socket.socket(fileno=descriptors[0]) if descriptors else None
+
+    def _wrapped(self, app: Any, interface: str) -> Any:
+        if self._requests is None:
+            return app
+        return wrap_asgi(app, self._requests) if interface == "asgi" else wrap_wsgi(app, self._requests)
+
+    def _started(self, stop: Callable[[], None]) -> None:
+        threading.Thread(target=self._await_stop, args=(stop,), daemon=True).start()
+        self._control.sendall(READY)
+
+    def _await_stop(self, stop: Callable[[], None]) -> None:
+        """Stop when told to. Where the parent is gone, also this process ends."""
+        while not select.select([self._control], [], [], _LOOK)[0]:
+            if os.getppid() != self._parent:  # it was killed, and a fork of it still has the socket
+                break
+        else:
+            if self._control.recv(1):
+                stop()
+                return
+        stop()
+        time.sleep(PATIENCE)
+        os._exit(1)
+
+
+def application_of(text: str) -> Any:
+    """The application that ``module:attribute`` names. Raises ValueError for another text, and what the import does."""
+    module, colon, attributes = text.partition(":")
+    if not module or not attributes:
+        raise ValueError(f"{text!r} names no application; write 'module:attribute'")
+    found = import_module(module)
+    for name in attributes.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _log_to_standard_error() -> None:
+    """What pytest's handlers take in this process nobody would see."""
+    root = logging.getLogger()
+    others = [one for one in root.handlers if not type(one).__module__.startswith("_pytest.")]
+    if len(others) < len(root.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(logging.WARNING)
+        root.handlers[:] = others or [handler]
+
+
+def _spell(error: BaseException) -> str:
+    """An error with the lines of code that are not the plugin's own or the import system's."""
+    told = traceback.TracebackException.from_exception(error)
+    own = [one for one in told.stack if is_own(one.filename) or one.filename.startswith("<frozen importlib")]
+    told.stack = traceback.StackSummary.from_list([one for one in told.stack if one not in own])
+    return "".join(told.format()).rstrip()

@@ -1,0 +1,192 @@
+"""The child process that serves, as its parent has it: forked, told what to do, and reaped whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+SERVE: Final = b"s"
+"""Comes with a listening socket: serve on it."""
+STOP: Final = b"x"
+READY: Final = b"r"
+ENDED: Final = b"e"
+"""What the two ends of the control socket say to each other. Its end means: exit."""
+
+START: Final = 60.0
+"""Seconds for the application to be imported and started."""
+PATIENCE: Final = 5.0
+"""Seconds for the server to stop; then it is killed."""
+
+class ServeError(Exception):
+    """The application could not be served, or not to the end."""
+
+
+class ServerProcess:
+    """A fork of this process, in a session of its own. Its ``notes`` are read here as they come."""
+
+    def __init__(self, live: Callable[[socket.socket, Callable[[dict[str, Any]], None]], None]) -> None:
+        """Fork; ``live`` is run in the child, with its end of the control socket and a way to write a note."""
+        self._control, theirs = socket.socketpair()
+        self._notes = _anonymous_file()
+        self._read = 0
+        self.status: int | None = None
+        """As ``os.waitpid`` gives it, once the process was reaped; -1 where somebody else did so."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # else the child would write it again
+        self._pid = _fork()
+        if self._pid == 0:
+            _live(lambda: live(theirs, self._write), [self, *_LIVING])
+        theirs.close()
+        _LIVING.append(self)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Begin to serve. Raises ServeError where the application doesn't start."""
+        socket.send_fds(self._control, [SERVE], [listener.fileno()])
+        answer = self._answer(START)
+        if answer != READY:
+            raise ServeError(f"the application didn't start: {self._reason(answer, START)}")
+
+    def stop(self) -> None:
+        """Stop serving; the process stays. Raises ServeError where it can't be stopped, or has ended by itself."""
+        try:
+            self._control.sendall(STOP)
+        except OSError:  # it has ended
+            pass
+        answer = self._answer(PATIENCE)
+        if answer != ENDED:
+            raise ServeError(f"the server was lost: {self._reason(answer, PATIENCE)}")
+
+    def end(self) -> None:
+        """Let the process end, make it if it doesn't, and reap it."""
+        if self not in _LIVING:
+            return
+        _LIVING.remove(self)
+        try:
+            self._control.shutdown(socket.SHUT_RDWR)  # also for forks of this process that have it
+        except OSError:  # the other end is closed
+            pass
+        self._wait()
+        self._kill()
+        self._control.close()
+        os.close(self._notes)
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        """What the child wrote since the last call."""
+        found = b""
+        while piece := os.pread(self._notes, 1 << 20, self._read + len(found)):
+            found += piece
+        whole = found[: found.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return map(json.loads, whole.splitlines())
+
+    def _write(self, note: dict[str, Any]) -> None:
+        os.write(self._notes, json.dumps(note).encode("ascii") + b"\n")
+
+    def _answer(self, patience: float) -> bytes:
+        """One byte; none where the process has ended, ``?`` where it says nothing."""
+        self._control.settimeout(patience)
+        try:
+            return self._control.recv(1)
+        except TimeoutError:
+            return b"?"
+        except OSError:
+            return b""
+
+    def _reason(self, answer: bytes, patience: float) -> str:
+        if answer == b"?":
+            self._kill()
+            return f"it said nothing for {patience:g} seconds, and was killed"
+        self._wait()
+        self._kill()
+        failed = [str(note["failed"]) for note in self.notes() if "failed" in note]
+        return "\n".join([spell_status(self.status or 0), *failed])
+
+    # -------------------------------------------------------------------------------------------- its end
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def _has_ended(self) -> bool:
+        if self.status is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # somebody else reaped it
+            return True
+
+    def _kill(self) -> None:
+        """Kill it, if it still runs, and what it started and didn't end; reap it."""
+        if self.status is not None:
+            return
+        for kill in (os.killpg, os.kill):  # the first finds nothing where it had no time to begin a session
+            try:
+                kill(self._pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        try:
+            self.status = os.waitpid(self._pid, 0)[1]
+        except ChildProcessError:
+            self.status = -1
+
+
+_LIVING: Final[list[ServerProcess]] = []
+"""Those that were not ended yet."""
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Since 3.12, where there are threads, as in one of xdist's workers.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _anonymous_file() -> int:
+    """A file without a name; unlike a pipe it takes what nobody reads yet."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("pytest-stateless")
+    number, path = tempfile.mkstemp()
+    os.unlink(path)
+    return number
+
+
+def _live(live: Callable[[], None], inherited: list[ServerProcess]) -> None:
+    """The child's whole life: it never returns to the code that forked it."""
+    status = 1
+    try:
+        os.setsid()  # Ctrl-C is meant for the tests
+        for process in inherited:
+            process._control.close()
+        _LIVING.clear()
+        live()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+        os._exit(status)
+
+
+def spell_status(status: int) -> str:
+    """How a process ended, from what ``os.waitpid`` gave."""
+    code = os.waitstatus_to_exitcode(status) if status >= 0 else 0
+    if status < 0 or code >= 0:
+        return "the process ended" + (f" with exit status {code}" if status >= 0 else "")
+    try:
+        return f"the process was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the process was ended by signal {-code}"
