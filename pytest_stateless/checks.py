@@ -28,7 +28,7 @@ from pytest_stateless.reports.session import note_to_dict, port_to_dict
 from pytest_stateless.requests import LIFESPANS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.severity import is_off
-from pytest_stateless.unseen import prepare
+from pytest_stateless.unseen import prepare, run_unseen
 from pytest_stateless.window import Findings, Windows
 
 if TYPE_CHECKING:
@@ -153,11 +153,10 @@ class Checks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         if CHECKED in item.stash:
-            if self._second.requests is not None:
-                if self._checks_each or self._second.names_requests:
-                    self._clients.begin(self._second.requests)
-            else:
+            if not self._second.is_on:
                 self._begin(item)
+            elif self._second.requests is not None and (self._checks_each or self._second.names_requests):
+                self._clients.begin(self._second.requests)
             self._lifespans.begin(self)
             self._quarantine.begin(_disk_of(item), item.stash[_RUN].allowances)
         return (yield)
@@ -178,7 +177,7 @@ class Checks:
 
     def _begin(self, item: pytest.Item) -> None:
         self._quarantine.end()
-        self._windows.abandon()  # of a test that was interrupted
+        self._abandon()  # what is left of a test that was interrupted
         self._context.failed, self._context.test = False, item.nodeid
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         requests = RequestWindows(Looking(self._windows, self._quarantine), self._request_closer(item))
@@ -188,6 +187,11 @@ class Checks:
         if self._checks_each:
             self._clients.begin(requests)
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
+
+    def _abandon(self) -> None:
+        self._windows.abandon()
+        if self._running is not None and self._running.served is not None:
+            self._running.served.end()
 
     def _end(self, run: Run, is_last: bool) -> None:
         if run.window is None:
@@ -200,8 +204,7 @@ class Checks:
             run.findings.leaks, _ = judge(compared(run.findings.leaks, run.answered), ())
             run.answered.clear()
         if run.served is not None:
-            run.served.join(run.findings)
-            run.ports += run.served.ports
+            run.served.drop_twins(run.findings)
         if is_last:
             self._windows.let_go()
 
@@ -223,14 +226,25 @@ class Checks:
 
     def served_of(self, item: pytest.Item) -> ServedWindows:
         """The windows of the applications that a running test serves."""
-        from pytest_stateless.served import Served, Unchecked
+        from pytest_stateless.served import Inside, Served, Unchecked
 
         run = item.stash.get(_RUN, None)
-        if run is None or self._second.is_on:
+        if run is None or self._second.requests is not None:
             return Unchecked(self._second.apart)
         if run.served is None:
-            looking = Looking(self._windows, self._quarantine)
-            run.served = Served(self._windows, looking, self._context, self._clients, run.allowances)
+            run.served = Served(
+                self._windows,
+                run.allowances,
+                self._second,
+                partial(
+                    Inside,
+                    looking=Looking(self._windows, self._quarantine),
+                    context=self._context,
+                    clients=self._clients,
+                    allowances=run.allowances,
+                    may_blame=not self._settings.no_blame,
+                ),
+            )
         return run.served
 
     @pytest.hookimpl(wrapper=True)
@@ -290,7 +304,7 @@ class Checks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         self._quarantine.end()
-        self._windows.abandon()
+        self._abandon()
         self._clients.end()
         self._lifespans.end()
         self._windows.let_go()
@@ -336,6 +350,12 @@ class Checks:
         wanted = not self._settings.no_blame and passed(run.reports.values(), run.calls.values())
         if wanted and self._second.blame(item, run.nextitem, run.findings):
             self._windows.disturb()
+        if run.served is not None:
+            if wanted and run.served.blame(lambda: run_unseen(item, run.nextitem)):
+                self._windows.disturb()
+            run.served.end()
+            run.findings.add(run.served.findings)
+            run.ports += run.served.ports
         run.findings.leaks = [replace(leak, evidence=None) for leak in noted(run.findings.leaks)]
         run.nextitem = None
 

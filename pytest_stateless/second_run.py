@@ -42,11 +42,21 @@ class SecondRun:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._watching: _Watching | None = None
+        self._for_others = False
 
     @property
     def is_on(self) -> bool:
         """Whether the test that runs is run for the second time."""
-        return self._watching is not None
+        return self._watching is not None or self._for_others
+
+    @contextmanager
+    def for_others(self) -> Iterator[None]:
+        """A test that runs within is run again for another process, which watches."""
+        self._for_others = True
+        try:
+            yield
+        finally:
+            self._for_others = False
 
     @property
     def requests(self) -> RequestWindows | None:
@@ -74,13 +84,17 @@ class SecondRun:
 
     def blame(self, item: pytest.Item, nextitem: pytest.Item | None, findings: Findings) -> bool:
         """Put on each leak the line that did it, or a note why it isn't known. Returns whether the test ran again."""
+        return self.blame_by(
+            lambda: run_unseen(item, nextitem), findings, traced=item.config.getoption("trace", False)
+        )
+
+    def blame_by(self, test: Callable[[], bool], findings: Findings, *, traced: bool = False) -> bool:
+        """The same, where ``test`` runs it and returns whether it passed."""
+        if not wants_blame(findings):
+            return False
         wanted = [leak for leak in findings.leaks if leak.evidence is not None]
-        if not any(leak.severity is Severity.ERROR for leak in wanted):
-            return False  # for a warning alone no test runs again
         try:
-            told = self._told(
-                wanted, lambda: run_unseen(item, nextitem), item.config.getoption("trace", False)
-            )
+            told = self._told(wanted, test, traced)
         except pytest.exit.Exception:
             raise
         except Exception:
@@ -154,6 +168,11 @@ class SecondRun:
 
 def _came_anew(redo: Callable[[], None]) -> bool:
     return isinstance(redo, Undone) and redo.came_anew()
+
+
+def wants_blame(findings: Findings) -> bool:
+    """Whether the test is to run again for them; for a warning alone none does."""
+    return any(leak.evidence is not None and leak.severity is Severity.ERROR for leak in findings.leaks)
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_stateless.serving.child import Inside, Note
 from pytest_stateless.serving.process import ServeError, ServerProcess
-from pytest_stateless.serving.server import Note, ServedWindows, Server
+from pytest_stateless.serving.server import ServedWindows, Server
 
-__all__ = ["Note", "ServeError", "ServedWindows", "Server", "ServerProcess"]
+__all__ = ["Inside", "Note", "ServeError", "ServedWindows", "Server", "ServerProcess"]

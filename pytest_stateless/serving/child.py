@@ -11,30 +11,45 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pytest_stateless.requests import RequestWindows, interface_of, wrap_asgi, wrap_wsgi
-from pytest_stateless.serving.process import ENDED, PATIENCE, READY
+from pytest_stateless.serving.process import AGAIN, ENDED, PASSED, PATIENCE, READY, SERVE
 from pytest_stateless.serving.servers import SERVERS, server_for
 from pytest_stateless.source import is_own
 
 _LOOK: Final = 1.0  # seconds between looks whether the parent lives
-Tell = Callable[[dict[str, Any]], None]
+Note = dict[str, Any]
+"""Plain values, as the child tells them to its parent."""
+
+
+class Inside(Protocol):
+    """The windows of the requests."""
+
+    def requests(self) -> RequestWindows | None:
+        """Those of this run of the test; None where nothing is checked."""
+        ...
+
+    def finish(self) -> bool:
+        """No more requests come: tell what was found. Returns whether the test is wanted once more."""
+        ...
+
+    def blame(self, again: Callable[[], bool]) -> None:
+        """Find who did it. ``again`` serves in another run of the test, and returns whether that passed."""
+        ...
 
 
 class Child:
     """Serves one application, as often as it is told to."""
 
-    def __init__(
-        self, control: socket.socket, tell: Tell, requests: RequestWindows | None, told: Callable[[], None]
-    ) -> None:
+    def __init__(self, control: socket.socket, tell: Callable[[Note], None], windows: Inside) -> None:
         self._control = control
         self._tell = tell
-        self._requests = requests
-        self._told = told
-        """Notes what was found in the end."""
+        self._windows = windows
         self._parent = os.getppid()
+        self._reruns = 0
 
     def live(self, app: Any, interface: str | None, server: str | None) -> None:
         """Until the other end of the control socket is closed."""
@@ -43,25 +58,43 @@ class Child:
             app = application_of(app) if isinstance(app, str) else app
             kind = interface or interface_of(app)
             _, serve = SERVERS[server_for(kind, server)]
-            app = self._wrapped(app, kind)
-            while listener := self._next_listener():
-                serve(app, listener, self._started)
-                if self._requests is not None:
-                    self._requests.finish()
-                self._told()
+
+            def serve_once(listener: socket.socket) -> None:
+                serve(self._wrapped(app, kind), listener, self._started)
+
+            self._serve_next(serve_once)
+            wanted = self._windows.finish()
+            self._control.sendall(ENDED)
+            if wanted:
+                self._windows.blame(partial(self._again, serve_once))
                 self._control.sendall(ENDED)
+            self._control.recv(1)
         except BaseException as error:
             self._tell({"failed": _spell(error)})
             raise
 
-    def _next_listener(self) -> socket.socket | None:
-        _, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
-        return socket.socket(fileno=descriptors[0]) if descriptors else None
+    def _serve_next(self, serve: Callable[[socket.socket], None]) -> bytes:
+        """Serve if that is what the parent wants next. Returns what it said."""
+        word, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if descriptors:
+            serve(socket.socket(fileno=descriptors[0]))
+        return word
+
+    def _again(self, serve: Callable[[socket.socket], None]) -> bool:
+        """Serve in another run of the test. Returns whether it passed, and served."""
+        if self._reruns:
+            self._control.sendall(AGAIN)
+        self._reruns += 1
+        if self._serve_next(serve) != SERVE:
+            return False  # the test failed before it came to this
+        self._control.sendall(ENDED)
+        return self._control.recv(1) == PASSED
 
     def _wrapped(self, app: Any, interface: str) -> Any:
-        if self._requests is None:
+        requests = self._windows.requests()
+        if requests is None:
             return app
-        return wrap_asgi(app, self._requests) if interface == "asgi" else wrap_wsgi(app, self._requests)
+        return wrap_asgi(app, requests) if interface == "asgi" else wrap_wsgi(app, requests)
 
     def _started(self, stop: Callable[[], None]) -> None:
         threading.Thread(target=self._await_stop, args=(stop,), daemon=True).start()
@@ -83,7 +116,7 @@ class Child:
 
 def application_of(text: str) -> Any:
     """The application that ``module:attribute`` names. Raises ValueError for another text, and what the import does."""
-    module, colon, attributes = text.partition(":")
+    module, _, attributes = text.partition(":")
     if not module or not attributes:
         raise ValueError(f"{text!r} names no application; write 'module:attribute'")
     found = import_module(module)

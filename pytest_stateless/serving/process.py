@@ -17,27 +17,29 @@ from typing import Any, Final
 SERVE: Final = b"s"
 """Comes with a listening socket: serve on it."""
 STOP: Final = b"x"
+PASSED: Final = b"p"
+FAILED: Final = b"f"
+"""What became of the test that was run once more."""
 READY: Final = b"r"
 ENDED: Final = b"e"
-"""What the two ends of the control socket say to each other. Its end means: exit."""
+AGAIN: Final = b"a"
+"""The test is wanted once more."""
 
-START: Final = 60.0
-"""Seconds for the application to be imported and started."""
-PATIENCE: Final = 5.0
-"""Seconds for the server to stop; then it is killed."""
+PATIENCE: Final = 60.0
+"""Seconds for the application to start, for the server to stop, and for the process to end; then it is killed."""
+
 
 class ServeError(Exception):
     """The application could not be served, or not to the end."""
 
 
 class ServerProcess:
-    """A fork of this process, in a session of its own. Its ``notes`` are read here as they come."""
+    """A fork of this process, in a session of its own. What it notes can be read here."""
 
     def __init__(self, live: Callable[[socket.socket, Callable[[dict[str, Any]], None]], None]) -> None:
         """Fork; ``live`` is run in the child, with its end of the control socket and a way to write a note."""
         self._control, theirs = socket.socketpair()
         self._notes = _anonymous_file()
-        self._read = 0
         self.status: int | None = None
         """As ``os.waitpid`` gives it, once the process was reaped; -1 where somebody else did so."""
         for stream in (sys.stdout, sys.stderr):
@@ -51,19 +53,20 @@ class ServerProcess:
     def serve(self, listener: socket.socket) -> None:
         """Begin to serve. Raises ServeError where the application doesn't start."""
         socket.send_fds(self._control, [SERVE], [listener.fileno()])
-        answer = self._answer(START)
-        if answer != READY:
-            raise ServeError(f"the application didn't start: {self._reason(answer, START)}")
+        self._expect("the application didn't start", READY)
 
     def stop(self) -> None:
         """Stop serving; the process stays. Raises ServeError where it can't be stopped, or has ended by itself."""
-        try:
-            self._control.sendall(STOP)
-        except OSError:  # it has ended
-            pass
-        answer = self._answer(PATIENCE)
-        if answer != ENDED:
-            raise ServeError(f"the server was lost: {self._reason(answer, PATIENCE)}")
+        self._say(STOP)
+        self._expect("the server was lost", ENDED)
+
+    def tell_outcome(self, passed: bool) -> bool:
+        """Say whether the test that was run once more passed. Returns whether it is wanted yet again.
+
+        Raises ServeError where the process has ended by itself.
+        """
+        self._say(PASSED if passed else FAILED)
+        return self._expect("the server was lost", ENDED, AGAIN) == AGAIN
 
     def end(self) -> None:
         """Let the process end, make it if it doesn't, and reap it."""
@@ -80,31 +83,37 @@ class ServerProcess:
         os.close(self._notes)
 
     def notes(self) -> Iterator[dict[str, Any]]:
-        """What the child wrote since the last call."""
+        """What the child wrote, but for a line that it was killed in."""
         found = b""
-        while piece := os.pread(self._notes, 1 << 20, self._read + len(found)):
+        while piece := os.pread(self._notes, 1 << 20, len(found)):
             found += piece
-        whole = found[: found.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return map(json.loads, whole.splitlines())
+        return map(json.loads, found[: found.rfind(b"\n") + 1].splitlines())
 
     def _write(self, note: dict[str, Any]) -> None:
         os.write(self._notes, json.dumps(note).encode("ascii") + b"\n")
 
-    def _answer(self, patience: float) -> bytes:
-        """One byte; none where the process has ended, ``?`` where it says nothing."""
-        self._control.settimeout(patience)
+    def _say(self, word: bytes) -> None:
         try:
-            return self._control.recv(1)
-        except TimeoutError:
-            return b"?"
-        except OSError:
-            return b""
+            self._control.sendall(word)
+        except OSError:  # it has ended
+            pass
 
-    def _reason(self, answer: bytes, patience: float) -> str:
-        if answer == b"?":
+    def _expect(self, otherwise: str, *answers: bytes) -> bytes:
+        self._control.settimeout(PATIENCE)
+        try:
+            answer = self._control.recv(1)
+        except TimeoutError:
             self._kill()
-            return f"it said nothing for {patience:g} seconds, and was killed"
+            raise ServeError(
+                f"{otherwise}: it said nothing for {PATIENCE:g} seconds, and was killed"
+            ) from None
+        except OSError:
+            answer = b""
+        if answer not in answers:
+            raise ServeError(f"{otherwise}: {self._how_it_ended()}")
+        return answer
+
+    def _how_it_ended(self) -> str:
         self._wait()
         self._kill()
         failed = [str(note["failed"]) for note in self.notes() if "failed" in note]

@@ -9,13 +9,10 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol
 
-from pytest_stateless.requests import INTERFACES, RequestWindows, interface_of
-from pytest_stateless.serving.child import Child
+from pytest_stateless.requests import INTERFACES, interface_of
+from pytest_stateless.serving.child import Child, Inside, Note
 from pytest_stateless.serving.process import ServeError, ServerProcess
 from pytest_stateless.serving.servers import server_for
-
-Note = dict[str, Any]
-"""Plain values, as the child tells them to its parent."""
 
 
 class ServedWindows(Protocol):
@@ -29,12 +26,8 @@ class ServedWindows(Protocol):
         """One that is kept for this server; None where there is to be a new one."""
         ...
 
-    def begin(self, tell: Callable[[Note], None]) -> RequestWindows | None:
-        """In the child: the windows of its requests; None where nothing is checked."""
-        ...
-
-    def finish(self) -> None:
-        """In the child: no more requests come, so tell what is to be told."""
+    def inside(self, tell: Callable[[Note], None]) -> Inside:
+        """In the child: the windows of its requests, which ``tell`` what they find."""
         ...
 
     def take(self, process: ServerProcess) -> None:
@@ -61,7 +54,7 @@ class Server:
         self._process: ServerProcess | None = None
 
         def live(control: socket.socket, tell: Callable[[Note], None]) -> None:
-            Child(control, tell, windows.begin(tell), windows.finish).live(app, kind, server)
+            Child(control, tell, windows.inside(tell)).live(app, kind, server)
 
         with windows.apart(), socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

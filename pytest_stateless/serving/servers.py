@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 from wsgiref import simple_server
@@ -87,10 +88,10 @@ def _serve_by_wsgiref(app: Any, listener: socket.socket, started: Started) -> No
 
 def _serve_by_gunicorn(app: Any, listener: socket.socket, started: Started) -> None:
     """By one of its threaded workers. Its arbiter would put another process between the worker and the test."""
-    from gunicorn.app.base import BaseApplication
-    from gunicorn.workers.gthread import ThreadWorker
+    base: Any = import_module("gunicorn.app.base")
+    workers: Any = import_module("gunicorn.workers.gthread")
 
-    class Application(BaseApplication):  # type: ignore[misc, no-any-unimported]
+    class Application(base.BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             for name, value in settings.items():
                 self.cfg.set(name, value)
@@ -110,7 +111,9 @@ def _serve_by_gunicorn(app: Any, listener: socket.socket, started: Started) -> N
     application = Application()
     cfg = application.cfg
     listener.setblocking(False)
-    ThreadWorker(1, os.getppid(), [listener], application, 0, cfg, cfg.logger_class(cfg)).init_process()
+    workers.ThreadWorker(
+        1, os.getppid(), [listener], application, 0, cfg, cfg.logger_class(cfg)
+    ).init_process()
 
 
 # -------------------------------------------------------------------------------------------------- uvicorn
