@@ -1,0 +1,255 @@
+"""``stateless.serve`` in tests: what requests to a real server leave behind is told in the test that sent them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_stateless.serving import process
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+SMALL = "--stateless-scope=application"
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the server is forked")
+
+SHOP = """
+import os, pathlib, signal, threading, time, urllib.request
+import pytest
+CARTS = {}
+LOG = pathlib.Path(__file__).with_name("visits.log")
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/cart":
+        CARTS["bob"] = "tea"
+    elif path == "/log":
+        LOG.write_text("bob")
+    elif path == "/both":
+        CARTS.setdefault("eve", "milk")
+        LOG.write_text("eve")
+    elif path == "/env":
+        os.environ["SHOP"] = "open"
+    elif path == "/thread":
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    elif path == "/kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+def get(server, path="/"):
+    return urllib.request.urlopen(server.url + path, timeout=60).read()
+def serve(stateless):
+    return stateless.serve(app, server="wsgiref")
+"""
+
+
+def told(project: Project, *arguments: str) -> dict[str, list[tuple[str, str, str | None, str | None]]]:
+    """By test: rule, subject, function or note, and request of each leak. No part of the plugin failed."""
+    project.run("--stateless-report=json:leaks.json", *arguments)
+    assert not process._LIVING
+    tests = project.report()["tests"]
+    assert not [error for test in tests for error in test["internal_errors"]]
+    return {test["nodeid"].partition("::")[2]: list(map(_told, test["leaks"])) for test in tests}
+
+
+def _told(leak: dict[str, Any]) -> tuple[str, str, str | None, str | None]:
+    by = leak["origin"]["function"] if leak["origin"] else leak["note"]
+    return leak["rule"], leak["subject"].removeprefix("test_shop."), by, leak["request"]
+
+
+def test_leaks_of_a_real_server_name_their_requests_and_lines(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+def test_cart(stateless):
+    with serve(stateless) as server:
+        get(server)
+        get(server, "/cart?user=secret")
+@pytest.mark.stateless
+def test_other_kinds(stateless):
+    with serve(stateless) as server:
+        for path in ("/log", "/env", "/thread"):
+            get(server, path)
+@pytest.mark.stateless
+def test_clean_ones_beside_each_other(stateless):
+    with serve(stateless) as server, serve(stateless) as other:
+        assert len({{get(server), get(server), get(other), str(os.getpid()).encode()}}) == 3
+@pytest.mark.stateless
+def test_nobody_closes_it(stateless):
+    get(serve(stateless))
+@pytest.mark.stateless(allow=["module-state:test_shop.CARTS*", "file-write:*"])
+def test_allowed(stateless):
+    get(serve(stateless), "/both")
+""",
+    )
+    if sys.version_info < (3, 12) and sys.gettrace() is not None:
+        cart = "blame skipped: a debugger or another tracer is active"
+    else:
+        cart = "app"
+    assert told(project) == {
+        "test_cart": [("module-state", "CARTS['bob']", cart, "GET /cart (2nd request)")],
+        "test_other_kinds": [
+            ("file-write", "visits.log", "app", "GET /log (1st request)"),
+            ("interpreter-state", "os.environ['SHOP']", cart, "GET /env (2nd request)"),
+            ("thread", "sleep", "app", "GET /thread (3rd request)"),
+        ],
+    }
+    project.run("--stateless-off").assert_outcomes(passed=5)
+
+
+def test_the_tests_own_leaks_are_told_beside_those_of_the_server(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+def test_both(stateless):
+    CARTS["own"] = 1
+    with serve(stateless) as server:
+        get(server, "/both")
+        CARTS["late"] = 1
+""",
+    )
+    assert {(rule, subject, request) for rule, subject, _, request in told(project, SMALL)["test_both"]} == {
+        ("module-state", "CARTS['own']", None),
+        ("module-state", "CARTS['late']", None),
+        ("module-state", "CARTS['eve']", "GET /both (1st request)"),
+        ("file-write", "visits.log", "GET /both (1st request)"),
+    }
+
+
+def test_without_blame_nothing_runs_again(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+def test_cart(stateless):
+    with LOG.open("a") as log:
+        log.write("x")
+    with serve(stateless) as server:
+        get(server, "/cart")
+        get(server, "/cart")
+""",
+    )
+    assert told(project, "--stateless-no-blame", "--stateless-allow=file-write:*", SMALL)["test_cart"] == [
+        ("module-state", "CARTS['bob']", "only on first use", "GET /cart (1st request)")
+    ]
+    assert project.path.joinpath("visits.log").read_text() == "x"
+
+
+def test_what_a_lost_server_told_before_is_told(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+def test_lost(stateless):
+    server = serve(stateless)
+    get(server, "/cart")
+    with pytest.raises(OSError):
+        get(server, "/kill")
+""",
+    )
+    assert [leak[1:] for leak in told(project, SMALL)["test_lost"]] == [
+        ("CARTS['bob']", None, "GET /cart (1st request)")
+    ]
+    project.run(SMALL, "-p", "no:cacheprovider", "--stateless-off").stdout.fnmatch_lines(
+        ["E *ServeError: the server was lost: the process was ended by SIGKILL"]
+    )
+
+
+def test_overlapping_requests_are_one_window(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        """
+import threading, urllib.request
+import pytest
+MET = threading.Barrier(2)
+SEEN = {}
+def app(environ, start_response):
+    MET.wait(60)
+    SEEN["visitor"] = 1
+    MET.wait(60)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+@pytest.mark.stateless
+def test_two(stateless):
+    with stateless.serve(app, server="wsgiref") as server:
+        ask = lambda: urllib.request.urlopen(server.url, timeout=60).read()
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+""",
+    )
+    (leak,) = told(project, "--stateless-no-blame", SMALL)["test_two"]
+    assert leak[1] == "SEEN['visitor']"
+    assert leak[3] == "GET / (1st request) and GET / (2nd request)"
+
+
+def test_an_asgi_application_under_uvicorn(project: Project) -> None:
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("fastapi")
+    project.write(
+        "test_shop.py",
+        """
+import asyncio, urllib.request
+from contextlib import asynccontextmanager
+import fastapi
+import pytest
+CARTS, STARTED = {}, []
+TASKS = set()
+@asynccontextmanager
+async def lifespan(app):
+    STARTED.append("database")
+    yield
+app = fastapi.FastAPI(lifespan=lifespan)
+@app.get("/")
+def welcome():
+    return STARTED
+@app.get("/cart")
+async def cart():
+    CARTS["bob"] = "tea"
+    return "tea"
+@pytest.mark.stateless
+def test_cart(stateless):
+    with stateless.serve(app) as server:
+        get = lambda path: urllib.request.urlopen(server.url + path, timeout=60).read()
+        assert [get("/"), get("/"), get("/cart")] == [b'["database"]', b'["database"]', b'"tea"']
+""",
+    )
+    (leak,) = told(project, "--stateless-no-blame", SMALL)["test_cart"]
+    assert (leak[1], leak[3]) == ("CARTS['bob']", "GET /cart (3rd request)")
+
+
+@pytest.mark.slow
+def test_in_workers_and_with_warnings_as_errors(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+@pytest.mark.parametrize("number", range(2))
+def test_many(stateless, number):
+    with serve(stateless) as server:
+        get(server)
+""",
+    )
+    project.run_apart("-p", "xdist", "-n", "2", SMALL, "-W", "error").assert_outcomes(passed=2)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_no_server(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+@pytest.mark.stateless
+def test_interrupted(stateless):
+    LOG.write_text(get(serve(stateless)).decode())
+    raise KeyboardInterrupt
+""",
+    )
+    project.run_apart(SMALL).stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+    pid = project.path.joinpath("visits.log").read_text()
+    assert not Path(f"/proc/{pid}").exists()
