@@ -139,7 +139,8 @@ def test_what_the_test_failed_with_is_not_hidden_by_what_came_of_it() -> None:
             os.kill(int(get(server, "/pid")), signal.SIGKILL)
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not process._LIVING
 
 
