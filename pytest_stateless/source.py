@@ -28,7 +28,7 @@ _DOORS: Final = tuple(
 )
 """Their functions stand in for those of the standard library, and of test clients."""
 _SERVES: Final = f"{_HERE}serving{os.sep}"
-"""What called this belongs to the test that an application is served for, and not to the application."""
+"""This calls real servers, whose own doing is a tool's; what called this belongs to the test, not to the app."""
 _STANDS_IN: Final = "pyfakefs"  # so does the whole of it
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -78,15 +78,13 @@ class Sources:
             return Owner.STANDARD_LIBRARY, False
         if file.startswith(_HERE):
             return Owner.DEPENDENCY, True
-        for marker in _INSTALLED:
-            _, installed, inside = file.rpartition(marker)
-            if installed:
-                package = inside.split(os.sep)[0].removesuffix(".py")
-                if package in self.packages:
-                    return Owner.APPLICATION, False
-                if package == _STANDS_IN:
-                    return Owner.STANDARD_LIBRARY, False
-                return Owner.DEPENDENCY, package in self.tools
+        package = _package(file)
+        if package:
+            if package in self.packages:
+                return Owner.APPLICATION, False
+            if package == _STANDS_IN:
+                return Owner.STANDARD_LIBRARY, False
+            return Owner.DEPENDENCY, package in self.tools
         if file.startswith(_STANDARD):
             return Owner.STANDARD_LIBRARY, False
         return Owner.APPLICATION, False
@@ -108,7 +106,7 @@ class Sources:
         """
         culprit: tuple[types.FrameType, Owner, bool] | None = None
         users: types.FrameType | None = None
-        importing = False
+        importing, outer = False, ""
         for _ in range(_DEPTH):
             if frame is None:
                 break
@@ -123,8 +121,11 @@ class Sources:
                 if owner is Owner.APPLICATION:
                     users = frame
                     break
-            if file.startswith(_SERVES):
-                break
+                if tool and file.startswith(_SERVES):
+                    its_own = _package(culprit[0].f_code.co_filename) == _package(outer)
+                    culprit = *culprit[:2], its_own
+                    break
+                outer = file
             frame = frame.f_back
         if culprit is None:
             return None
@@ -139,6 +140,15 @@ class Sources:
     def relative(self, path: str) -> str:
         """A path relative to the root directory where it lies below it."""
         return relative_to(path, self.root)
+
+
+def _package(file: str) -> str:
+    """The top-level package that an installed file is of; empty for another one."""
+    for marker in _INSTALLED:
+        _, installed, inside = file.rpartition(marker)
+        if installed:
+            return inside.split(os.sep)[0].removesuffix(".py")
+    return ""
 
 
 def is_own(file: str) -> bool:

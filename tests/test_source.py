@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from pytest_stateless.leak import Origin, Owner
+from pytest_stateless.serving import servers
 from pytest_stateless.source import Place, Sources, names_of, relative_to
 
 APPLICATION, DEPENDENCY = "/srv/shop/cart.py", "/venv/lib/site-packages/flask/app.py"
 STANDARD, TOOL = ast.__file__, "/venv/lib/site-packages/_pytest/python.py"
+SERVER, SERVING = "/venv/lib/site-packages/uvicorn/server.py", servers.__file__
 BOOTSTRAP = "<frozen importlib._bootstrap_external>"
 
 
@@ -165,6 +167,23 @@ def test_without_the_users_code_the_innermost_of_a_dependency_is_to_blame() -> N
     assert found.place(inner) == Place(
         "/venv/lib/site-packages/werkzeug/x.py", 2, "f1", Owner.DEPENDENCY, False, False
     )
+
+
+@pytest.mark.parametrize(
+    ("inner", "place"),
+    [
+        pytest.param([], (SERVING, True), id="the-plugins-own-server"),
+        pytest.param([SERVER], (SERVER, True), id="the-server-itself"),
+        pytest.param([SERVER, STANDARD, SERVER], (SERVER, True), id="the-server-again"),
+        pytest.param([SERVER, DEPENDENCY], (DEPENDENCY, False), id="a-framework"),
+        pytest.param([SERVER, APPLICATION], (APPLICATION, False), id="the-application"),
+        pytest.param([SERVER, APPLICATION, DEPENDENCY], (APPLICATION, False), id="a-dependency-of-it"),
+    ],
+)
+def test_who_serves_an_application_is_not_the_test(inner: list[str], place: tuple[str, bool]) -> None:
+    found = sources().place(stack("/srv/shop/test_cart.py", SERVING, *inner))
+    assert found is not None
+    assert (found.file, found.by_tool) == place
 
 
 def test_a_stack_deeper_than_is_looked_at_shows_what_was_found() -> None:
