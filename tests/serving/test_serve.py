@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -187,6 +188,44 @@ def test_two(stateless):
     (leak,) = told(project, "--stateless-no-blame", SMALL)["test_two"]
     assert leak[1] == "SEEN['visitor']"
     assert leak[3] == "GET / (1st request) and GET / (2nd request)"
+
+
+CLEAN = """
+import http.client, threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+import pytest
+def wsgi(environ, start_response):
+    body = environ["PATH_INFO"].encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+async def asgi(scope, receive, send):
+    if scope["type"] == "http":
+        body = scope["path"].encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+@pytest.mark.stateless
+@pytest.mark.parametrize("app, server", SERVERS)
+def test_many(stateless, app, server):
+    with stateless.serve(app, server=server) as running:
+        def ask(number):
+            connection = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=60)
+            for at in range(6):
+                path = f"/{number}/{at}"
+                connection.request("GET", path)
+                assert connection.getresponse().read() == path.encode()
+            connection.close()
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(ask, range(6)))
+"""
+
+
+def test_connections_and_threads_of_the_server_itself_are_not_told(project: Project) -> None:
+    servers = [("wsgi", "wsgiref"), ("wsgi", "gunicorn"), ("asgi", "uvicorn")]
+    installed = [f"({app}, {name!r})" for app, name in servers if importlib.util.find_spec(name)]
+    project.write("test_shop.py", CLEAN.replace("SERVERS", f"[{', '.join(installed)}]"))
+    project.run(SMALL).assert_outcomes(passed=len(installed))
 
 
 def test_an_asgi_application_under_uvicorn(project: Project) -> None:
