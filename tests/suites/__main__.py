@@ -54,9 +54,7 @@ def _run(names: list[str], arguments: argparse.Namespace, directory: Path) -> li
         hindrance = dict(SUITES[name].not_on).get(version)
         if hindrance is not None:
             return Ran([f"{name}: doesn't run on {version}: {hindrance}"], [])
-        return run_suite(
-            name, SUITES[name], wheel, arguments.python, version, directory / f"{name}-{version}"
-        )
+        return run_suite(name, SUITES[name], wheel, arguments.python, directory / f"{name}-{version}")
 
     wrong = []
     with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -22,7 +22,5 @@ class Suite:
     """A directory of this repository, in place of an sdist."""
     not_on: tuple[tuple[str, str], ...] = ()
     """Versions of Python that the suite itself doesn't run on, with the reason."""
-    less_on: tuple[tuple[str, str, str], ...] = ()
-    """Version of Python, file of tests that can't be imported on it, reason."""
     at_least: int = 1
     """How many tests must have been checked for the run to mean anything."""
