@@ -291,6 +291,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         subject="*.actions['head']",
     ),
     _expect(
+        *("module-state", "Django names the database that a project without one has, on first use", "added"),
+        "value:builtins.dict",
+        subject="*.DATABASES['default']",
+    ),
+    _expect(
         "module-state",
         "Django's test client takes receivers off and puts them back",
         "changed",

@@ -216,6 +216,7 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "weakref.finalize._registry": "what to do when objects die",
     "multiprocessing.util._finalizer_registry": "what to do when objects die",
     "jinja2.lexer._lexer_cache": "lexers, by the settings of their environment",
+    "aiohttp.web_log.AccessLogger._FORMAT_CACHE": "compiled formats of lines in the log",
     "django.core.cache.caches._connections": "a thread's connections, made on first use; what caches hold is watched",
     "django.urls.base._urlconfs": "which URLs a request is matched with, set and cleared for each",
     "django.template.engines._engines": "template engines, made from the settings on first use",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -19,6 +20,38 @@ CARTS = {}
 @pytest.mark.stateless
 def test_checkout():
     CARTS["bob"] = ["tea"]
+"""
+
+FRAMEWORKS = {"aiohttp", "asgi_lifespan", "django", "fastapi", "flask", "httpx", "httpx2", "starlette"}
+FRAMEWORKS |= {"asyncpg", "psycopg", "psycopg2", "rest_framework", "sqlalchemy", "webtest", "werkzeug"}
+REQUESTS = f"""\
+import asyncio, sys
+from wsgiref.util import setup_testing_defaults
+CARTS = {{}}
+
+def web(environ, start_response):
+    CARTS[environ["PATH_INFO"]] = 1
+    start_response("200 OK", [])
+    return [b"done"]
+
+async def api(scope, receive, send):
+    CARTS[scope["path"]] = 1
+
+def test_web(stateless):
+    environ = {{"PATH_INFO": "/web"}}
+    setup_testing_defaults(environ)
+    assert list(stateless.wrap(web)(environ, lambda status, headers: None)) == [b"done"]
+
+def test_api(stateless):
+    scope = {{"type": "http", "method": "GET", "path": "/api"}}
+    asyncio.run(stateless.wrap(api)(scope, None, None))
+
+def test_by_hand(stateless):
+    with stateless.request("GET /hand"):
+        CARTS["/hand"] = 1
+
+def test_nothing_was_imported_for_it():
+    assert not {FRAMEWORKS} & set(sys.modules)
 """
 
 
@@ -41,6 +74,15 @@ def test_the_same_test_passes_when_the_plugin_is_off(tmp_path: Path) -> None:
     result = run_pytest(tmp_path, "--stateless-off")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "1 passed" in result.stdout
+
+
+def test_requests_are_windows_without_any_framework(tmp_path: Path) -> None:
+    assert not [name for name in FRAMEWORKS if importlib.util.find_spec(name)]
+    (tmp_path / "test_shop.py").write_text(REQUESTS, encoding="utf-8")
+    result = run_pytest(tmp_path, "--stateless", "--stateless-requests=each")
+    assert "3 failed, 1 passed" in result.stdout, result.stdout + result.stderr
+    for request in ("GET /web", "GET /api", "GET /hand"):
+        assert f"during {request} (1st request)" in result.stdout
 
 
 def test_the_wheel_holds_the_package_and_nothing_else() -> None:
