@@ -143,7 +143,6 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
 
 UNWATCHED_PATHS: Final[dict[str, str]] = {
     "sqlalchemy.event.registry._key_to_collection": "the listeners once more; what they listen to has them too",
-    "sqlalchemy.util.langhelpers._creation_order": "numbers what is created",
     "sys.lazy_modules": "imports that were put off, from 3.15",
     "sys.path_importer_cache": "the import system's cache of directories",
     "sys._current_exceptions": "what is being handled right now",
@@ -221,11 +220,9 @@ UNWATCHED_PATHS: Final[dict[str, str]] = {
     "django.urls.base._urlconfs": "which URLs a request is matched with, set and cleared for each",
     "django.template.engines._engines": "template engines, made from the settings on first use",
     "django.utils.formats._format_cache": "how a language writes numbers and dates, read on first use",
-    "django.utils.formats._format_modules_cache": "how a language writes numbers and dates, read on first use",
     "asgiref.sync.SyncToAsync.threadlocal": "the event loop that runs, or ran last, in a thread",
     "asgiref.sync.SyncToAsync.deadlock_context": "whether a call waits for its thread right now",
     "django.core.mail.outbox": "the mail of a test; emptied before each",
-    "django.views.decorators.debug.coroutine_functions_to_sensitive_variables": "which views hide what from reports",
     "rest_framework.settings.api_settings._cached_attrs": "names of settings that were read",
     "six.moves": "names of another Python, each looked up on first use",
     "six._MovedItems": "names of another Python, each looked up on first use",

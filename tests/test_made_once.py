@@ -30,6 +30,22 @@ def remember(name, make):
         _objects[name] = make()
 
 
+def memo(function):
+    cache = {}
+
+    def asked(name):
+        if name not in cache:
+            cache[name] = function(name)
+        return cache[name]
+
+    return asked
+
+
+@memo
+def doubled(name):
+    return name * 2
+
+
 def keep(name, value):
     _kept[name] = value
 
@@ -109,6 +125,10 @@ def test_remembers():
     library.transform("ab")
 
 
+def test_remembers_in_a_closure():
+    library.doubled("ab")
+
+
 def test_fills():
     library.fill()
 
@@ -148,6 +168,15 @@ MINE = Cart()
 
 def test_remembers_for_all():
     library.transform_for_all("ab")
+
+
+@library.memo
+def cart(name):
+    return name + "'s cart"
+
+
+def test_remembers_by_the_librarys_function():
+    cart("bob")
 
 
 def test_remembers_a_cart():
@@ -204,6 +233,7 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
     }
     assert left == {
         "remembers_for_all": ["library.names['ab']"],
+        "remembers_by_the_librarys_function": ["test_leaking.cart.<closure>.cache['bob']"],
         "remembers_a_cart": ["library._objects['bob']"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import CellType, FunctionType
 from typing import Final
 
 from pytest_stateless.heap.about import About
@@ -48,11 +49,13 @@ def _in_a_table(about: About, entry: Entry) -> Iterator[str]:
 
 
 def _is_private_table(about: About) -> bool:
-    """Whether the container is what a module has under a private name."""
-    names, *way = about.path.things or (None,)
-    table = about.change.container
-    own = [name for name, value in dict.items(names) if value is table] if type(names) is dict else []
-    return len(way) == 1 and any(map(is_private, own))
+    """Whether the container is what a module has under a private name, or a function of its in a closure."""
+    if len(about.path.things) < 2:
+        return False
+    names, *way, table = about.path.things
+    if way:
+        return type(way[-1]) is CellType and all(type(one) in (FunctionType, CellType) for one in way)
+    return any(value is table and is_private(name) for name, value in dict.items(names))
 
 
 def _is_of_its_own_kind(about: About) -> bool:

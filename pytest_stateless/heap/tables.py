@@ -7,6 +7,8 @@ others made, or is no object of a library's class.
 from __future__ import annotations
 
 import sys
+import threading
+from types import CellType
 from typing import Any, Final
 
 from pytest_stateless.heap.about import About
@@ -56,6 +58,12 @@ def is_by_a_class(about: About, entry: Entry) -> bool:
     return own and _is_plain(entry.after)
 
 
+def is_of_this_thread(about: About, entry: Entry) -> bool:
+    """Whether an entry is what somebody has for this thread, by its number."""
+    label = entry.label
+    return not about.attributes and type(label) is int and label == threading.get_ident()
+
+
 _DEPTH: Final = 3  # of what is noted
 
 
@@ -84,7 +92,9 @@ def is_beside_an_instance(about: About) -> bool:
         return True
     *way, _ = about.path.things or (None,)
     return any(
-        plan_of(type(one)).kind in _INSTANCES and not _keeps_to_itself(about, one, way[place + 1 :])
+        plan_of(type(one)).kind in _INSTANCES
+        and type(one) is not CellType  # a function's own
+        and not _keeps_to_itself(about, one, way[place + 1 :])
         for place, one in enumerate(way)
     )
 

@@ -56,6 +56,8 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "by-a-module"
     if tables.is_by_a_class(about, entry):
         yield "by-a-class"
+    if tables.is_of_this_thread(about, entry):
+        yield "of-this-thread"
     yield from once.traits_of(about, entry)
 
 
