@@ -130,10 +130,15 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Project:
     """A small project of a user's."""
+    own_memory = request.node.get_closest_marker("own_memory") is not None
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p stateless")
+    monkeypatch.setenv(
+        "PYTEST_ADDOPTS", "-p stateless --stateless-scope=application" if own_memory else "-p stateless"
+    )
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)

@@ -10,6 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import Project
+
+pytestmark = pytest.mark.own_memory
 LEFT = "import pytest\nLEFT = []\n"
 LEAKS = f"{LEFT}def test_leaks():\n    LEFT.append(1)\n"
 SUBJECT = "module-state test_shop.LEFT"

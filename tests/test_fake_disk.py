@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import CountedProject, Project
 
+pytestmark = pytest.mark.own_memory
+
 pytest.importorskip("pyfakefs")
 
 HEAD = """

@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
+pytestmark = pytest.mark.own_memory
+
 SHOP = """
 import asyncio
 import pytest

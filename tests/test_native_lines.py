@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import textwrap
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,18 +15,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Project
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's"),
-    # The modules of these tests leave files and connections open, which the collector meets at any time.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _all_met_here() -> Iterator[None]:
-    """What was left open doesn't warn in tests of others."""
-    yield
-    gc.collect()
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
 HEAD: Final = """

@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import CountedProject, Project
 
+pytestmark = pytest.mark.own_memory
+
 HEAD = """
 import os, pathlib, shutil, socket, sqlite3, tempfile
 from multiprocessing.shared_memory import SharedMemory

@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
+pytestmark = pytest.mark.own_memory
+
 SHOP = """
 from pathlib import Path
 LEFT = []
@@ -422,7 +424,8 @@ def test_what_a_test_does_to_json_spoils_no_report(project: Project) -> None:
         """,
     )
     result = project.run_apart(
-        "--stateless", "--stateless-no-blame", "-p", "no:cacheprovider", "--stateless-report=json:leaks.json"
+        *("--stateless", "--stateless-no-blame", "--stateless-scope=all"),
+        *("-p", "no:cacheprovider", "--stateless-report=json:leaks.json"),
     )
     result.assert_outcomes(failed=2)
     subjects = [leak["subject"] for test in project.report()["tests"] for leak in test["leaks"]]

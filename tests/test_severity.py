@@ -12,6 +12,8 @@ from pytest_stateless.severity import Grade, GradeError, graded, is_off, parse_g
 if TYPE_CHECKING:
     from tests.conftest import CountedProject, Project
 
+pytestmark = pytest.mark.own_memory
+
 RULES = ("module-state", "file-write", "interpreter-state")
 
 

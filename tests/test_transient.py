@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import Project
 
+pytestmark = pytest.mark.own_memory
+
 SHOP = """
 import os
 import subprocess

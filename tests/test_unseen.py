@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import CountedProject
 
+pytestmark = pytest.mark.own_memory
+
 TRACED = sys.version_info < (3, 12)
 SKIPPED = "blame skipped: a debugger or another tracer is active"
 
