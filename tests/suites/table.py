@@ -124,7 +124,10 @@ SUITES: Final = {
             ),
         ),
         not_on=(
-            ("3.15", "zstandard doesn't build, and without it one file of tests fails and others miss a header"),
+            (
+                "3.15",
+                "zstandard doesn't build, and without it one file of tests fails and others miss a header",
+            ),
         ),
         at_least=1400,
     ),
