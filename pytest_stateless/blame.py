@@ -19,6 +19,7 @@ from pytest_stateless.source import Sources
 
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _OFTEN: Final = 1000  # times that a line ran and moved nothing: from then on it isn't followed
+_MANY: Final = 10_000  # texts that are kept
 _get_ident: Final = threading.get_ident  # a test may replace them
 _getframe: Final = sys._getframe
 
@@ -89,6 +90,8 @@ class Trail:
         """How often lines ran."""
         self._skipped: list[types.CodeType] = []
         """Functions with lines that aren't followed any more."""
+        self.given: set[object] = set()
+        """Texts that the user's functions gave to others that called them."""
         self.floor: types.CodeType | None = None
         """Where the program ends and what runs it begins."""
 
@@ -139,9 +142,10 @@ class Trail:
             self._skipped.append(frame.f_code)
         return times >= _OFTEN
 
-    def leaves(self, frame: types.FrameType) -> None:
+    def leaves(self, frame: types.FrameType, value: object = None) -> None:
         """The user's function returns, waits or fails: its caller's line goes on."""
         self._look(frame)
+        self._note_given(value, frame.f_back)
         caller = next(self._users(frame.f_back), None)
         if caller is not None:
             self._at(caller, caller.f_lineno)
@@ -149,6 +153,11 @@ class Trail:
             self._places[self._home] = None
         else:  # the number of a thread that ended goes to another
             self._places.pop(_get_ident(), None)
+
+    def _note_given(self, value: object, caller: types.FrameType | None) -> None:
+        is_text = type(value) is str or type(value) is bytes
+        if is_text and len(self.given) < _MANY and caller and not self.is_followed(caller.f_code):
+            self.given.add(value)
 
     def _at(self, frame: types.FrameType, line: int) -> None:
         thread = self._thread = _get_ident()

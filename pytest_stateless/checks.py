@@ -101,7 +101,7 @@ class Checks:
         self._clients, self._lifespans = Clients(), Clients(LIFESPANS)
         self._windows = Windows(context, wanted, grades=settings.severity, imported=self._imported)
         self._quarantine = Quarantine(context)
-        self._second = SecondRun(context.sources)
+        self._second = SecondRun(context.sources, settings.severity)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
         self._holding = False
@@ -243,6 +243,7 @@ class Checks:
                     clients=self._clients,
                     allowances=run.allowances,
                     may_blame=not self._settings.no_blame,
+                    grades=self._settings.severity,
                 ),
             )
         return run.served

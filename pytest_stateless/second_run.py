@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -12,12 +12,13 @@ import pytest
 
 from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
-from pytest_stateless.expected import is_expected
+from pytest_stateless.expected import is_expected, softened
 from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.undo import Undone, release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import Leak, Owner, Severity
 from pytest_stateless.requests import RequestWindows
+from pytest_stateless.severity import Grade, graded
 from pytest_stateless.source import Sources
 from pytest_stateless.tracer import follow
 from pytest_stateless.unseen import run_unseen
@@ -39,8 +40,9 @@ SKIPPED: Final = "blame skipped: a debugger or another tracer is active"
 class SecondRun:
     """The second run of a test, while there is one."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, grades: Sequence[Grade] = ()) -> None:
         self._sources = sources
+        self._grades = grades
         self._watching: _Watching | None = None
         self._for_others = False
 
@@ -101,7 +103,8 @@ class SecondRun:
             findings.errors.append(InternalError("blame", traceback.format_exc()))
         else:
             seen = [told.get(id(leak), leak) for leak in findings.leaks]
-            findings.leaks = [leak for leak in seen if not is_expected(leak)]
+            left = [softened(leak) for leak in seen if not is_expected(leak)]
+            findings.leaks = graded(left, self._grades)
         return True
 
     def _told(self, leaks: list[Leak], test: Callable[[], bool], traced: bool) -> dict[int, Leak]:
@@ -154,7 +157,8 @@ class SecondRun:
                     undone.append((leak, redo))
             third = self._run([leak for leak, _ in undone], test) if undone else None
             if third is not None and second.passed and third.passed:
-                traits = {id(leak): {REMEMBERED} for leak, redo in undone if _came_anew(redo)}
+                given = third.trail.given
+                traits = {id(leak): {REMEMBERED} for leak, redo in undone if _came_anew(redo, given)}
         again = {}
         for leak, _ in undone:
             chain = None if third is None else third.chain_of(leak)
@@ -166,8 +170,9 @@ class SecondRun:
         return again, traits
 
 
-def _came_anew(redo: Callable[[], None]) -> bool:
-    return isinstance(redo, Undone) and redo.came_anew()
+def _came_anew(redo: Callable[[], None], given: Container[object]) -> bool:
+    """Whether a library made other objects of its own accord: what the user's code gave it is no work of its own."""
+    return isinstance(redo, Undone) and redo.came_anew() and not redo.holds(given)
 
 
 def wants_blame(findings: Findings) -> bool:

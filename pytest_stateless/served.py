@@ -16,6 +16,7 @@ from pytest_stateless.reports.session import port_to_dict
 from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun, wants_blame
 from pytest_stateless.serving import Note, ServeError, ServerProcess
+from pytest_stateless.severity import Grade
 from pytest_stateless.window import Findings, InternalError, Windows
 
 Tell = Callable[[Note], None]
@@ -63,6 +64,7 @@ class Inside:
         allowances: Sequence[Allowance],
         *,
         may_blame: bool,
+        grades: Sequence[Grade] = (),
     ) -> None:
         children.begin_apart()
         clients.end()
@@ -70,7 +72,7 @@ class Inside:
         self._tell = tell
         self._allowances = allowances
         self._may_blame = may_blame
-        self._second = SecondRun(context.sources)
+        self._second = SecondRun(context.sources, grades)
         self._findings = Findings()
         self._answered: list[Answered] = []
         self._requests = RequestWindows(looking, self._close)

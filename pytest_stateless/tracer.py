@@ -34,8 +34,8 @@ class Followed(Protocol):
         """A function is about to run a line. Returns whether this line isn't wanted any more."""
         ...
 
-    def leaves(self, frame: types.FrameType) -> None:
-        """A function returns, waits or fails."""
+    def leaves(self, frame: types.FrameType, value: object) -> None:
+        """A function returns or waits with a value, or fails with an exception."""
         ...
 
 
@@ -144,7 +144,7 @@ if sys.version_info >= (3, 12):
 
         def _leave(self, code: types.CodeType, offset: int, value: object) -> None:
             if self._follows(code):
-                self.guarded(self._followed.leaves, _getframe(1))
+                self.guarded(self._followed.leaves, _getframe(1), value)
 
 else:  # pragma: no cover - where coverage measures on these versions, it has the one place itself
 
@@ -184,5 +184,5 @@ else:  # pragma: no cover - where coverage measures on these versions, it has th
                 # For the rest of this call no line is wanted, since a single one can't be switched off.
                 frame.f_trace_lines = not self.guarded(followed.reaches, frame, frame.f_lineno)
             elif event == "return":
-                self.guarded(followed.leaves, frame)
+                self.guarded(followed.leaves, frame, argument)
             return self._trace

@@ -155,7 +155,7 @@ class Noted:
         self.found.append(f"reaches {line}")
         return self.enough
 
-    def leaves(self, frame: types.FrameType) -> None:
+    def leaves(self, frame: types.FrameType, value: object) -> None:
         self.found.append("leaves")
 
 

@@ -46,6 +46,17 @@ def doubled(name):
     return name * 2
 
 
+def get_or_set(name, make):
+    if name not in _names:
+        _names[name] = make()
+    return _names[name]
+
+
+def get_or_set_with_time(name, make):
+    if name not in _names:
+        _names[name] = (1.5, [make()])
+
+
 def keep(name, value):
     _kept[name] = value
 
@@ -183,6 +194,18 @@ def test_remembers_a_cart():
     library.remember("bob", Cart)
 
 
+def test_remembers_what_it_was_given():
+    library.get_or_set("user", user)
+
+
+def test_remembers_what_it_was_given_with_more():
+    library.get_or_set_with_time("also", user)
+
+
+def user():
+    return "bob" * len("abc")
+
+
 def test_keeps_a_constant():
     library.keep("bob", "tea")
 
@@ -226,15 +249,23 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
     counted.write("test_healthy.py", HEALTHY)
     counted.write("test_leaking.py", LEAKING)
     counted.check_apart()
-    left = {
-        test["nodeid"].partition("::test_")[2]: [leak["subject"] for leak in test["leaks"]]
-        for test in counted.report()["tests"]
-        if test["leaks"]
+    left: dict[str, dict[str, list[str]]] = {"error": {}, "warning": {}}
+    for test in counted.report()["tests"]:
+        for leak in test["leaks"]:
+            told = left[leak["severity"]].setdefault(test["nodeid"].partition("::test_")[2], [])
+            told.append(leak["subject"])
+    assert left["warning"] == {
+        "remembers": ["library._names['ab']"],
+        "remembers_in_a_closure": ["library.doubled.<closure>.cache['ab']"],
+        "fills": ["library._filled", "library._filled"],
+        "fills_itself": ["library.ZONES", "library.ZONES"],
     }
-    assert left == {
+    assert left["error"] == {
         "remembers_for_all": ["library.names['ab']"],
         "remembers_by_the_librarys_function": ["test_leaking.cart.<closure>.cache['bob']"],
         "remembers_a_cart": ["library._objects['bob']"],
+        "remembers_what_it_was_given": ["library._names['user']"],
+        "remembers_what_it_was_given_with_more": ["library._names['also']"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],
         "sees": ["library._seen"],

@@ -38,7 +38,7 @@ class Events:
         self.found.append(f"reaches {line - frame.f_code.co_firstlineno}")
         return False
 
-    def leaves(self, frame: types.FrameType) -> None:
+    def leaves(self, frame: types.FrameType, value: object) -> None:
         self.found.append(f"leaves {frame.f_code.co_name}")
 
 

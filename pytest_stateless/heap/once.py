@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import CellType, FunctionType
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -19,6 +19,23 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield from _of_an_attribute(about, entry)
     elif not is_beside_an_instance(about):
         yield from _in_a_table(about, entry)
+        if any(True for _ in data_in(entry.after)):
+            yield "data"
+
+
+def data_in(value: object, depth: int = 3) -> Iterator[object]:
+    """The texts and numbers in a value and in plain containers in it, to some depth."""
+    cls = type(value)
+    if any(cls is one for one in _DATA):
+        yield value
+    elif depth > 0 and any(cls is one for one in _CONTAINERS):
+        held: Any = value
+        for part in (*held, *held.values()) if cls is dict else tuple(held):
+            yield from data_in(part, depth - 1)
+
+
+_DATA: Final = (str, bytes, int, float, complex, bytearray)
+_CONTAINERS: Final = (tuple, list, set, frozenset, dict)
 
 
 def _of_an_attribute(about: About, entry: Entry) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -27,6 +27,7 @@ from pytest_stateless.heap.graph import (
     plan_of,
 )
 from pytest_stateless.heap.holders import descriptors, is_held, part
+from pytest_stateless.heap.once import data_in
 from pytest_stateless.heap.watch import Evidence
 
 _SAME_AGAIN: Final = frozenset({Kind.ATOM, Kind.WALK, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
@@ -56,6 +57,10 @@ class Undone:
         """Whether other objects are there than before, all of them: who binds one would be seen to bind it."""
         values = [(entry.after, place.get()) for entry, place in self._places]
         return all(now is not ABSENT and now is not value for value, now in values)
+
+    def holds(self, texts: Container[object]) -> bool:
+        """Whether one of the texts is there now."""
+        return any(one in texts for _, place in self._places for one in data_in(place.get()))
 
 
 def undo(evidence: Evidence, own: bool = False) -> Undone | None:

@@ -85,7 +85,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 each_server = pytest.mark.parametrize(
-    ("app", "name"), [(wsgi, "wsgiref"), (wsgi, "gunicorn"), (asgi, "uvicorn")], ids=lambda one: str(one)
+    ("app", "name"),
+    [(wsgi, "wsgiref"), (wsgi, "gunicorn"), (asgi, "uvicorn")],
+    ids=["wsgiref", "gunicorn", "uvicorn"],
 )
 
 

@@ -110,7 +110,7 @@ SUITES: Final = {
             ("file-write:test", "the file for the keys of TLS, which the variable of the environment names"),
             (
                 "async-task:app (tests/conftest.py)",
-                "the server still answers a request that its client gave up; told where tasks of other threads are seen",
+                "the server still answers a request that its client gave up; told where tasks of all threads are seen",
             ),
         ),
         without=(
