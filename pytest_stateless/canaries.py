@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pytest_stateless.needles import Found, Needle
+from pytest_stateless.commands import HIDDEN
+from pytest_stateless.needles import Found, Needle, Straw, encoded
 from pytest_stateless.noted import State
 
 MARKER: Final = "canary-"
 _BYTES: Final = 12  # of chance in a marker: 2**96 are never guessed
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 class _Real:
@@ -56,20 +59,40 @@ class Canaries:
         self.read: dict[str, tuple[State, int, Found]] = {}
         """By path, what was found in a file: in which state of it, and of how many secrets."""
 
-    def add(self, name: str, text: str, request: str = "") -> bool:
-        """Look for a text from now on. Returns whether it wasn't looked for before."""
+    def add(self, name: str, text: str, request: str = "") -> int | None:
+        """Look for a text from now on. Returns its number; None where it was looked for before."""
         for position, secret in enumerate(self.secrets):
             if secret.text == text:
                 if not secret.request:
                     self.secrets[position] = replace(secret, request=request)
-                return False
-        self.secrets.append(Secret(next(self._numbers), name, text, Needle(text), request))
-        return True
+                return None
+        number = next(self._numbers)
+        self.secrets.append(Secret(number, name, text, Needle(text), request))
+        return number
 
-    def learn(self, places: Mapping[str, Found]) -> None:
-        """What was found now is no leak: it was there before it was sent."""
-        for subject, found in places.items():
-            self.known[subject] = self.known.get(subject, frozenset()) | found.keys()
+    def note_request(self, name: str, raw: bytes) -> None:
+        """Of the secrets that nobody knows where they were sent, these bytes have some: a request sends them."""
+        straw = Straw(raw)
+        for position, secret in enumerate(self.secrets):
+            if not secret.request and secret.needle.spelling_in(straw) is not None:
+                self.secrets[position] = replace(secret, request=name)
+
+    def learn(self, subject: str, numbers: Iterable[int]) -> None:
+        """What was found at a place is no leak: it was there before it was sent."""
+        self.known[subject] = self.known.get(subject, frozenset()).union(numbers)
+
+    def masked(self, text: str) -> str:
+        """A text without the secrets that are a part of it, in whatever spelling: of keys, of names of files."""
+        for secret in self.secrets:
+            text = text.replace(secret.text, HIDDEN)
+        if not self._are_in(text):
+            return text
+        text = _QUOTED.sub(lambda key: f"'{HIDDEN}'" if self._are_in(key[0]) else key[0], text)
+        return HIDDEN if self._are_in(text) else text
+
+    def _are_in(self, text: str) -> bool:
+        straw = Straw(encoded(text))
+        return any(secret.needle.spelling_in(straw) is not None for secret in self.secrets)
 
     def clear(self) -> None:
         """Look for nothing any more."""

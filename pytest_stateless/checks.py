@@ -27,6 +27,7 @@ from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
 from pytest_stateless.requests import LIFESPANS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
+from pytest_stateless.seeking import RULE, Seeking
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare, run_unseen
 from pytest_stateless.window import Findings, Windows
@@ -101,6 +102,8 @@ class Checks:
         self._clients, self._lifespans = Clients(), Clients(LIFESPANS)
         self._windows = Windows(context, wanted, grades=settings.severity, imported=self._imported)
         self._quarantine = Quarantine(context)
+        only_secrets = Looking(self._windows, self._quarantine, {RULE})
+        self._seeking = Seeking(context.canaries, self._clients, only_secrets, settings.canaries)
         self._second = SecondRun(context.sources, settings.severity)
         self._between = Between(config.pluginmanager)
         self._running: Run | None = None
@@ -186,6 +189,7 @@ class Checks:
         prepare(item)
         if self._checks_each:
             self._clients.begin(requests)
+        self._seeking.begin(requests, None if self._checks_each else self._adder(run))
         run.window = self._windows.open(undisturbed=self._between.is_quiet())
 
     def _abandon(self) -> None:
@@ -198,6 +202,7 @@ class Checks:
             return
         window, run.window = run.window, None
         self._context.failed = not passed(run.reports.values(), run.calls.values())
+        self._seeking.finish()
         run.requests.finish()
         run.findings.add(self._windows.close(window, run.allowances))
         if run.answered:
@@ -205,6 +210,7 @@ class Checks:
             run.answered.clear()
         if run.served is not None:
             run.served.drop_twins(run.findings)
+        self._seeking.end(run.findings.leaks, run.findings.notes)
         if is_last:
             self._windows.let_go()
 
@@ -216,6 +222,17 @@ class Checks:
             run.findings.add(found)
 
         return close
+
+    @staticmethod
+    def _adder(run: Run) -> Callable[..., None]:
+        def close(closing: Callable[..., Findings], window: Any, name: str) -> None:
+            run.findings.add(closing(window, run.allowances, name))
+
+        return close
+
+    def look_for(self, item: pytest.Item) -> Callable[[str, str], None] | None:
+        """How to look for what a running test sends; None where it isn't checked, or is run for the second time."""
+        return None if self._second.is_on or _RUN not in item.stash else self._seeking.look_for
 
     def requests_of(self, item: pytest.Item) -> RequestWindows | None:
         """The request windows of a running test; None where it isn't checked."""

@@ -84,6 +84,7 @@ _SECRET: Final = (
     r"|key(?![a-z])|(?<![a-z])(?:sig|pin|otp|pw)(?![a-z])"
 )
 """What names of secrets have in them."""
+_NAMES_A_SECRET: Final = re.compile(_SECRET, re.IGNORECASE)
 _VALUE: Final = r"""(?:\\.|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[^\s"'\\]|\\\Z)+"""
 """A word of a text as a shell or a program may quote it."""
 _WORD: Final = re.compile(_VALUE, re.DOTALL)
@@ -125,6 +126,11 @@ _SHORT_OPTIONS: Final = {
 """Programs with an option of one letter for a password: nothing else tells it from others."""
 _APART: Final = frozenset({"sshpass", "redis-cli", "ldapsearch", "ldapmodify"})
 """Those of them whose password may be a word of its own."""
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether the name of an option, a field, a header or a key speaks of a secret."""
+    return _NAMES_A_SECRET.search(name) is not None
 
 
 def _without_secrets(words: list[str]) -> Iterator[str]:

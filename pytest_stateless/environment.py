@@ -59,6 +59,7 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
         watched=settings.watch,
         alone=_is_alone(config),
         streams=_streams(config),
+        of_pytest=(*basetemp, *_files_of_the_run(config)),
     )
     made.watches = make_watches(settings, made.zones)
     return made

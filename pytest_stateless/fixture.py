@@ -18,14 +18,28 @@ class Stateless:
         self,
         requests: RequestWindows | None,
         served: Callable[[], ServedWindows] | None = None,
+        look_for: Callable[[str, str], None] | None = None,
     ) -> None:
         self._requests = requests
+        self._look_for = look_for
         self._served = served
         self._servers = ExitStack()
 
     def request(self, name: str) -> AbstractContextManager[None]:
         """A window around a block: what the block leaves behind is reported as ``during <name>``."""
         return nullcontext() if self._requests is None else self._requests.request(name)
+
+    def canary(self, name: str = "canary") -> str:
+        """A text that is nowhere else, to be sent as a secret: ``canary-`` and 24 hexadecimal digits.
+
+        Where it is still found after the request is a leak of the rule ``retained-secret``, which calls it ``name``.
+        """
+        from pytest_stateless.canaries import make_marker
+
+        marker = make_marker()
+        if self._look_for is not None:
+            self._look_for(name, marker)
+        return marker
 
     def wrap(self, app: Any, *, interface: str | None = None) -> Any:
         """A WSGI or ASGI application whose every request is a window.

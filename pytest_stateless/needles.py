@@ -47,8 +47,9 @@ class Needle:
                 return spelling
         if self._raw in straw.unescaped:
             return "escaped"
-        if self._raw in straw.unquoted or (self._plus is not self._raw and self._plus in straw.unquoted):
-            return "percent-encoded"
+        for read_back in (straw.unquoted, straw.raw):
+            if self._raw in read_back or self._plus in read_back:
+                return "percent-encoded"
         return None
 
 

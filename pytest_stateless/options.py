@@ -97,6 +97,11 @@ OPTIONS: Final = (
         "named",
     ),
     Option(
+        "--stateless-canaries",
+        "bool",
+        "Look for the passwords, tokens and cookies that test clients send, after each request.",
+    ),
+    Option(
         "--stateless-package",
         "list",
         "A package that is the application's although it is installed among the dependencies.",
@@ -154,6 +159,7 @@ class Settings(NamedTuple):
     """Absolute and resolved: the directories that are watched beside the root directory."""
     scope: str
     requests: str
+    canaries: bool
     packages: tuple[str, ...]
     ports: tuple[range, ...]
     """Those that the program is declared to open."""
@@ -197,6 +203,7 @@ def settings_of(config: pytest.Config) -> Settings:
         watch=tuple(_directories("--stateless-watch", value, root, config)),
         scope=_one_of(SCOPES, "scope", "--stateless-scope", value, config),
         requests=_one_of(REQUESTS, "choice of requests", "--stateless-requests", value, config),
+        canaries=bool(value["--stateless-canaries"]),
         packages=tuple(value["--stateless-package"]),
         ports=tuple(_ports(text, config) for text in value["--stateless-ports"]),
         disk=disk_of(value["--stateless-disk"], _place_of_string(config, "--stateless-disk")),

@@ -108,12 +108,14 @@ def stateless(request: pytest.FixtureRequest) -> Iterator[Stateless]:
     """Windows inside a test.
 
     ``stateless.request(name)`` is one for a block, ``stateless.wrap(app)`` an application whose requests are windows,
-    ``stateless.serve(app)`` the same under a real HTTP server.
+    ``stateless.serve(app)`` the same under a real HTTP server. ``stateless.canary(name)`` is a text to be sent, and
+    looked for after the request.
     """
     checks: Checks | None = request.config.pluginmanager.get_plugin("stateless-checks")
     if checks is None:
         given = Stateless(None)
     else:
-        given = Stateless(checks.requests_of(request.node), partial(checks.served_of, request.node))
+        served = partial(checks.served_of, request.node)
+        given = Stateless(checks.requests_of(request.node), served, checks.look_for(request.node))
     yield given
     given.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final
 
@@ -118,14 +118,24 @@ class Quarantine:
 class Looking:
     """Windows within a test whose disk is faked: they look at the real one."""
 
-    def __init__(self, windows: Windows, quarantine: Quarantine) -> None:
+    def __init__(self, windows: Windows, quarantine: Quarantine, rules: Container[str] | None = None) -> None:
         self._windows = windows
         self._quarantine = quarantine
+        self._rules = rules
 
     def open(self) -> Any:
         """As of the windows."""
         with self._quarantine.looking():
-            return self._windows.open()
+            return self._windows.open(rules=self._rules)
+
+    def reported(self, rule: str) -> AbstractContextManager[None]:
+        """As of the windows."""
+        return self._windows.reported(rule)
+
+    def look(self, rule: str) -> Any:
+        """As of the windows."""
+        with self._quarantine.looking():
+            return self._windows.look(rule)
 
     def close(self, window: Any, *told: Any) -> Findings:
         """As of the windows."""

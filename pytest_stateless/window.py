@@ -6,7 +6,7 @@ import gc
 import time
 import traceback
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -99,10 +99,11 @@ class Windows:
         """Whether any window is open."""
         return bool(self._open)
 
-    def open(self, *, undisturbed: bool = False) -> _Window:
+    def open(self, *, undisturbed: bool = False, rules: Container[str] | None = None) -> _Window:
         """Begin an interval; ``undisturbed`` if nothing but pytest itself ran since the last one ended.
 
-        Then what the last look saw still stands, which halves what a test in a row of tests costs.
+        Then what the last look saw still stands, which halves what a test in a row of tests costs. ``rules``
+        says which detectors look, within a window of all of them; None for all.
         """
         if not self._open:
             self._context.recording.began, self._context.recording.reaped = now(), reaped()
@@ -113,7 +114,7 @@ class Windows:
             imports.listen(self._meet, self._await_import)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
-        window = _Window(self._capture(errors, ended), errors)
+        window = _Window(self._capture(errors, ended, rules), errors)
         self._open.append(window)
         return window
 
@@ -175,6 +176,14 @@ class Windows:
         """Close all windows without a look: the run was interrupted."""
         for window in reversed(list(self._open)):
             self._shut(window)
+
+    def reported(self, rule: str) -> AbstractContextManager[None]:
+        """What fails within is told under a rule's name, and hides nothing else."""
+        return _reported(rule, self._open[-1].errors if self._open else [])
+
+    def look(self, rule: str) -> Any:
+        """What one detector sees now; None where it fails, or isn't there."""
+        return self._capture(self._open[-1].errors if self._open else [], rules={rule}).get(rule)
 
     def disturb(self) -> None:
         """Something else than pytest ran since the last window: the next one looks anew."""

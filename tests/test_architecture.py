@@ -38,6 +38,7 @@ LAYERS: Final = (
     {"quarantine"},
     {"requests"},
     {"serving"},
+    {"seeking"},
     {"reports"},
     {"options"},
     {"keys"},

@@ -25,6 +25,7 @@ SPELLINGS: dict[str, tuple[str, Spell]] = {
     "utf-16-be": ("UTF-16", lambda text: text.encode("utf-16-be")),
     "percent": ("percent-encoded", lambda text: urllib.parse.quote(text, safe="").encode()),
     "percent-form": ("percent-encoded", lambda text: urllib.parse.quote_plus(text).encode()),
+    "form-with-spaces": ("percent-encoded", lambda text: text.replace(" ", "+").encode()),
     "percent-each": ("percent-encoded", lambda text: b"".join(b"%%%02x" % byte for byte in text.encode())),
     "json": ("escaped", lambda text: json.dumps(text).encode()),
     "json-each": ("escaped", lambda text: rb"\u".join([b"", *_units(text)])),

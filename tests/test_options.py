@@ -72,6 +72,7 @@ EFFECTS: dict[str, tuple[Value, list[str], int]] = {
     "--stateless-watch": (["../elsewhere"], sorted([*ALL, ELSEWHERE]), 1),
     "--stateless-scope": ("application", sorted([STATE, FILE]), 1),
     "--stateless-requests": ("each", ALL, 1),
+    "--stateless-canaries": (True, ALL, 1),  # no test sends anything
     "--stateless-package": (["rates.tea"], ALL, 1),
     "--stateless-ports": (["8000", "8010-8020"], sorted([*ALL, PORT]), 1),
     "--stateless-disk": ("deny", sorted([STATE, DENIED, OTHER]), 1),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pytest_stateless.canaries import Canaries
 from pytest_stateless.heap.change import Snapshot
+from pytest_stateless.heap.search import Search
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.recording import Recording
@@ -62,6 +63,8 @@ class Context:
     of_pytest: tuple[str, ...] = ()
     """Absolute, resolved directories and files of pytest's own, ``tmp_path`` among them."""
 
+    _search: Search | None = None
+
     strangers: dict[str, bool] = field(default_factory=dict)
     """Whether a changed file was found to be written by a program that is none of ours."""
 
@@ -103,10 +106,19 @@ class Context:
             self.shared[_MEMORY] = self.heap.look()
         return self.heap, self.shared[_MEMORY]
 
+    def search(self) -> Search:
+        """What searches the memory, the same for as long as the memory isn't discovered anew."""
+        heap = self.heap
+        assert heap is not None, "the memory must be looked at first"
+        if self._search is None or self._search.heap is not heap:
+            self._search = Search(heap)
+        return self._search
+
     def rest(self) -> None:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()
         self.imports.forget()
+        self._search = None
         if self.heap is None:
             return
         if self.heap.churn > self.heap.references // _CHURN:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_stateless.canaries import Secret
-from pytest_stateless.commands import HIDDEN
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.modules import Groups, by_owner, owner_in
 from pytest_stateless.detectors.retained_files import files_with
-from pytest_stateless.heap import search
 from pytest_stateless.heap.graph import module_name_of, mro_of
 from pytest_stateless.heap.path import Path
 from pytest_stateless.heap.spell import spell_key, without_run
@@ -130,14 +127,13 @@ def _all_traces(context: Context, secrets: Sequence[Secret]) -> Iterator[tuple[s
         *_in_files(context, secrets),
     ):
         numbered = {secrets[position].number: spelling for position, spelling in trace.found.items()}
-        yield masked(subject, secrets), trace._replace(found=numbered)
+        yield context.canaries.masked(subject), trace._replace(found=numbered)
 
 
 def _in_memory(context: Context, needles: Sequence[Needle]) -> Iterator[tuple[str, Trace]]:
-    context.look_at_memory()
-    assert context.heap is not None
+    _, snapshot = context.look_at_memory()
     groups = by_owner(sys.modules, context.sources)
-    for place in search.search(context.heap, list(groups.values()), needles):
+    for place in context.search().find(snapshot, list(groups.values()), needles):
         if place.path.things[-1] is not _ENVIRON:  # else it is told by its name
             traits = frozenset(_traits(place.path, groups))
             yield place.subject, Trace(place.found, owner=owner_in(groups, place.path.module), traits=traits)
@@ -177,24 +173,3 @@ def _in_files(context: Context, secrets: Sequence[Secret]) -> Iterator[tuple[str
             f"file {subject}",
             Trace(found, "written there", owner, frozenset(traits), sources.origin(place)),
         )
-
-
-# ------------------------------------------------------------------------------------------------- how it is spelled
-
-_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-
-
-def masked(subject: str, secrets: Iterable[Secret]) -> str:
-    """A subject without the secrets that are a part of it, in whatever spelling: keys, names of files."""
-    needles = []
-    for secret in secrets:
-        subject = subject.replace(secret.text, HIDDEN)
-        needles.append(secret.needle)
-    if not _has(subject, needles):
-        return subject
-    subject = _QUOTED.sub(lambda key: f"'{HIDDEN}'" if _has(key[0], needles) else key[0], subject)
-    return HIDDEN if _has(subject, needles) else subject
-
-
-def _has(text: str, needles: Sequence[Needle]) -> bool:
-    return bool(found_in(Straw(text.encode("utf-8", "surrogatepass")), needles))

@@ -7,11 +7,13 @@ at by itself. No code of the program runs.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
-from itertools import chain
+from itertools import chain, compress
+from operator import is_
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.content import Content, content_of
 from pytest_stateless.heap.graph import get_referents, identity, mro_of
 from pytest_stateless.heap.holders import LOCAL, held
@@ -22,6 +24,7 @@ from pytest_stateless.needles import Found, Needle, Straw, encoded, found_in, st
 
 _BLOCK: Final = 256  # holders that are looked at together
 _TEXTS: Final = (str, bytes)
+_FUNCTION: Final = frozenset({identity(types.FunctionType)})
 
 
 class Place(NamedTuple):
@@ -34,43 +37,90 @@ class Place(NamedTuple):
     found: Found
 
 
-def search(
-    heap: Heap, groups: Sequence[Mapping[str, types.ModuleType]], needles: Sequence[Needle]
-) -> list[Place]:
-    """Where modules lead to a text with a needle in it.
+class Search:
+    """Searches one heap again and again.
 
-    ``heap`` must have been looked at just now. ``groups`` are modules by name, in the order in which paths begin at
-    them.
+    What didn't change since the last time isn't searched again. It holds live objects, as the heap does.
     """
-    things, kinds = heap.things(), _Kinds(heap.types())
-    hits = _Hits(kinds, needles)
-    holders = [*hits.holders(things), *hits.buffers(things)]
-    paths = find_paths(holders, heap, groups) if holders else {}
-    return [
-        place
-        for holder in holders
-        if (path := paths.get(identity(holder))) is not None  # else only the heap itself still holds it
-        for place in hits.places(heap, holder, path)
-    ]
+
+    def __init__(self, heap: Heap) -> None:
+        self.heap = heap
+        self._kinds = _Kinds()
+        self._begin(())
+
+    def _begin(self, needles: tuple[Needle, ...]) -> None:
+        self._needles = needles
+        self._hits = _Hits(self._kinds, needles)
+        self._snapshot: Snapshot = ()
+        self._met = 0
+        """How many things were searched."""
+        self._holders: dict[int, Any] = {}
+
+    def find(
+        self, snapshot: Snapshot, groups: Sequence[Mapping[str, types.ModuleType]], needles: Sequence[Needle]
+    ) -> list[Place]:
+        """Where modules lead to a text with a needle in it.
+
+        ``snapshot`` is what the heap saw just now. ``groups`` are modules by name, in the order in which paths begin
+        at them.
+        """
+        if not _same(needles, self._needles):
+            self._begin(tuple(needles))
+        self._kinds.learn(self.heap.types())
+        self._look_at(list(self._fresh(snapshot)))
+        paths = find_paths(self._holders.values(), self.heap, groups) if self._holders else {}
+        # What has no path is held by nobody but the heap.
+        self._holders = {place: holder for place, holder in self._holders.items() if place in paths}
+        return [
+            place
+            for number, holder in self._holders.items()
+            for place in self._hits.places(self.heap, holder, paths[number])
+        ]
+
+    def _fresh(self, snapshot: Snapshot) -> Iterator[Any]:
+        """What was met since the last time, and what holds something else than then."""
+        for position, chunk in enumerate(snapshot):
+            before = self._snapshot[position] if position < len(self._snapshot) else chunk
+            if chunk is not before and chunk is not None:
+                yield from chunk.containers
+        things = self.heap.things()
+        yield from things[self._met :]
+        self._snapshot, self._met = snapshot, len(things)
+
+    def _look_at(self, things: list[Any]) -> None:
+        if self._holders:
+            for thing in things:
+                self._holders.pop(identity(thing), None)
+        for thing in (*self._hits.holders(things), *self._hits.buffers(things)):
+            self._holders[identity(thing)] = thing
+
+
+def _same(some: Sequence[object], others: Sequence[object]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 class _Texts(NamedTuple):
-    """What some things hold of text and bytes, each once or more. Apart: a text is never compared with bytes."""
+    """What some things hold of text and bytes. Apart: a text is never compared with bytes."""
 
-    strings: list[str]
-    binaries: list[bytes]
+    strings: set[str]
+    binaries: set[bytes]
 
 
 class _Kinds:
     """Which types show their texts in another way than by referents."""
 
-    def __init__(self, classes: Iterable[type]) -> None:
+    def __init__(self) -> None:
+        self._learnt = 0
         self._own: dict[int, type] = {}
         self._keyed: set[int] = set()
         self._held: set[int] = set()
         self.contents: dict[int, Content] = {}
-        for cls in classes:
+
+    def learn(self, classes: Sequence[type]) -> None:
+        """Sort those that were met since the last time."""
+        for cls in classes[self._learnt :]:
             self._sort(cls)
+        self._learnt = len(classes)
 
     def _sort(self, cls: type) -> None:
         place, bases = identity(cls), mro_of(cls)
@@ -87,21 +137,19 @@ class _Kinds:
 
     def texts(self, things: Sequence[Any]) -> _Texts:
         """What things hold, and what they are themselves at heart."""
-        keyed = [thing for thing in things if identity(type(thing)) in self._keyed]
-        functions = [thing for thing in things if type(thing) is types.FunctionType]
-        holders = [thing for thing in things if identity(type(thing)) in self._held]
+        keyed = _of(self._keyed, things)
         # The defaults of a function are met one by one, never the tuple that they are in.
-        defaults = [one for one in get_referents(*functions) if type(one) is tuple]
-        around: list[Any] = [
-            *get_referents(*things),
-            *get_referents(*defaults),
-            *chain.from_iterable(map(dict.__iter__, keyed)),  # not shown where all are texts
-            *chain.from_iterable(map(dict.values, keyed)),  # not shown by an instance's dictionary on 3.13
-            *chain.from_iterable(map(held, holders)),
-            *(self.text_of(thing) for thing in things if identity(type(thing)) in self._own),
-        ]
+        defaults = [one for one in get_referents(*_of(_FUNCTION, things)) if type(one) is tuple]
+        around: list[Any] = get_referents(*things)
+        around += get_referents(*defaults)
+        around += chain.from_iterable(map(dict.__iter__, keyed))  # not shown where all are texts
+        around += chain.from_iterable(
+            map(dict.values, keyed)
+        )  # not shown by an instance's dictionary on 3.13
+        around += chain.from_iterable(map(held, _of(self._held, things)))
+        around += map(self.text_of, _of(self._own, things))
         return _Texts(
-            [one for one in around if type(one) is str], [one for one in around if type(one) is bytes]
+            {one for one in around if type(one) is str}, {one for one in around if type(one) is bytes}
         )
 
     def text_of(self, thing: Any) -> Any:
@@ -114,13 +162,19 @@ class _Kinds:
         return str.__str__(thing) if own is str else bytes.__getitem__(thing, slice(None))
 
 
+def _of(places: Container[int], things: Iterable[Any]) -> list[Any]:
+    """The things of some types."""
+    some = list(things)
+    return list(compress(some, map(places.__contains__, map(identity, map(type, some)))))
+
+
 class _Hits:
     """Which texts have a needle in them, and who holds these."""
 
     def __init__(self, kinds: _Kinds, needles: Sequence[Needle]) -> None:
         self._kinds = kinds
         self._needles = needles
-        self._shortest = min(needle.length for needle in needles)
+        self._shortest = min((needle.length for needle in needles), default=0)
         self._strings: dict[str, Found] = {}
         self._binaries: dict[bytes, Found] = {}
         self._inside: dict[int, Found] = {}
@@ -128,8 +182,8 @@ class _Hits:
     def holders(self, things: Sequence[Any]) -> Iterator[Any]:
         """Those that hold a text with a needle in it, or are one."""
         strings, binaries = self._kinds.texts(things)
-        self._strings = self._look_at({encoded(text): text for text in self._long(set(strings))})
-        self._binaries = self._look_at({text: text for text in self._long(set(binaries))})
+        self._strings.update(self._look_at({encoded(text): text for text in self._long(strings)}))
+        self._binaries.update(self._look_at({text: text for text in self._long(binaries)}))
         if self._strings or self._binaries:
             for start in range(0, len(things), _BLOCK):
                 block = things[start : start + _BLOCK]
@@ -152,11 +206,10 @@ class _Hits:
     def buffers(self, things: Iterable[Any]) -> Iterator[Any]:
         """Those that keep bytes inside with a needle in them."""
         contents = self._kinds.contents
-        for thing in things:
-            read = contents.get(identity(type(thing)))
-            found = {} if read is None else found_in(Straw(read(thing)), self._needles)
+        for thing in _of(contents, things):
+            found = found_in(Straw(contents[identity(type(thing))](thing)), self._needles)
+            self._inside[identity(thing)] = found
             if found:
-                self._inside[identity(thing)] = found
                 yield thing
 
     def places(self, heap: Heap, holder: Any, path: Path) -> Iterator[Place]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
+from pytest_stateless.requests.sent import Sent, of_scope
 from pytest_stateless.requests.windows import RequestWindows
 
 Scope = MutableMapping[str, Any]
@@ -19,10 +21,30 @@ def wrap_asgi(app: ASGIApplication, requests: RequestWindows, *, by_client: bool
         if name is None:
             await app(scope, receive, send)
             return
+        if requests.listen is not None:
+            requests.hear(name, lambda: of_scope(scope))
+            receive = _heard(receive, partial(requests.hear, name), scope)
         with requests.task(name, by_client=by_client):
             await app(scope, receive, send)
 
     return windowed
+
+
+def _heard(
+    receive: Callable[..., Any], hear: Callable[[Callable[[], Sent]], None], scope: Scope
+) -> Callable[..., Any]:
+    """The same function; the body that it gives is told when it is complete, before the application has it."""
+    parts: list[bytes] = []
+
+    async def heard() -> Any:
+        message = await receive()
+        if message["type"] == "http.request":
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                hear(lambda: of_scope(scope, b"".join(parts)))
+        return message
+
+    return heard
 
 
 def asgi_name(scope: Mapping[str, Any]) -> str | None:

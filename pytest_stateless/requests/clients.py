@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.requests.asgi import asgi_name, wrap_asgi
+from pytest_stateless.requests.sent import Sent, of_arguments, of_environ, of_scope
+from pytest_stateless.requests.windows import RequestWindows
 from pytest_stateless.requests.wsgi import wrap_wsgi, wsgi_name
 
 Current = Callable[[], Any]
@@ -68,7 +70,7 @@ def _with_app(transport: Any, app: Any) -> Any:
 
 
 def calling(around: Around) -> StandIn:
-    """For a method; ``around`` is given what the test has, and the arguments without the first one."""
+    """For a method; ``around`` is given what the test has, and the arguments."""
 
     def make(real: Callable[..., Any], current: Current) -> Callable[..., Any]:
         @functools.wraps(real)
@@ -77,7 +79,7 @@ def calling(around: Around) -> StandIn:
             requests = current()
             if requests is None:
                 return real(self, *arguments, **named)
-            with around(requests, *arguments, **named):
+            with around(requests, self, *arguments, **named):
                 return real(self, *arguments, **named)
 
         return call
@@ -95,7 +97,7 @@ def awaiting(around: Around) -> StandIn:
             requests = current()
             if requests is None:
                 return await real(self, *arguments, **named)
-            with around(requests, *arguments, **named):
+            with around(requests, self, *arguments, **named):
                 return await real(self, *arguments, **named)
 
         return call
@@ -103,35 +105,63 @@ def awaiting(around: Around) -> StandIn:
     return make
 
 
-def _call(name_of: Callable[..., str]) -> StandIn:
-    """For a method that returns when the request has ended; ``name_of`` is given its arguments."""
-    return calling(
-        lambda requests, *arguments, **named: requests.request(name_of(*arguments, **named), by_client=True)
-    )
+class _Asked(NamedTuple):
+    """What a client is asked to send."""
+
+    name: str
+    sent: Callable[[], Sent]
+    """Found out only where somebody wants to know."""
 
 
-def _awaited(name_of: Callable[..., str]) -> StandIn:
+def _call(asked: Callable[..., _Asked]) -> StandIn:
+    """For a method that returns when the request has ended; ``asked`` is given the client and the arguments."""
+
+    def around(requests: RequestWindows, *arguments: Any, **named: Any) -> AbstractContextManager[None]:
+        request = asked(*arguments, **named)
+        requests.hear(*request)
+        return requests.request(request.name, by_client=True)
+
+    return calling(around)
+
+
+def _awaited(asked: Callable[..., _Asked]) -> StandIn:
     """For a coroutine method that returns when the request has ended."""
-    return awaiting(
-        lambda requests, *arguments, **named: requests.task(name_of(*arguments, **named), by_client=True)
-    )
+
+    def around(requests: RequestWindows, *arguments: Any, **named: Any) -> AbstractContextManager[None]:
+        request = asked(*arguments, **named)
+        requests.hear(*request)
+        return requests.task(request.name, by_client=True)
+
+    return awaiting(around)
 
 
-def _of_environ(**environ: Any) -> str:
-    return wsgi_name({"PATH_INFO": "/", **environ})
+def _of_environ(client: Any, **environ: Any) -> _Asked:
+    def sent() -> Sent:
+        return of_environ({**client.defaults, "HTTP_COOKIE": _cookies_of(client), **environ})
+
+    return _Asked(wsgi_name({"PATH_INFO": "/", **environ}), sent)
 
 
-def _of_scope(**scope: Any) -> str:
-    return asgi_name({"type": "http", "method": "GET", "path": "/", **scope}) or ""
+def _of_scope(client: Any, **scope: Any) -> _Asked:
+    def sent() -> Sent:
+        cookies = (b"cookie", _cookies_of(client).encode("latin-1", "replace"))
+        return of_scope({**scope, "headers": [*scope.get("headers", ()), cookies]})
+
+    return _Asked(asgi_name({"type": "http", "method": "GET", "path": "/", **scope}) or "", sent)
 
 
-def _of_webob(request: Any, *_: Any, **__: Any) -> str:
+def _cookies_of(client: Any) -> str:
+    return "; ".join(f"{name}={cookie.coded_value}" for name, cookie in client.cookies.items())
+
+
+def _of_webob(_: Any, request: Any, *__: Any, **___: Any) -> _Asked:
     environ: Mapping[str, Any] = request.environ
-    return wsgi_name(environ)
+    return _Asked(wsgi_name(environ), lambda: of_environ(environ))
 
 
-def _of_address(method: str, path: object, **_: Any) -> str:
-    return f"{method} {str(path).partition('?')[0].partition('#')[0]}"
+def _of_address(_: Any, method: str, path: object, **named: Any) -> _Asked:
+    address, _, query = str(path).partition("#")[0].partition("?")
+    return _Asked(f"{method} {address}", lambda: of_arguments(named, query))
 
 
 class Client(NamedTuple):

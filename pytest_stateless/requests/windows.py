@@ -9,6 +9,8 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pytest_stateless.requests.sent import Listen, Sent
+
 
 class Opening(Protocol):
     """What opens and closes windows."""
@@ -52,10 +54,19 @@ class Group:
 class RequestWindows:
     """The request windows of one test."""
 
-    def __init__(self, windows: Opening, report: Callable[[Callable[..., Any], Any, str], None]) -> None:
+    def __init__(
+        self,
+        windows: Opening,
+        report: Callable[[Callable[..., Any], Any, str], None],
+        listen: Listen | None = None,
+        lock: threading.RLock | None = None,
+    ) -> None:
+        self.listen = listen
+        """Told what each request sends; None where nobody wants to know."""
+        self.lock = lock or threading.RLock()
+        """Held while windows are opened and closed: the same for all requests of a test."""
         self._windows = windows
         self._report = report
-        self._lock = threading.RLock()
         self._groups: list[Group] = []
         self._count = 0
         self.kinds: dict[str, frozenset[str]] = {}
@@ -69,7 +80,7 @@ class RequestWindows:
         A request that a client sends to a wrapped application begins twice, and what a client sends within a window
         that the test opened itself is of that one.
         """
-        with self._lock:
+        with self.lock:
             current = self.current.get()
             if current is not None and not current.ended and _is_within(current, name, by_client):
                 current.running += 1
@@ -89,6 +100,12 @@ class RequestWindows:
                 group.by_client = False
             return group
 
+    def hear(self, name: str, sent: Callable[[], Sent]) -> None:
+        """Tell what a request is about to send."""
+        if self.listen is not None:
+            with self.lock:
+                self.listen(name, sent)
+
     def _open(self, parent: Group | None) -> Group:
         if parent is not None:
             parent.running += 1
@@ -98,7 +115,7 @@ class RequestWindows:
 
     def end(self, group: Group) -> None:
         """End one request of a group; its window closes with the last."""
-        with self._lock:
+        with self.lock:
             group.running -= 1
             if group.running == 0 and not group.ended:
                 self._close(group)
@@ -115,7 +132,7 @@ class RequestWindows:
 
     def finish(self) -> None:
         """The test is over: end what was never closed, the innermost first."""
-        with self._lock:
+        with self.lock:
             while self._groups:
                 group = self._groups[-1]
                 group.running = 0

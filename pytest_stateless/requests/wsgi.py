@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_stateless.requests.sent import of_environ
 from pytest_stateless.requests.windows import Group, RequestWindows
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -14,7 +15,9 @@ def wrap_wsgi(app: WSGIApplication, requests: RequestWindows, *, by_client: bool
     """The same application; the window of a request closes when its body has been read to the end or closed."""
 
     def windowed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        group = requests.begin(wsgi_name(environ), by_client=by_client)
+        name = wsgi_name(environ)
+        requests.hear(name, lambda: of_environ(environ))
+        group = requests.begin(name, by_client=by_client)
         body = _Body(requests, group)
 
         def started(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:

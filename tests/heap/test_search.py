@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import mmap
+import sys
 import threading
 import types
 import weakref
@@ -22,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_stateless.heap.scope import Scope
-from pytest_stateless.heap.search import search
+from pytest_stateless.heap.search import Search
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.needles import Needle
 
@@ -36,7 +37,7 @@ def found_in(module: types.ModuleType, *texts: str) -> dict[str, dict[int, str]]
     heap = Heap(modules, Scope(frozenset(modules)))
     return {
         place.subject: dict(place.found)
-        for place in search(heap, [modules], [Needle(text) for text in texts or [SECRET]])
+        for place in Search(heap).find(heap.look(), [modules], [Needle(text) for text in texts or [SECRET]])
     }
 
 
@@ -110,6 +111,18 @@ def closed() -> io.BytesIO:
     return made
 
 
+def closed_text() -> io.StringIO:
+    made = io.StringIO(SECRET)
+    made.close()
+    return made
+
+
+def released() -> memoryview:
+    made = memoryview(array.array("b", RAW))
+    made.release()
+    return made
+
+
 def in_context() -> contextvars.ContextVar[str]:
     made: contextvars.ContextVar[str] = contextvars.ContextVar("made")
     made.set(SECRET)
@@ -141,6 +154,8 @@ def suspended() -> Any:
     def wait(token: str) -> Any:
         yield 1
 
+    if sys.version_info < (3, 11):
+        pytest.skip("only its frame is known")
     made = wait(SECRET)
     next(made)
     return made
@@ -161,6 +176,8 @@ HOLDING: dict[str, tuple[Callable[[], object], str | None]] = {
     "ctypes": (lambda: (ctypes.c_char * 64)(*RAW), ""),
     "numpy": (numpy_array, ""),
     "closed": (closed, None),
+    "closed-text": (closed_text, None),
+    "released": (released, None),
     "list": (lambda: [1, SECRET], "[1]"),
     "deque": (lambda: deque(["", RAW]), "[1]"),
     "tuple": (lambda: (1, (SECRET,)), "[1][0]"),
@@ -234,8 +251,33 @@ def test_what_no_module_leads_to_any_more_is_not_found() -> None:
     modules = {"shop": shop}
     heap = Heap(modules, Scope(frozenset(modules)))
     shop.kept = []
-    heap.look()
-    assert search(heap, [modules], [Needle(SECRET)]) == []
+    assert Search(heap).find(heap.look(), [modules], [Needle(SECRET)]) == []
+
+
+def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.first, shop.second, shop.third = {"bob": SECRET}, [1], [bytearray(b"one")]
+    modules = {"shop": shop}
+    heap, needles = Heap(modules, Scope(frozenset(modules))), [Needle(SECRET)]
+    search = Search(heap)
+
+    def found() -> list[str]:
+        return sorted(place.subject for place in search.find(heap.look(), [modules], needles))
+
+    assert found() == ["shop.first['bob']"]
+    looked_at: list[object] = []
+    monkeypatch.setattr(search, "_look_at", looked_at.extend)
+    assert found() == ["shop.first['bob']"]
+    assert looked_at == []
+    monkeypatch.undo()
+    shop.second.append([SECRET])
+    assert found() == ["shop.first['bob']", "shop.second[1][0]"]
+    shop.first.clear()
+    shop.third[0] += RAW
+    assert found() == ["shop.second[1][0]", "shop.third[0]"]
+    needles.append(Needle("one"))
+    assert found() == ["shop.second[1][0]", "shop.third[0]"]
+    del shop.second
+    assert found() == ["shop.third[0]"]
 
 
 def test_a_text_and_bytes_are_never_compared(shop: Any, recwarn: pytest.WarningsRecorder) -> None:
