@@ -199,6 +199,8 @@ def test_what_was_there_before_it_was_sent_is_told_of_other_places_only(shops: S
 def test_a_canary_is_named_after_the_request_that_sent_it(shops: Shops) -> None:
     shop = shops(False)
     shop.seeking.look_for("secret", "canary-1")
+    assert shop.seeking._requests is not None
+    assert shop.seeking._requests.lock is shop.requests.lock
     shop.send("GET /", "other-1")
     shop.send("POST /login", "canary-1", shop.module.kept.append)
     assert shop.told() == ["stateless_shop.kept[0]: the secret of POST /login is still reachable"]

@@ -88,9 +88,6 @@ class Search:
         self._snapshot, self._met = snapshot, len(things)
 
     def _look_at(self, things: list[Any]) -> None:
-        if self._holders:
-            for thing in things:
-                self._holders.pop(identity(thing), None)
         for thing in (*self._hits.holders(things), *self._hits.buffers(things)):
             self._holders[identity(thing)] = thing
 

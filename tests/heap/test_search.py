@@ -274,10 +274,15 @@ def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.Monk
     shop.first.clear()
     shop.third[0] += RAW
     assert found() == ["shop.second[1][0]", "shop.third[0]"]
+    shop.third[0].clear()
+    assert found() == ["shop.second[1][0]"]
+    shop.first["eve"] = "one"
     needles.append(Needle("one"))
-    assert found() == ["shop.second[1][0]", "shop.third[0]"]
-    del shop.second
-    assert found() == ["shop.third[0]"]
+    assert found() == ["shop.first['eve']", "shop.second[1][0]"]
+    needles[:] = [Needle("one"), Needle("two")]
+    assert found() == ["shop.first['eve']"]
+    del shop.first
+    assert found() == []
 
 
 def test_a_text_and_bytes_are_never_compared(shop: Any, recwarn: pytest.WarningsRecorder) -> None:
