@@ -130,7 +130,6 @@ def leave_transaction(place: Place, name: str) -> None:
 
 
 def leave_secret(place: Place, name: str) -> None:
-    place.undo.callback(delattr, place.module, name)
     setattr(place.module, name, secret_of(name))
     place.undo.callback(delattr, place.module, name)
 
