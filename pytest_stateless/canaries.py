@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pytest_stateless.commands import HIDDEN
+from pytest_stateless.leak import Leak
 from pytest_stateless.needles import Found, Needle, Straw, encoded
 from pytest_stateless.noted import State
 
@@ -89,6 +90,15 @@ class Canaries:
             return text
         text = _QUOTED.sub(lambda key: f"'{HIDDEN}'" if self._are_in(key[0]) else key[0], text)
         return HIDDEN if self._are_in(text) else text
+
+    def taken_out(self, leaks: Sequence[Leak]) -> list[Leak]:
+        """Leaks of any rule, without the secrets in what is told of them."""
+        if not self.secrets:
+            return list(leaks)
+        return [
+            replace(leak, subject=self.masked(leak.subject), message=self.masked(leak.message))
+            for leak in leaks
+        ]
 
     def _are_in(self, text: str) -> bool:
         straw = Straw(encoded(text))

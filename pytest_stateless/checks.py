@@ -208,9 +208,9 @@ class Checks:
         if run.answered:
             run.findings.leaks, _ = judge(compared(run.findings.leaks, run.answered), ())
             run.answered.clear()
+        self._seeking.end(run.findings.leaks, run.findings.notes)
         if run.served is not None:
             run.served.drop_twins(run.findings)
-        self._seeking.end(run.findings.leaks, run.findings.notes)
         if is_last:
             self._windows.let_go()
 
@@ -261,6 +261,7 @@ class Checks:
                     allowances=run.allowances,
                     may_blame=not self._settings.no_blame,
                     grades=self._settings.severity,
+                    listen=run.requests.listen,
                 ),
             )
         return run.served

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pytest_stateless.canaries import Canaries
@@ -61,15 +60,10 @@ class Seeking:
 
     def end(self, *told: list[Leak]) -> None:
         """Its window is closed: look for nothing any more, and take what was looked for out of what is told."""
-        if self._canaries.secrets:
-            for leaks in told:
-                leaks[:] = map(self._masked, leaks)
+        for leaks in told:
+            leaks[:] = self._canaries.taken_out(leaks)
         self._requests = self._report = None
         self._canaries.clear()
-
-    def _masked(self, leak: Leak) -> Leak:
-        masked = self._canaries.masked
-        return replace(leak, subject=masked(leak.subject), message=masked(leak.message))
 
     def _hear(self, name: str, sent: Callable[[], Sent]) -> None:
         if self._automatic or self._canaries.secrets:

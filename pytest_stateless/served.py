@@ -13,7 +13,7 @@ from pytest_stateless.expected import judge
 from pytest_stateless.leak import Leak
 from pytest_stateless.quarantine import Looking
 from pytest_stateless.reports.session import port_to_dict
-from pytest_stateless.requests import Answered, Clients, RequestWindows, compared, noted
+from pytest_stateless.requests import Answered, Clients, Listen, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun, wants_blame
 from pytest_stateless.serving import Note, ServeError, ServerProcess
 from pytest_stateless.severity import Grade
@@ -65,17 +65,19 @@ class Inside:
         *,
         may_blame: bool,
         grades: Sequence[Grade] = (),
+        listen: Listen | None = None,
     ) -> None:
         children.begin_apart()
         clients.end()
         context.alone = False
         self._tell = tell
+        self._canaries = context.canaries
         self._allowances = allowances
         self._may_blame = may_blame
         self._second = SecondRun(context.sources, grades)
         self._findings = Findings()
         self._answered: list[Answered] = []
-        self._requests = RequestWindows(looking, self._close)
+        self._requests = RequestWindows(looking, self._close, listen)
 
     def requests(self) -> RequestWindows | None:
         """As the protocol says."""
@@ -104,7 +106,7 @@ class Inside:
     def _plain(self, found: Findings) -> Note:
         leaks, _ = judge(compared(found.leaks, self._answered), ())
         return {
-            "leaks": [leak.to_dict() for leak in noted(leaks)],
+            "leaks": [leak.to_dict() for leak in self._canaries.taken_out(noted(leaks))],
             "used": [self._allowances.index(one) for one in found.used],
             "errors": [error.to_dict() for error in found.errors],
             "ports": [port_to_dict(port, port.request or "") for port in found.ports],

@@ -97,6 +97,29 @@ def test_a(stateless):
     assert subjects == {"test_shop.SEEN['***']", "file ***", "***"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the child is a fork")
+def test_a_served_application_looks_for_what_was_made_before(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+import urllib.request
+def app(environ, start_response):
+    SEEN[environ["HTTP_COOKIE"]] = 1
+    start_response("200 OK", [])
+    return [b"done"]
+def test_served(stateless):
+    cookie = "session=" + stateless.canary("cookie")
+    with stateless.serve(app, server="wsgiref") as server:
+        request = urllib.request.Request(server.url, headers={{"Cookie": cookie}})
+        urllib.request.urlopen(request).read()
+""",
+    )
+    assert secrets_of(project, "--stateless-no-blame") == {
+        "test_served": ["SEEN['session=***']: the cookie of GET / is still reachable; GET / (1st request)"]
+    }
+    assert "canary-" not in project.path.joinpath("leaks.json").read_text()
+
+
 @pytest.mark.parametrize("options", [["--stateless-off"], []], ids=["off", "opted-out"])
 def test_without_a_check_a_canary_is_but_a_text(options: list[str], project: Project) -> None:
     project.write(

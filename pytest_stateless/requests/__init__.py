@@ -6,7 +6,7 @@ from pytest_stateless.requests.alike import Answered, compared, noted
 from pytest_stateless.requests.asgi import wrap_asgi
 from pytest_stateless.requests.clients import Clients
 from pytest_stateless.requests.lifespans import LIFESPANS
-from pytest_stateless.requests.sent import Sent, secrets_in
+from pytest_stateless.requests.sent import Listen, Sent, secrets_in
 from pytest_stateless.requests.windows import RequestWindows
 from pytest_stateless.requests.wrap import INTERFACES, interface_of
 from pytest_stateless.requests.wsgi import wrap_wsgi
@@ -16,6 +16,7 @@ __all__ = [
     "LIFESPANS",
     "Answered",
     "Clients",
+    "Listen",
     "RequestWindows",
     "Sent",
     "compared",
