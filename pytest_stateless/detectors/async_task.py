@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -81,17 +82,32 @@ def _moved(before: dict[int, _T], start: dict[int, _T], end: dict[int, _T]) -> d
 def compare(before: Tasks, after: Tasks) -> Iterator[Leak]:
     """One leak for each loop that is open, and for each kind of task on others that the same line started."""
     made = {number: one for number, one in after.loops.items() if one.made and number not in before.loops}
-    fresh = [
-        work
-        for number, work in after.works.items()
-        if number not in before.works and number not in after.older
-    ]
+    fresh = list(_without_successors(before, after))
     replaced = sum(number not in after.loops for number in before.loops)
     left = dict(list(made.items())[replaced:])
     yield from _loops(before, after, left, fresh)
     told = {number for number, loop in left.items() if loop.elsewhere or not _is_librarys(loop.place)}
     yield from _works([work for work in fresh if work.loop not in told], after.sources)
     yield from _current(before, after, made)
+
+
+def _without_successors(before: Tasks, after: Tasks) -> Iterator[Work]:
+    """What is new, but for what took the place of its like in another thread.
+
+    A server that a wider fixture started there waits anew each time it has waited for long.
+    """
+    gone = Counter(
+        (work.loop, work.subject)
+        for number, work in before.works.items()
+        if number not in after.works and work.loop in after.loops and after.loops[work.loop].elsewhere
+    )
+    for number, work in after.works.items():
+        if number in before.works or number in after.older:
+            continue
+        if gone[work.loop, work.subject] > 0:
+            gone[work.loop, work.subject] -= 1
+        else:
+            yield work
 
 
 # ------------------------------------------------------------------------------------------------- judging

@@ -53,6 +53,7 @@ def key() -> Key:
 OLD = OpenLoop(key(), False, None, False)
 NEW = OpenLoop(key(), True, PLACE, False)
 OTHER = OpenLoop(key(), True, PLACE, False)
+AWAY = OpenLoop(key(), False, None, True)
 
 
 def work(subject: str, loop: OpenLoop = OLD, place: Place | None = PLACE, *traits: str) -> Work:
@@ -84,6 +85,30 @@ def at(*found: OpenLoop | Work, older: tuple[Work, ...] = (), **more: Any) -> Ta
         pytest.param(at(OLD), at(OLD, REFRESH), ["refresh: pending"], id="task"),
         pytest.param(at(OLD, REFRESH), at(OLD, REFRESH), [], id="task-of-before"),
         pytest.param(at(OLD, REFRESH), at(OLD), [], id="task-that-ended"),
+        pytest.param(
+            at(OLD, REFRESH), at(OLD, work("refresh")), ["refresh: pending"], id="task-in-place-of-its-like"
+        ),
+        pytest.param(
+            at(AWAY, work("refresh", AWAY)), at(AWAY, work("refresh", AWAY)), [], id="in-another-thread"
+        ),
+        pytest.param(
+            at(AWAY, work("refresh", AWAY)),
+            at(AWAY, work("refresh", AWAY), work("refresh", AWAY)),
+            ["refresh: pending"],
+            id="two-for-one-in-another-thread",
+        ),
+        pytest.param(
+            at(AWAY, work("refresh", AWAY)),
+            at(AWAY, work("other", AWAY)),
+            ["other: pending"],
+            id="another-one-in-another-thread",
+        ),
+        pytest.param(
+            at(OLD, AWAY, REFRESH),
+            at(OLD, AWAY, work("refresh", AWAY)),
+            ["refresh: pending"],
+            id="task-in-another-loop",
+        ),
         pytest.param(at(), at(OLD, REFRESH), ["refresh: pending"], id="in-a-loop-of-any-age"),
         pytest.param(at(), at(OLD, REFRESH, older=(REFRESH,)), [], id="there-when-the-loop-was-met"),
         pytest.param(
@@ -360,6 +385,32 @@ def test_a_task_that_another_thread_ends_a_little_later_is_no_leak(
     assert in_a_window(context, lambda: act(0.03)) == []
     assert in_a_window(context, lambda: act(3600)) == ["asyncio.tasks.sleep"]
     assert in_a_window(context, lambda: act(0.03)) == []
+
+
+def test_a_server_of_before_that_waits_anew_each_time_is_none(
+    context: Context, loop: asyncio.AbstractEventLoop, keep: ExitStack
+) -> None:
+    run_in_thread(loop, keep)
+    rounds = threading.Semaphore(0)
+
+    async def serve() -> None:  # as asyncio.wait_for does before Python 3.12
+        while True:
+            waiting = asyncio.ensure_future(asyncio.Event().wait())
+            rounds.release()
+            try:
+                await asyncio.wait([waiting], timeout=0.002)
+            finally:
+                waiting.cancel()
+
+    server = asyncio.run_coroutine_threadsafe(serve(), loop)
+    keep.callback(server.cancel)
+    rounds.acquire()
+
+    def some_rounds() -> None:
+        for _ in range(3):
+            rounds.acquire()
+
+    assert in_a_window(context, some_rounds) == []
 
 
 def run_in_thread(loop: asyncio.AbstractEventLoop, keep: ExitStack) -> None:
