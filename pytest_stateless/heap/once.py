@@ -46,9 +46,15 @@ def _of_an_attribute(about: About, entry: Entry) -> Iterator[str]:
         yield "private"
     if label == "__class__" and all(_is_a_librarys_class(about, one) for one in (entry.before, entry.after)):
         yield "became"
-    cls = type(entry.after)
-    if is_heap_type(cls) and plan_of(cls).kind is Kind.OBJECT and is_a_librarys(about, module_name_of(cls)):
+    if entry.after is not ABSENT and _is_a_librarys_object(about, entry.after):
         yield "value-of-a-library"
+
+
+def _is_a_librarys_object(about: About, value: object) -> bool:
+    cls = type(value)
+    return (
+        is_heap_type(cls) and plan_of(cls).kind is Kind.OBJECT and is_a_librarys(about, module_name_of(cls))
+    )
 
 
 def _is_a_librarys_class(about: About, cls: object) -> bool:
