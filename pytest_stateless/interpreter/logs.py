@@ -10,6 +10,7 @@ from typing import Any, Final
 from pytest_stateless.heap.graph import class_namespace, mro_of
 from pytest_stateless.heap.spell import spell_key, spell_type
 from pytest_stateless.interpreter.item import (
+    ABSENT,
     UNKNOWN,
     WHOLE,
     Item,
@@ -18,7 +19,7 @@ from pytest_stateless.interpreter.item import (
     Reading,
     loaded,
 )
-from pytest_stateless.interpreter.kinds import Things, kept, place_of
+from pytest_stateless.interpreter.kinds import Things, kept, place_of, registry
 
 _ROOT: Final = ""
 """What stands for the name of the root logger."""
@@ -183,6 +184,11 @@ ITEMS: Final = (
         "switch it back: logging.disable(logging.NOTSET)",
         show=_show,
         places=_place_of_disabled,
+    ),
+    registry("logging", "_levelToName")._replace(
+        why=_LATER,
+        mend="give each level its name where the process starts",
+        is_first_use=lambda before, after: before is ABSENT,  # of a library's own level
     ),
     kept("logging", "_loggerClass", _LATER, _ONCE),
     kept("logging", "_logRecordFactory", _LATER, _ONCE),

@@ -45,6 +45,9 @@ NAMES: Final = (
     put("sys.dont_write_bytecode", "not old"),
     put("sys.pycache_prefix", "'/stateless'"),
     state("sys.tracebacklimit", "sys.tracebacklimit = 5", "del sys.tracebacklimit"),
+    state(
+        "logging._levelToName[30]", "logging.addLevelName(30, 'mine')", "logging.addLevelName(30, 'WARNING')"
+    ),
     put("logging._logRecordFactory"),
     put("logging.raiseExceptions", "False"),
     put("logging.lastResort", "None"),
