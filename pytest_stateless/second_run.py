@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from pytest_stateless.blame import Chain, Look, Trail, Watch
+from pytest_stateless.detectors.locks import LockEvidence
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected, softened
 from pytest_stateless.heap.graph import is_heap_type
@@ -94,9 +95,10 @@ class SecondRun:
         """The same, where ``test`` runs it and returns whether it passed."""
         if not wants_blame(findings):
             return False
-        wanted = [leak for leak in findings.leaks if leak.evidence is not None]
+        wanted = list(filter(_is_wanted, findings.leaks))
         try:
-            told = self._told(wanted, test, traced)
+            with _unlocked(findings.leaks):
+                told = self._told(wanted, test, traced)
         except pytest.exit.Exception:
             raise
         except Exception:
@@ -177,7 +179,23 @@ def _came_anew(redo: Callable[[], None], given: Container[object]) -> bool:
 
 def wants_blame(findings: Findings) -> bool:
     """Whether the test is to run again for them; for a warning alone none does."""
-    return any(leak.evidence is not None and leak.severity is Severity.ERROR for leak in findings.leaks)
+    return any(_is_wanted(leak) and leak.severity is Severity.ERROR for leak in findings.leaks)
+
+
+def _is_wanted(leak: Leak) -> bool:
+    """Whether a line is to be found out."""
+    return leak.evidence is not None and leak.origin is None
+
+
+@contextmanager
+def _unlocked(leaks: Sequence[Leak]) -> Iterator[None]:
+    """Meanwhile, no file is locked that the test would lock again: it would wait for itself."""
+    with ExitStack() as redoing:
+        for leak in leaks:
+            redo = leak.evidence.release() if type(leak.evidence) is LockEvidence else None
+            if redo is not None:
+                redoing.callback(redo)
+        yield
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:

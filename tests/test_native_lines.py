@@ -177,6 +177,19 @@ def test_the_line_is_named(text: str, told: str, project: Project) -> None:
     assert check(project, text) == [f"{told}: here"]
 
 
+def test_the_line_of_a_lock_is_named(project: Project) -> None:
+    text = """
+    FILE = open(HERE / "old", "r+")
+    def test_a():
+        nothing()
+        LIBC.flock(FILE.fileno(), 2)  # here
+        nothing()
+    """
+    (told,) = check(project, text)
+    assert told.startswith("old exclusive, flock, fd ")
+    assert told.endswith(": here")
+
+
 def test_so_it_is_of_a_child_that_nobody_announced(project: Project) -> None:
     text = """
     def test_a():

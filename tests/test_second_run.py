@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -228,6 +229,19 @@ NOTES = [
         {"JOBS.unfinished_tasks": "test_a", "JOBS.queue": "test_a"},
         2,
         id="full-queue-that-a-second-run-would-wait-for",
+    ),
+    pytest.param(
+        "import fcntl\ndef test_a():\n    count()\n    LEFT.append(open(RUNS.with_name('lock'), 'w'))\n"
+        "    fcntl.flock(LEFT[-1], fcntl.LOCK_EX)",
+        {"LEFT": "test_a", "lock": "test_a"},
+        2,
+        id="lock-on-a-file-that-a-second-run-would-wait-for",
+        marks=[
+            pytest.mark.skipif(sys.platform != "linux", reason="file-lock is Linux's"),
+            pytest.mark.filterwarnings(
+                "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+            ),
+        ],
     ),
     pytest.param(
         "import threading\ndef work(): LEFT.append(1)\ndef test_a():\n    count()\n"

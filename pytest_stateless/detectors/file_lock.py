@@ -73,4 +73,5 @@ def _leak(lock: FileLock, after: FileLocks) -> Leak:
     owner = Owner.UNKNOWN if place is None else place.owner
     subject = without_run(after.sources.relative(lock.path)) or os.devnull
     message = f"{mode}, {lock.kind}, fd {lock.descriptor}"
-    return RULE.leak(subject, message, after.sources.origin(place), owner, traits)
+    evidence = locks.LockEvidence(lock.descriptor, lock.inode)
+    return RULE.leak(subject, message, after.sources.origin(place), owner, traits, evidence)

@@ -16,7 +16,7 @@ import pytest
 from pytest_stateless import proc
 from pytest_stateless.detectors import Context, Detector, file_lock, locks, open_descriptor
 from pytest_stateless.detectors.file_lock import FileLock, FileLocks, absorb, compare
-from pytest_stateless.detectors.locks import Held
+from pytest_stateless.detectors.locks import Held, LockEvidence
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.noted import Lock
@@ -179,6 +179,94 @@ def test_native_code_that_locks_a_file_which_was_open_is_seen(kind: str, left_by
     assert left_by(file_lock, lambda: None) == []  # of an earlier test
     assert left_by(file_lock, lambda: release(file)) == []
     assert left_by(file_lock, lambda: (lock(file), release(file))) == []
+
+
+def is_free(path: str, kind: str) -> bool:
+    """Whether another open file could be locked."""
+    with open(path, "r+") as other:
+        try:
+            if kind == "flock":
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                of_the_open_file(other.fileno())
+        except BlockingIOError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("kind", ["flock", "open file description"])
+def test_a_lock_of_the_open_file_is_released_and_taken_again(kind: str, file: int) -> None:
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        pytest.skip("Python has no name for such locks")
+    NATIVE[kind][0](file)
+    evidence = LockEvidence(file, os.fstat(file).st_ino)
+    assert not is_free("shop.lock", kind)
+    redo = evidence.release()
+    assert redo is not None
+    assert is_free("shop.lock", kind)
+    redo()
+    assert not is_free("shop.lock", kind)
+
+
+def test_where_somebody_else_took_the_lock_meanwhile_it_is_theirs(file: int, keep: ExitStack) -> None:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    redo = LockEvidence(file, os.fstat(file).st_ino).release()
+    assert redo is not None
+    other = keep.enter_context(open("shop.lock", "r+"))
+    fcntl.flock(other, fcntl.LOCK_EX)
+    redo()
+    assert list(locks.held(proc.text(f"/proc/self/fdinfo/{file}"))) == []
+
+
+@pytest.mark.parametrize("moved", ["closed", "another-file"])
+def test_a_descriptor_that_means_another_file_by_then_is_let_alone(
+    moved: str, file: int, keep: ExitStack
+) -> None:
+    number = os.open("shop.lock", os.O_RDWR)
+    fcntl.flock(number, fcntl.LOCK_EX)
+    evidence = LockEvidence(number, os.fstat(number).st_ino)
+    redo = evidence.release()
+    assert redo is not None
+    if moved == "another-file":
+        other = keep.enter_context(open("other.lock", "w"))
+        keep.callback(os.close, os.dup2(other.fileno(), number))
+    else:
+        os.close(number)
+    redo()
+    assert evidence.release() is None
+    assert is_free("shop.lock", "flock")
+
+
+def test_a_lock_of_the_process_is_let_alone(file: int) -> None:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    assert LockEvidence(file, os.fstat(file).st_ino).release() is None
+    assert len(list(locks.held(proc.text(f"/proc/self/fdinfo/{file}")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        pytest.param("1: FLOCK  ADVISORY  READ 9 08:02:77 0 EOF", (True, True, 0, 0), id="flock"),
+        pytest.param("1: OFDLCK ADVISORY  WRITE -1 08:02:77 5 9", (False, False, 5, 5), id="a-part"),
+        pytest.param("1: OFDLCK ADVISORY  WRITE -1 08:02:77 5 EOF", (False, False, 5, 0), id="to-the-end"),
+        pytest.param("1: POSIX  ADVISORY  WRITE 9 08:02:77 0 EOF", None, id="of-the-process"),
+        pytest.param("", None, id="none"),
+    ],
+)
+def test_which_locks_a_second_run_would_wait_for(
+    line: str, taken: tuple[bool, bool, int, int] | None
+) -> None:
+    assert locks._of_the_open_file(f"lock:\t{line}") == taken
+
+
+def test_a_lock_is_looked_at_by_its_file(file: int, keep: ExitStack) -> None:
+    (look,) = LockEvidence(file, os.fstat(file).st_ino).looks()
+    assert not look.moved()
+    other = keep.enter_context(open("shop.lock", "r+"))
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert look.moved()
+    look.rebase()
+    assert not look.moved()
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
