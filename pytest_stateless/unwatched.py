@@ -65,6 +65,7 @@ UNWATCHED_TYPES: Final[dict[str, str]] = {
     "ast.AST": "a program's text, not its state",
     "_ast.AST": "a program's text, not its state",
     "pathlib.PurePath": "a value; it keeps its own spellings on first use",
+    "yarl.URL": "a value; it keeps its own parts on first use",
     "pathlib._local.PurePath": "a value; it keeps its own spellings on first use",
     "sqlite3.Cache": "compiled statements, by their text, before 3.11",
     "sqlalchemy.util._collections.LRUCache": "compiled statements, by their structure: the same in every process",

@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
 from contextvars import ContextVar
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import is_plain_key
@@ -145,6 +146,8 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     # Else one of the keys might be asked whether it equals another.
     if any(cls is one for one in _MAPPINGS) and all(map(_is_safe_key, (label, *container))):
         return _item(container, label)
+    if evidence.kind is Kind.MAPPING and _is_a_dict(cls) and _has_safe_keys(label, container):
+        return _past_overrides(container, label)
     if cls is partial and type(entry.after) is dict:
         return _namespace(entry.after)
     element = entry.before if entry.after is ABSENT else entry.after
@@ -200,6 +203,32 @@ def _item(mapping: Any, key: object) -> _Place:
             mapping.pop(key, None)
         else:
             mapping[key] = value
+
+    return _Place(lambda: dict.get(mapping, key, ABSENT), put)
+
+
+def _is_a_dict(cls: type) -> bool:
+    """Whether a subclass of dict leaves it to dict to get and set its items, and so keeps nothing beside them."""
+    bases = mro_of(cls)
+    own = list(takewhile(lambda base: base is not dict, bases))
+    return len(own) < len(bases) and all(_ITEMS.isdisjoint(class_namespace(base)) for base in own)
+
+
+_ITEMS: Final = frozenset({"__getitem__", "__setitem__", "__delitem__", "__iter__", "pop", "keys"})
+
+
+def _has_safe_keys(label: object, mapping: Any) -> bool:
+    return all(map(_is_safe_key, (label, *dict.keys(mapping))))
+
+
+def _past_overrides(mapping: Any, key: object) -> _Place:
+    """An item of a subclass of dict, by the methods of dict."""
+
+    def put(value: object) -> None:
+        if value is ABSENT:
+            dict.pop(mapping, key, None)
+        else:
+            dict.__setitem__(mapping, key, value)
 
     return _Place(lambda: dict.get(mapping, key, ABSENT), put)
 

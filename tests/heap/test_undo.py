@@ -234,7 +234,9 @@ LEFT_ALONE = [
         {Plain(): 1}, lambda it: it.update({"eve": 1}), id="a-key-beside-one-that-is-no-plain-value"
     ),
     pytest.param(
-        type("Own", (dict,), {})(), lambda it: it.update(bob=1), id="a-dictionary-with-more-than-a-dictionary"
+        type("Own", (dict,), {"__setitem__": dict.__setitem__})(),
+        lambda it: it.update(bob=1),
+        id="a-dictionary-with-more-than-a-dictionary",
     ),
     pytest.param([], lambda it: it.append(1), id="list"),
     pytest.param({Plain()}, lambda it: it.add("eve"), id="a-set-of-what-is-no-plain-value"),
@@ -303,3 +305,43 @@ def test_a_value_that_there_is_but_once_stays_in_its_context_variable(value: obj
     assert undo(evidence) is None
     assert variable.get() is value
     assert stands_still(evidence)
+
+
+class Config(dict[str, str]):
+    """As Flask has its settings."""
+
+    def get_namespace(self) -> None:
+        """No business of a dictionary's."""
+
+
+def test_an_item_of_a_subclass_of_dict_is_put_back() -> None:
+    config = Config(user="bob", language="en")
+    evidence = Evidence(Kind.MAPPING, config, (Entry("user", ABSENT, "bob"),), False)
+    redo = undo(evidence)
+    assert redo is not None
+    assert dict.keys(config) == {"language"}
+    redo()
+    assert dict.items(config) == {"user": "bob", "language": "en"}.items()
+
+
+def test_what_a_subclass_of_dict_held_before_is_put_back() -> None:
+    config = Config(user="bob")
+    redo = undo(Evidence(Kind.MAPPING, config, (Entry("user", "al", "bob"),), False))
+    assert redo is not None
+    assert dict.items(config) == {"user": "al"}.items()
+    redo()
+    assert dict.items(config) == {"user": "bob"}.items()
+
+
+class Ordered(OrderedDict[str, str]):
+    """Its order is kept beside the items."""
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [pytest.param(Ordered(user="bob"), id="ordered"), pytest.param({Plain(): 1, "user": "bob"}, id="keys")],
+)
+def test_what_might_be_put_back_wrongly_is_left(mapping: Any) -> None:
+    if type(mapping) is dict:
+        mapping = type("Mine", (dict,), {})(mapping)
+    assert undo(Evidence(Kind.MAPPING, mapping, (Entry("user", ABSENT, "bob"),), False)) is None
