@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import types
 import weakref
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from pytest_stateless.heap.graph import (
     class_namespace,
+    get_referents,
     identity,
     is_heap_type,
     module_namespace,
@@ -198,6 +200,11 @@ def _is_done(task: Any) -> bool:
 def coroutine_of(task: Any) -> Any:
     """What the task runs."""
     return _real("Task").get_coro(task) if _is(task, "Task") else namespace_of(task).get("_coro")
+
+
+def context_of(task: Any) -> contextvars.Context | None:
+    """The context variables that a task runs with; asking it for them is possible from 3.12 on."""
+    return next((held for held in get_referents(task) if type(held) is contextvars.Context), None)
 
 
 def awaits(coroutine: Any) -> list[tuple[Any, types.FrameType]]:

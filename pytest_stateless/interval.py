@@ -20,6 +20,8 @@ class Interval:
         """What it is compared with: the same, but with what others left since."""
         self.postponed: list[Leak] = []
         """What requests within it left that may still be put back before it ends."""
+        self.tasks: Sequence[Any] = ()
+        """Tasks of asyncio's that a request started, and that its loop goes on with."""
 
     def left(self, detector: Detector, now: Any) -> list[Leak]:
         """What was left of its own, and what requests within it left and nobody put back."""

@@ -137,6 +137,10 @@ class Looking:
         with self._quarantine.looking():
             return self._windows.look(rule)
 
+    def leave(self, window: Any, tasks: Sequence[Any]) -> None:
+        """As of the windows."""
+        self._windows.leave(window, tasks)
+
     def close(self, window: Any, *told: Any) -> Findings:
         """As of the windows."""
         with self._quarantine.looking():

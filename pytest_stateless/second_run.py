@@ -306,6 +306,9 @@ class _Watching:
 
     pass_on = close
 
+    def leave(self, window: _Window, tasks: Sequence[Any]) -> None:
+        """Of tasks is known already who started them."""
+
     def _open(self, leaks: Iterable[Leak]) -> _Window:
         found = list(leaks)
         window = _Window(found, [Watch(_looks_at(leak.evidence)) for leak in found])

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import NOTES, PORTS, Context, Detector
+from pytest_stateless.detectors import NOTES, PORTS, Context, Detector, async_task
 from pytest_stateless.detectors.offspring import now, reaped
 from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.interval import Interval
@@ -124,6 +124,10 @@ class Windows:
         """End the interval and say what it left behind, in the name of the request that it is of."""
         return self._close(window, allowances, request, PATIENCE)
 
+    def leave(self, window: _Window, tasks: Sequence[Any]) -> None:
+        """Note tasks that a request started in a loop that runs on; none of these is told before the window closes."""
+        window.tasks = [*window.tasks, *tasks]
+
     def pass_on(self, window: _Window, allowances: Sequence[Allowance] = (), request: str = "") -> Findings:
         """End the interval of a request that a test client sent, and say what is certain to be left behind.
 
@@ -149,12 +153,32 @@ class Windows:
                     told[:] = [leak if leak.request else leak.during(request) for leak in told]
             if not patience and window is not self._open[0]:
                 self._postpone(self._open[0], after, findings)
+            findings.leaks += self._left_running(window, allowances, request, after, findings.errors)
             self._open.remove(window)
             self._absorb(window.before, after, findings.errors)
             self._ended = {} if self._open else after
         finally:
             self._shut(window)
         return findings
+
+    def _left_running(
+        self,
+        window: _Window,
+        allowances: Sequence[Allowance],
+        request: str | None,
+        after: _Captures,
+        errors: list[InternalError],
+    ) -> list[Leak]:
+        """Who sent the request can't clear up tasks that its application started."""
+        name = async_task.RULE.id
+        if not window.tasks or name not in after:
+            return []
+        told: list[Leak] = []
+        with _reported(name, errors):
+            left = async_task.left_running(window.tasks, after[name], self._context)
+            after[name] = left.after
+            told += graded(judge(left.leaks, allowances)[0], self._grades)
+        return [leak.during(request) if request else leak for leak in told]
 
     def _postpone(self, outermost: _Window, after: _Captures, findings: Findings) -> None:
         """Leave what may still be put back to the outermost window."""

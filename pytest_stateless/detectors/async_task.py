@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pytest_stateless import aio
 from pytest_stateless.detectors.context import Context
@@ -57,6 +57,25 @@ def capture(context: Context) -> Tasks:
     now = Tasks(context.sources, loops, works, older, key, noted.set_by, context.failed, looking.settled)
     context.last[RULE.id] = now
     return now
+
+
+class LeftRunning(NamedTuple):
+    """What a request started and didn't wait for."""
+
+    leaks: list[Leak]
+    after: Tasks
+    """The look at the end of the request, with the tasks as what goes on since."""
+
+
+def left_running(tasks: Sequence[Any], after: Tasks, context: Context) -> LeftRunning:
+    """Tell of tasks in the loop that runs here, which ``capture`` leaves to who runs it."""
+    loop = aio.running()
+    key = None if loop is None else context.recording.loops.meet(loop)
+    looking = Looking(context, {}, {})
+    found = [] if key is None else [looking.task(task, key) for task in tasks]
+    works = {identity(work.key): work for work in found if work is not None}
+    leaks = list(_works(list(works.values()), context.sources))
+    return LeftRunning(leaks, after._replace(works=after.works | works))
 
 
 def carry(end: Tasks, context: Context) -> Tasks:

@@ -87,6 +87,10 @@ class Looking:
         self.settled[identity(key)] = known
         return known.works
 
+    def task(self, task: Any, loop: Key) -> Work | None:
+        """What a task is; None where nothing can stand for it."""
+        return next(self._known_or_new(task, loop, self._task), None)
+
     def _all_works(self, loop: Any, key: Key) -> Iterator[Work]:
         for task in aio.pending(loop):
             yield from self._known_or_new(task, key, self._task)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import time
+import types
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from pytest_stateless.requests.sent import Sent, of_scope
-from pytest_stateless.requests.windows import RequestWindows
+from pytest_stateless.requests.windows import Group, RequestWindows
+
+_sleep: Final = time.sleep  # a test may replace it
+_TIMES: Final = 50
+_PAUSE: Final = 0.002
+"""Seconds between two looks at the tasks of a request. A loop's own timers may stand still, with the test's clock."""
+
+
+@types.coroutine
+def _let_others_run() -> Iterator[None]:
+    """Give the loop one turn, as ``asyncio.sleep(0)``."""
+    yield
+
 
 Scope = MutableMapping[str, Any]
 ASGIApplication = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
@@ -24,8 +38,10 @@ def wrap_asgi(app: ASGIApplication, requests: RequestWindows, *, by_client: bool
         if requests.listen is not None:
             requests.hear(name, lambda: of_scope(scope))
             receive = _heard(receive, partial(requests.hear, name), scope)
-        with requests.task(name, by_client=by_client):
+        with requests.task(name, by_client=by_client) as group:
             await app(scope, receive, send)
+            with requests.within(None):  # the task that serves the request isn't one that it started
+                await _settle(requests, group)
 
     return windowed
 
@@ -45,6 +61,16 @@ def _heard(
         return message
 
     return heard
+
+
+async def _settle(requests: RequestWindows, group: Group) -> None:
+    """Give tasks that a request started about a tenth of a second; what is pending then was left running."""
+    for _ in range(_TIMES):
+        if not requests.tasks_of(group):
+            return
+        await _let_others_run()
+        _sleep(_PAUSE)
+    requests.leave(group)
 
 
 def asgi_name(scope: Mapping[str, Any]) -> str | None:

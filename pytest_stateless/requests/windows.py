@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pytest_stateless import aio
 from pytest_stateless.requests.sent import Listen, Sent
 
 
@@ -17,6 +18,10 @@ class Opening(Protocol):
 
     def open(self) -> Any:
         """Begin one."""
+        ...
+
+    def leave(self, window: Any, tasks: Sequence[Any], /) -> None:
+        """Note tasks that a request in one started and didn't wait for."""
         ...
 
     def close(self, window: Any, /) -> Any:
@@ -149,19 +154,30 @@ class RequestWindows:
             self.end(group)
 
     @contextmanager
-    def task(self, name: str, *, by_client: bool = False) -> Iterator[None]:
+    def task(self, name: str, *, by_client: bool = False) -> Iterator[Group]:
         """A window around what a server would run in a task of its own, with which its context variables go."""
         outside = copy_context()
         group = self.begin(name, by_client=by_client)
         try:
             with self.within(group):
-                yield
+                yield group
         finally:
             outside.run(self.end, group)
 
+    def tasks_of(self, group: Group) -> list[Any]:
+        """The pending tasks that a request started in the loop that runs here; none while others of its group run."""
+        loop = aio.running()
+        found = [] if loop is None or group.ended or group.running > 1 else aio.pending(loop)
+        contexts = ((task, aio.context_of(task)) for task in found)
+        return [task for task, context in contexts if context and context.get(self.current) is group]
+
+    def leave(self, group: Group) -> None:
+        """Note the tasks that a request didn't wait for."""
+        self._windows.leave(group.window, self.tasks_of(group))
+
     @contextmanager
-    def within(self, group: Group) -> Iterator[None]:
-        """Requests that begin within the block are nested in the group's."""
+    def within(self, group: Group | None) -> Iterator[None]:
+        """Requests that begin within the block are nested in the group's; in no other's if there is none."""
         before = self.current.get()
         self.current.set(group)
         try:

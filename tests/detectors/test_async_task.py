@@ -739,3 +739,22 @@ def test_without_asyncio_nothing_is_asked(context: Context, monkeypatch: pytest.
 def test_what_no_weak_reference_may_stand_for_is_passed_over(context: Context) -> None:
     loop: Any = None
     assert list(Looking(context, {}, {})._known_or_new(7, loop, None)) == []
+
+
+def test_what_a_request_left_running_in_this_loop_is_told_once(recorded: Context) -> None:
+    async def serve() -> None:
+        task = asyncio.get_running_loop().create_task(refresh())
+        await asyncio.sleep(0)
+        after = async_task.capture(recorded)
+        found = async_task.left_running([task], after, recorded)
+        assert len(found.leaks) == 1
+        assert "refresh" in found.leaks[0].subject
+        assert set(found.after.works) - set(after.works)
+        task.cancel()
+
+    asyncio.run(serve())
+
+
+def test_where_no_loop_runs_nothing_is_left_running(recorded: Context) -> None:
+    after = async_task.capture(recorded)
+    assert async_task.left_running([], after, recorded).leaks == []

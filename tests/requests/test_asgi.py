@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import pytest
 from fastapi import BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 
-from pytest_stateless.requests import interface_of, wrap_asgi
+from pytest_stateless.requests import RequestWindows, interface_of, wrap_asgi
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -195,3 +195,45 @@ async def _function(scope: Any, receive: Any, send: Any) -> None: ...
 
 class _Callable:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+async def _ignore(*_: object) -> Any:
+    return {"type": "http.request"}
+
+
+class _Left(list[str]):
+    """Names of tasks that were noted, in the place of the windows."""
+
+    def open(self) -> None: ...
+
+    def close(self, *_: object) -> None: ...
+
+    pass_on = close
+
+    def leave(self, _: object, tasks: Sequence[Any], /) -> None:
+        self += [task.get_name() for task in tasks]
+
+
+@pytest.mark.parametrize(
+    ("turns", "left"), [pytest.param(3, [], id="ends-soon"), pytest.param(10_000, ["job"], id="goes-on")]
+)
+def test_tasks_that_a_request_started_are_left_to_end(turns: int, left: list[str]) -> None:
+    noted = _Left()
+    requests = RequestWindows(noted, lambda *_: None)
+
+    async def job() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    async def app(*_: object) -> None:
+        started.append(asyncio.create_task(job(), name="job"))
+
+    async def main() -> None:
+        mine = asyncio.create_task(job(), name="the test's")
+        await wrap_asgi(app, requests)({"type": "http", "method": "GET", "path": "/"}, _ignore, _ignore)
+        for task in (mine, *started):
+            task.cancel()
+
+    started: list[asyncio.Task[None]] = []
+    asyncio.run(main())
+    assert noted == left
