@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import types
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_stateless.requests import LIFESPANS
+from pytest_stateless.requests.clients import CLIENTS, Client
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -88,6 +94,14 @@ def make_app():
     app.router.add_get("/cart/{user}", cart)
     return app
 """
+
+
+def needs(*packages: str) -> None:
+    """Skip where one is missing; tox's environment for these tests takes that for a failure."""
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing and os.environ.get("STATELESS_CLIENTS") != "1":
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    assert not missing
 
 
 def _httpx(package: str) -> list[Any]:
@@ -227,10 +241,7 @@ def test_cart():
 def test_what_a_request_leaves_is_told_in_its_name(
     packages: list[str], shop: str, test: str, told: dict[str, str], project: Project
 ) -> None:
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    if missing and os.environ.get("STATELESS_CLIENTS") != "1":
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    assert not missing
+    needs(*packages)
     project.write("shop.py", shop)
     project.write("test_shop.py", f"import shop\n{test}")
     # Apart: Django is configured once in a process.
@@ -243,3 +254,107 @@ def test_what_a_request_leaves_is_told_in_its_name(
     }
     assert carts == told
     assert "secret" not in str(project.report())
+
+
+@pytest.mark.parametrize(
+    "place", [*CLIENTS, *LIFESPANS], ids=lambda place: f"{place.module}.{place.function}"
+)
+def test_the_functions_of_the_clients_are_where_they_were(place: Client) -> None:
+    needs(place.module.partition(".")[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Starlette 1.x prefers another package to httpx, and warns
+        found: Any = importlib.import_module(place.module)
+    for name in place.function.split("."):
+        found = vars(found)[name]
+    assert type(found) is types.FunctionType
+
+
+STARTED = """
+import asyncio, contextlib, fastapi
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from asgi_lifespan import LifespanManager
+
+POOL = web.AppKey("pool", list)
+app = web.Application()
+
+async def pool(app):
+    app[POOL] = ["connection"]
+    yield
+
+app.cleanup_ctx.append(pool)
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    app.state.pool = ["connection"]
+    yield
+
+api = fastapi.FastAPI(lifespan=lifespan)
+
+def test_server():
+    async def main():
+        async with TestServer(app):
+            assert app[POOL]
+    asyncio.run(main())
+
+def test_lifespan():
+    async def main():
+        async with LifespanManager(api):
+            assert api.state.pool
+    asyncio.run(main())
+"""
+
+
+def test_what_an_application_sets_up_at_its_start_is_no_leak(project: Project) -> None:
+    needs("aiohttp", "asgi_lifespan", "fastapi")
+    project.write("test_start.py", STARTED)
+    project.run_apart("--stateless", "-W", "ignore").assert_outcomes(passed=2)
+
+
+ORDERS = """
+import django
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
+
+settings.configure(
+    ROOT_URLCONF=__name__, SECRET_KEY="x", ALLOWED_HOSTS=["*"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+
+def ask():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 5")
+    return HttpResponse("done")
+
+def ends(request):
+    with transaction.atomic():
+        return ask()
+
+def leaves(request):
+    transaction.set_autocommit(False)
+    return ask()
+
+urlpatterns = [path("ends", ends), path("leaves", leaves)]
+
+def test_ends():
+    assert Client().get("/ends").content == b"done"
+
+def test_leaves():
+    assert Client().get("/leaves").content == b"done"
+"""
+
+
+def test_a_transaction_of_django_that_is_left_open_is_of_its_request(project: Project) -> None:
+    needs("django")
+    project.write("test_orders.py", ORDERS)
+    project.run_apart("--stateless", EACH, "--stateless-report=json:leaks.json", "-W", "ignore")
+    found = [
+        (leak["rule"], leak["subject"], leak["request"])
+        for test in project.report()["tests"]
+        for leak in test["leaks"]
+    ]
+    assert found == [("open-transaction", "django.db.connections['default']", "GET /leaves (1st request)")]
