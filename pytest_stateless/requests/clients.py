@@ -22,7 +22,7 @@ Current = Callable[[], Any]
 """Gives the windows of the test that runs; None where requests are no business of a test."""
 StandIn = Callable[[Callable[..., Any], Current], Callable[..., Any]]
 """Makes what takes the place of a function."""
-Around = Callable[..., AbstractContextManager[None]]
+Around = Callable[..., AbstractContextManager[object]]
 """Makes what a call happens in."""
 Wrap = Callable[..., Any]
 """Wraps an application."""
@@ -127,7 +127,7 @@ def _call(asked: Callable[..., _Asked]) -> StandIn:
 def _awaited(asked: Callable[..., _Asked]) -> StandIn:
     """For a coroutine method that returns when the request has ended."""
 
-    def around(requests: RequestWindows, *arguments: Any, **named: Any) -> AbstractContextManager[None]:
+    def around(requests: RequestWindows, *arguments: Any, **named: Any) -> AbstractContextManager[object]:
         request = asked(*arguments, **named)
         requests.hear(*request)
         return requests.task(request.name, by_client=True)
