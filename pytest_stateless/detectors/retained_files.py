@@ -60,8 +60,7 @@ def files_with(context: Context, secrets: Sequence[Secret]) -> Holding:
 def _written(context: Context) -> dict[str, Place | None]:
     """The paths at which something was written or opened for it, each with the first line that is known to do it."""
     recording = context.recording
-    if context.watches is not None:
-        recording.changes += context.watches.look()
+    context.see()
     children.collect(recording)
     found: dict[str, Place | None] = {}
     for path, place in (
