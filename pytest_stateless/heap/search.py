@@ -50,7 +50,7 @@ class Search:
 
     def _begin(self, needles: tuple[Needle, ...]) -> None:
         self._needles = needles
-        self._hits = _Hits(self._kinds, needles)
+        self._hits = _Hits(self._kinds)
         self._snapshot: Snapshot = ()
         self._met = 0
         """How many things were searched."""
@@ -64,10 +64,17 @@ class Search:
         ``snapshot`` is what the heap saw just now. ``groups`` are modules by name, in the order in which paths begin
         at them.
         """
-        if not _same(needles, self._needles):
-            self._begin(tuple(needles))
+        known = len(self._needles)
+        if not _same(needles[:known], self._needles):
+            self._begin(())
+            known = 0
         self._kinds.learn(self.heap.types())
-        self._look_at(list(self._fresh(snapshot)))
+        fresh = list(self._fresh(snapshot))
+        self._needles = self._hits.needles = tuple(needles)
+        if len(needles) > known:
+            self._look_at(self.heap.things(), known)
+        if known:
+            self._look_at(fresh, 0)
         paths = find_paths(self._holders.values(), self.heap, groups) if self._holders else {}
         # What has no path is held by nobody but the heap.
         self._holders = {place: holder for place, holder in self._holders.items() if place in paths}
@@ -87,8 +94,9 @@ class Search:
         yield from things[self._met :]
         self._snapshot, self._met = snapshot, len(things)
 
-    def _look_at(self, things: list[Any]) -> None:
-        for thing in (*self._hits.holders(things), *self._hits.buffers(things)):
+    def _look_at(self, things: list[Any], since: int) -> None:
+        """Search things for the needles from a position on."""
+        for thing in (*self._hits.holders(things, since), *self._hits.buffers(things, since)):
             self._holders[identity(thing)] = thing
 
 
@@ -168,44 +176,49 @@ def _of(places: Container[int], things: Iterable[Any]) -> list[Any]:
 class _Hits:
     """Which texts have a needle in them, and who holds these."""
 
-    def __init__(self, kinds: _Kinds, needles: Sequence[Needle]) -> None:
+    def __init__(self, kinds: _Kinds) -> None:
         self._kinds = kinds
-        self._needles = needles
-        self._shortest = min((needle.length for needle in needles), default=0)
+        self.needles: tuple[Needle, ...] = ()
         self._strings: dict[str, Found] = {}
         self._binaries: dict[bytes, Found] = {}
         self._inside: dict[int, Found] = {}
 
-    def holders(self, things: Sequence[Any]) -> Iterator[Any]:
+    def holders(self, things: Sequence[Any], since: int) -> Iterator[Any]:
         """Those that hold a text with a needle in it, or are one."""
         strings, binaries = self._kinds.texts(things)
-        self._strings.update(self._look_at({encoded(text): text for text in self._long(strings)}))
-        self._binaries.update(self._look_at({text: text for text in self._long(binaries)}))
+        shortest = min(needle.length for needle in self.needles[since:])
+        for known, texts in (
+            (self._strings, {encoded(text): text for text in strings if len(text) >= shortest}),
+            (self._binaries, {text: text for text in binaries if len(text) >= shortest}),
+        ):
+            for text, found in self._look_at(texts, since):
+                known[text] = {**known.get(text, {}), **found}
         if self._strings or self._binaries:
             for start in range(0, len(things), _BLOCK):
                 block = things[start : start + _BLOCK]
                 if self._has_hit(block):
                     yield from (thing for thing in block if self._has_hit([thing]))
 
-    def _long(self, texts: Iterable[Any]) -> list[Any]:
-        return [text for text in texts if len(text) >= self._shortest]
+    def _look_at(self, texts: Mapping[bytes, Any], since: int) -> Iterator[tuple[Any, Found]]:
+        if any(self._in(straw, since) for straw in straws(texts)):
+            each = ((text, self._in(Straw(raw), since)) for raw, text in texts.items())
+            yield from ((text, found) for text, found in each if found)
 
-    def _look_at(self, texts: Mapping[bytes, Any]) -> dict[Any, Found]:
-        if not any(found_in(straw, self._needles) for straw in straws(texts)):
-            return {}
-        each = ((text, found_in(Straw(raw), self._needles)) for raw, text in texts.items())
-        return {text: found for text, found in each if found}
+    def _in(self, straw: Straw, since: int) -> Found:
+        found = found_in(straw, self.needles[since:])
+        return {position + since: spelling for position, spelling in found.items()}
 
     def _has_hit(self, things: Sequence[Any]) -> bool:
         strings, binaries = self._kinds.texts(things)
         return not (self._strings.keys().isdisjoint(strings) and self._binaries.keys().isdisjoint(binaries))
 
-    def buffers(self, things: Iterable[Any]) -> Iterator[Any]:
+    def buffers(self, things: Iterable[Any], since: int) -> Iterator[Any]:
         """Those that keep bytes inside with a needle in them."""
         contents = self._kinds.contents
         for thing in _of(contents, things):
-            found = found_in(Straw(contents[identity(type(thing))](thing)), self._needles)
-            self._inside[identity(thing)] = found
+            place = identity(thing)
+            found = self._in(Straw(contents[identity(type(thing))](thing)), since)
+            self._inside[place] = {**self._inside.get(place, {}), **found} if since else found
             if found:
                 yield thing
 

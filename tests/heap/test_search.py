@@ -265,7 +265,7 @@ def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.Monk
 
     assert found() == ["shop.first['bob']"]
     looked_at: list[object] = []
-    monkeypatch.setattr(search, "_look_at", looked_at.extend)
+    monkeypatch.setattr(search, "_look_at", lambda things, since: looked_at.extend(things))
     assert found() == ["shop.first['bob']"]
     assert looked_at == []
     monkeypatch.undo()
@@ -283,6 +283,26 @@ def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.Monk
     assert found() == ["shop.first['eve']"]
     del shop.first
     assert found() == []
+
+
+def test_what_is_added_is_found_beside_what_was_known(shop: Any) -> None:
+    shop.kept = [f"{SECRET} one", bytearray(b"one two " + RAW), b"two"]
+    modules = {"shop": shop}
+    heap = Heap(modules, Scope(frozenset(modules)))
+    search, needles = Search(heap), [Needle(SECRET)]
+
+    def found() -> dict[str, list[int]]:
+        places = search.find(heap.look(), [modules], needles)
+        return {place.subject: sorted(place.found) for place in places}
+
+    assert found() == {"shop.kept[0]": [0], "shop.kept[1]": [0]}
+    needles.append(Needle("one"))
+    assert found() == {"shop.kept[0]": [0, 1], "shop.kept[1]": [0, 1]}
+    needles.append(Needle("two"))
+    shop.kept[0] = "two"
+    assert found() == {"shop.kept[0]": [2], "shop.kept[1]": [0, 1, 2], "shop.kept[2]": [2]}
+    shop.kept[1][:] = b"one"
+    assert found() == {"shop.kept[0]": [2], "shop.kept[1]": [1], "shop.kept[2]": [2]}
 
 
 def test_a_text_and_bytes_are_never_compared(shop: Any, recwarn: pytest.WarningsRecorder) -> None:
