@@ -259,7 +259,6 @@ class Checks:
                     context=self._context,
                     clients=self._clients,
                     allowances=run.allowances,
-                    may_blame=not self._settings.no_blame,
                     grades=self._settings.severity,
                     listen=run.requests.listen,
                 ),

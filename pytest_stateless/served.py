@@ -63,7 +63,6 @@ class Inside:
         clients: Clients,
         allowances: Sequence[Allowance],
         *,
-        may_blame: bool,
         grades: Sequence[Grade] = (),
         listen: Listen | None = None,
     ) -> None:
@@ -73,7 +72,6 @@ class Inside:
         self._tell = tell
         self._canaries = context.canaries
         self._allowances = allowances
-        self._may_blame = may_blame
         self._second = SecondRun(context.sources, grades)
         self._findings = Findings()
         self._answered: list[Answered] = []
@@ -93,7 +91,7 @@ class Inside:
         """As the protocol says."""
         self._requests.finish()
         self._findings.leaks, _ = judge(compared(self._findings.leaks, self._answered), ())
-        wanted = self._may_blame and wants_blame(self._findings)
+        wanted = wants_blame(self._findings)
         self._tell({"all": self._plain(self._findings), "again": wanted})
         children.clear_away()
         return wanted

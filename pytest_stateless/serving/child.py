@@ -25,6 +25,10 @@ Note = dict[str, Any]
 """Plain values, as the child tells them to its parent."""
 
 
+class _OverError(BaseException):
+    """The parent wants nothing any more."""
+
+
 class Inside(Protocol):
     """The windows of the requests."""
 
@@ -68,13 +72,17 @@ class Child:
             if wanted:
                 self._windows.blame(partial(self._again, serve_once))
                 self._control.sendall(ENDED)
-            self._control.recv(1)
+            self._is_told_more()
+        except _OverError:
+            return
         except BaseException as error:
             self._tell({"failed": _spell(error)})
             raise
 
     def _serve_next(self, serve: Callable[[socket.socket], None]) -> bytes:
         """Serve if that is what the parent wants next. Returns what it said."""
+        if not self._is_told_more():
+            return b""
         word, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
         if descriptors:
             serve(socket.socket(fileno=descriptors[0]))
@@ -85,10 +93,14 @@ class Child:
         if self._reruns:
             self._control.sendall(AGAIN)
         self._reruns += 1
-        if self._serve_next(serve) != SERVE:
-            return False  # the test failed before it came to this
-        self._control.sendall(ENDED)
-        return self._control.recv(1) == PASSED
+        word = self._serve_next(serve)
+        served = word == SERVE
+        if served:
+            self._control.sendall(ENDED)
+            word = self._control.recv(1) if self._is_told_more() else b""
+        if not word:
+            raise _OverError
+        return word == PASSED and served  # a test may fail before it came to this
 
     def _wrapped(self, app: Any, interface: str) -> Any:
         requests = self._windows.requests()
@@ -102,16 +114,19 @@ class Child:
 
     def _await_stop(self, stop: Callable[[], None]) -> None:
         """Stop when told to. Where the parent is gone, also this process ends."""
-        while not select.select([self._control], [], [], _LOOK)[0]:
-            if os.getppid() != self._parent:  # it was killed, and a fork of it still has the socket
-                break
-        else:
-            if self._control.recv(1):
-                stop()
-                return
+        if self._is_told_more() and self._control.recv(1):
+            stop()
+            return
         stop()
         time.sleep(PATIENCE)
         os._exit(1)
+
+    def _is_told_more(self) -> bool:
+        """Wait for the parent's next word, or the end of it. Returns whether there may be one."""
+        while not select.select([self._control], [], [], _LOOK)[0]:
+            if os.getppid() != self._parent:  # it was killed, and a fork of it still has the socket
+                return False
+        return True
 
 
 def application_of(text: str) -> Any:

@@ -46,7 +46,8 @@ class ServerProcess:
             stream.flush()  # else the child would write it again
         self._pid = _fork()
         if self._pid == 0:
-            _live(lambda: live(theirs, self._write), [self, *_LIVING])
+            self._control.close()
+            _live(lambda: live(theirs, self._write))
         theirs.close()
         _LIVING.append(self)
 
@@ -169,13 +170,11 @@ def _anonymous_file() -> int:
     return number
 
 
-def _live(live: Callable[[], None], inherited: list[ServerProcess]) -> None:
+def _live(live: Callable[[], None]) -> None:
     """The child's whole life: it never returns to the code that forked it."""
     status = 1
     try:
         os.setsid()  # Ctrl-C is meant for the tests
-        for process in inherited:
-            process._control.close()
         _LIVING.clear()
         live()
         status = 0

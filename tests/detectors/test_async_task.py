@@ -401,6 +401,7 @@ def test_a_server_of_before_that_waits_anew_each_time_is_none(
                 await asyncio.wait([waiting], timeout=0.002)
             finally:
                 waiting.cancel()
+                await asyncio.wait([waiting])
 
     server = asyncio.run_coroutine_threadsafe(serve(), loop)
     keep.callback(server.cancel)

@@ -20,7 +20,7 @@ SMALL = "--stateless-scope=application"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the server is forked")
 
 SHOP = """
-import os, pathlib, signal, threading, time, urllib.request
+import os, pathlib, signal, subprocess, sys, threading, time, urllib.request
 import pytest
 CARTS = {}
 LOG = pathlib.Path(__file__).with_name("visits.log")
@@ -35,6 +35,8 @@ def app(environ, start_response):
         LOG.write_text("eve")
     elif path == "/env":
         os.environ["SHOP"] = "open"
+    elif path == "/child":
+        subprocess.run([sys.executable, "-c", "open('child.txt', 'w').close()"])
     elif path == "/thread":
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     elif path == "/kill":
@@ -74,7 +76,7 @@ def test_cart(stateless):
 @pytest.mark.stateless
 def test_other_kinds(stateless):
     with serve(stateless) as server:
-        for path in ("/log", "/env", "/thread"):
+        for path in ("/log", "/env", "/thread", "/child"):
             get(server, path)
 @pytest.mark.stateless
 def test_clean_ones_beside_each_other(stateless):
@@ -82,7 +84,10 @@ def test_clean_ones_beside_each_other(stateless):
         assert len({{get(server), get(server), get(other), str(os.getpid()).encode()}}) == 3
 @pytest.mark.stateless
 def test_nobody_closes_it(stateless):
-    get(serve(stateless))
+    with stateless.request("starting"):
+        server = serve(stateless)
+    with stateless.request("GET /"):
+        get(server)
 @pytest.mark.stateless(allow=["module-state:test_shop.CARTS*", "file-write:*"])
 def test_allowed(stateless):
     get(serve(stateless), "/both")
@@ -98,6 +103,7 @@ def test_allowed(stateless):
             ("file-write", "visits.log", "app", "GET /log (1st request)"),
             ("interpreter-state", "os.environ['SHOP']", cart, "GET /env (2nd request)"),
             ("thread", "sleep", "app", "GET /thread (3rd request)"),
+            ("file-write", "child.txt", "app", "GET /child (4th request)"),
         ],
     }
     project.run("--stateless-off").assert_outcomes(passed=5)
@@ -121,6 +127,51 @@ def test_both(stateless):
         ("module-state", "CARTS['eve']", "GET /both (1st request)"),
         ("file-write", "visits.log", "GET /both (1st request)"),
     }
+
+
+def test_what_the_test_writes_meanwhile_is_not_the_requests(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        """
+import os, pathlib, threading, urllib.request
+import pytest
+READ, WRITE = os.pipe()
+def app(environ, start_response):
+    os.read(READ, 1)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+@pytest.mark.stateless
+def test_meanwhile(stateless):
+    with stateless.serve(app, server="wsgiref") as server:
+        thread = threading.Thread(target=lambda: urllib.request.urlopen(server.url, timeout=60).read())
+        thread.start()
+        thread.join(0.3)  # the request waits
+        pathlib.Path(__file__).with_name("own.txt").write_text("own")
+        os.write(WRITE, b"x")
+        thread.join()
+""",
+    )
+    (leak,) = told(project, SMALL)["test_meanwhile"]
+    assert (leak[1], leak[3]) == ("own.txt", None)
+
+
+def test_a_test_client_within_the_application_is_a_part_of_the_request(project: Project) -> None:
+    pytest.importorskip("werkzeug")
+    project.write(
+        "test_shop.py",
+        f"""{SHOP}
+from werkzeug.test import Client
+def outer(environ, start_response):
+    Client(app).get("/cart")
+    return app({{"PATH_INFO": "/"}}, start_response)
+@pytest.mark.stateless
+def test_inner(stateless):
+    with stateless.serve(outer, server="wsgiref") as server:
+        get(server, "/outer")
+""",
+    )
+    (leak,) = told(project, SMALL, "--stateless-requests=each", "--stateless-no-blame")["test_inner"]
+    assert (leak[1], leak[3]) == ("CARTS['bob']", "GET /outer (1st request)")
 
 
 def test_without_blame_nothing_runs_again(project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import signal
 import socket
@@ -118,6 +119,16 @@ def test_two_servers_have_processes_of_their_own() -> None:
     assert all(map(is_gone, pids))
 
 
+def test_what_the_application_logs_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    def logging_one(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
+        logging.getLogger("shop").warning("sold out")
+        return wsgi(environ, start_response)
+
+    with serve(logging_one, "wsgiref") as server:
+        get(server)
+    assert capfd.readouterr().err == "sold out\n"
+
+
 def test_a_connection_that_nobody_uses_keeps_no_other_waiting() -> None:
     with serve(wsgi, "wsgiref") as server:
         address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
@@ -187,13 +198,13 @@ from pytest_stateless.serving import Server, process
 def app(environ, start_response):
     start_response("200 OK", [])
     return [b""]
+print("once")
 server = Server(app, None, "wsgiref", Unchecked())
-if "fork" in sys.argv and os.fork() == 0:  # it has the other end of the control socket
-    import time
+fork = os.fork() if "fork" in sys.argv else -1
+if fork == 0:  # it has the other end of the control socket
     os.close(1)
-    time.sleep(20)
-    os._exit(0)
-print(process._LIVING[0]._pid, flush=True)
+    signal.pause()
+print(process._LIVING[0]._pid, fork, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -201,10 +212,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.parametrize("more", ["", "fork"])
 def test_the_process_ends_when_its_parent_is_killed(more: str) -> None:
     ran = subprocess.run([sys.executable, "-c", ORPHAN, more], stdout=subprocess.PIPE, text=True, timeout=60)
-    deadline = time.monotonic() + 30
-    while _state(int(ran.stdout)) not in "ZX" and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert _state(int(ran.stdout)) in "ZX"
+    _, server, fork = ran.stdout.split()
+    try:
+        deadline = time.monotonic() + 30
+        while _state(int(server)) not in "ZX" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert _state(int(server)) in "ZX"
+    finally:
+        if more:
+            os.kill(int(fork), signal.SIGKILL)
 
 
 def test_a_fork_beside_threads_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
