@@ -247,10 +247,9 @@ class Checks:
 
         run = item.stash.get(_RUN, None)
         if run is None or self._second.requests is not None:
-            return Unchecked(self._second.apart)
+            return Unchecked()
         if run.served is None:
             run.served = Served(
-                self._windows,
                 run.allowances,
                 self._second,
                 partial(

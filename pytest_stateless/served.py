@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pytest_stateless import children
@@ -17,16 +16,13 @@ from pytest_stateless.requests import Answered, Clients, Listen, RequestWindows,
 from pytest_stateless.second_run import SecondRun, wants_blame
 from pytest_stateless.serving import Note, ServeError, ServerProcess
 from pytest_stateless.severity import Grade
-from pytest_stateless.window import Findings, InternalError, Windows
+from pytest_stateless.window import Findings, InternalError
 
 Tell = Callable[[Note], None]
 
 
 class Unchecked:
     """Of a test that isn't checked, or not in this run of it."""
-
-    def __init__(self, apart: Callable[[], AbstractContextManager[Any]] = nullcontext) -> None:
-        self.apart = apart
 
     def process(self) -> ServerProcess | None:
         """As the protocols say, which goes for the others too."""
@@ -116,13 +112,11 @@ class Served:
 
     def __init__(
         self,
-        windows: Windows,
         allowances: Sequence[Allowance],
         second: SecondRun,
         inside: Callable[[Tell], Inside],
     ) -> None:
         self.inside = inside
-        self._windows = windows
         self._allowances = allowances
         self._second = second
         self._told: list[Note] = []
@@ -131,10 +125,6 @@ class Served:
         """Those that want the test to run once more, by their positions there."""
         self._waiting: list[ServerProcess] = []
         """Those of them that it didn't come to yet, in this run."""
-
-    def apart(self) -> AbstractContextManager[Any]:
-        """As the protocol says."""
-        return self._second.apart() if self._second.is_on else self._windows.absorbing()
 
     def process(self) -> ServerProcess | None:
         """As the protocol says: in the order in which the test served at first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -17,10 +16,6 @@ from pytest_stateless.serving.servers import server_for
 
 class ServedWindows(Protocol):
     """The windows of the test that a server is part of."""
-
-    def apart(self) -> AbstractContextManager[Any]:
-        """What happens within isn't the test's."""
-        ...
 
     def process(self) -> ServerProcess | None:
         """One that is kept for this server; None where there is to be a new one."""
@@ -56,7 +51,7 @@ class Server:
         def live(control: socket.socket, tell: Callable[[Note], None]) -> None:
             Child(control, tell, windows.inside(tell)).live(app, kind, server)
 
-        with windows.apart(), socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             self._process = windows.process() or ServerProcess(live)
             try:
@@ -70,11 +65,10 @@ class Server:
         """Stop it. Raises ServeError where it was lost before, or can't be stopped and was killed."""
         process, self._process = self._process, None
         if process is not None:
-            with self._windows.apart():
-                try:
-                    process.stop()
-                finally:
-                    self._windows.take(process)
+            try:
+                process.stop()
+            finally:
+                self._windows.take(process)
 
     def __enter__(self) -> Server:
         return self

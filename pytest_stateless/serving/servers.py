@@ -99,6 +99,11 @@ def _serve_by_gunicorn(app: Any, listener: socket.socket, started: Started) -> N
         def load(self) -> Any:
             return app
 
+    class Worker(workers.ThreadWorker):  # type: ignore[misc]
+        def handle(self, conn: Any) -> Any:
+            conn.data_ready = True  # else it waits with a poller of its own, where a request may see it
+            return super().handle(conn)
+
     def ready(worker: Any) -> None:
         started(lambda: worker.handle_exit(signal.SIGTERM, None))
 
@@ -111,9 +116,7 @@ def _serve_by_gunicorn(app: Any, listener: socket.socket, started: Started) -> N
     application = Application()
     cfg = application.cfg
     listener.setblocking(False)
-    workers.ThreadWorker(
-        1, os.getppid(), [listener], application, 0, cfg, cfg.logger_class(cfg)
-    ).init_process()
+    Worker(1, os.getppid(), [listener], application, 0, cfg, cfg.logger_class(cfg)).init_process()
 
 
 # -------------------------------------------------------------------------------------------------- uvicorn

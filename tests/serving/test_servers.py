@@ -211,7 +211,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize("more", ["", "fork"])
 def test_the_process_ends_when_its_parent_is_killed(more: str) -> None:
-    ran = subprocess.run([sys.executable, "-c", ORPHAN, more], stdout=subprocess.PIPE, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", ORPHAN, more],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=90,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
     _, server, fork = ran.stdout.split()
     try:
         deadline = time.monotonic() + 30
