@@ -51,15 +51,16 @@ class Server:
         def live(control: socket.socket, tell: Callable[[Note], None]) -> None:
             Child(control, tell, windows.inside(tell)).live(app, kind, server)
 
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            self._process = windows.process() or ServerProcess(live)
-            try:
+        self._process = windows.process() or ServerProcess(live)
+        try:
+            # Made after the fork, of which the child would keep it.
+            with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+                self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
                 self._process.serve(listener)
-            except BaseException:
-                self._process.end()
-                self._process = None
-                raise
+        except BaseException:
+            self._process.end()
+            self._process = None
+            raise
 
     def close(self) -> None:
         """Stop it. Raises ServeError where it was lost before, or can't be stopped and was killed."""

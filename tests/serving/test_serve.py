@@ -20,7 +20,7 @@ SMALL = "--stateless-scope=application"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the server is forked")
 
 SHOP = """
-import os, pathlib, signal, subprocess, sys, threading, time, urllib.request
+import os, pathlib, signal, subprocess, sys, threading, time, urllib.error, urllib.request
 import pytest
 CARTS = {}
 LOG = pathlib.Path(__file__).with_name("visits.log")
@@ -73,6 +73,8 @@ def test_cart(stateless):
     with serve(stateless) as server:
         get(server)
         get(server, "/cart?user=secret")
+    with pytest.raises(urllib.error.URLError):
+        get(server)
 @pytest.mark.stateless
 def test_other_kinds(stateless):
     with serve(stateless) as server:
