@@ -166,7 +166,7 @@ def test_a_test_client_within_the_application_is_a_part_of_the_request(project: 
         f"""{SHOP}
 from werkzeug.test import Client
 def outer(environ, start_response):
-    Client(app).get("/cart")
+    Client(app).get("/cart").close()
     return app({{"PATH_INFO": "/"}}, start_response)
 @pytest.mark.stateless
 def test_inner(stateless):
