@@ -129,6 +129,12 @@ def test_what_the_application_logs_is_shown(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().err == "sold out\n"
 
 
+def test_notes_are_kept_in_a_temporary_file_where_memory_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    with serve(wsgi, "wsgiref") as server:
+        assert get(server, body=b"tea") == b"tea"
+
+
 def test_a_connection_that_nobody_uses_keeps_no_other_waiting() -> None:
     with serve(wsgi, "wsgiref") as server:
         address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
