@@ -1,4 +1,4 @@
-"""A real browser, where there is one: it opens connections that it may not need, and asks for several things at once."""
+"""A real browser, where there is one: it opens connections that it may not need, and asks for much at once."""
 
 from __future__ import annotations
 

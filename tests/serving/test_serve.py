@@ -131,6 +131,49 @@ def test_both(stateless):
     }
 
 
+RERUN = """
+import os, pathlib, urllib.request
+import pytest
+class Shop:
+    user = None
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/kill":
+        os._exit(3)
+    Shop.user = "bob"
+    start_response("200 OK", [])
+    return [b""]
+@pytest.mark.stateless(allow=["file-write:*"])
+def test_user(stateless):
+    runs = pathlib.Path(__file__).with_name("runs.txt")
+    number = len(runs.read_text()) if runs.exists() else 0
+    runs.write_text("x" * (number + 1))
+    with stateless.serve(app, server="wsgiref") as server:
+        urllib.request.urlopen(server.url, timeout=60).read()
+        if number:
+            AGAIN
+"""
+
+
+@pytest.mark.parametrize(
+    ("again", "runs", "told_by"),
+    [
+        pytest.param("pass", 3, "app", id="the-same-is-bound-again"),
+        pytest.param("pytest.fail()", 3, "app", id="the-test-fails-then"),
+        pytest.param("urllib.request.urlopen(server.url + '/kill')", 2, None, id="the-server-is-lost-then"),
+    ],
+)
+def test_the_test_runs_as_often_as_the_served_process_wants(
+    project: Project, again: str, runs: int, told_by: str | None
+) -> None:
+    if sys.version_info < (3, 12) and sys.gettrace() is not None:
+        pytest.skip("this run itself is traced")
+    project.write("test_shop.py", RERUN.replace("AGAIN", again))
+    assert told(project, SMALL) == {
+        "test_user": [("module-state", "Shop.user", told_by, "GET / (1st request)")]
+    }
+    assert len(project.path.joinpath("runs.txt").read_text()) == runs
+
+
 def test_what_the_test_writes_meanwhile_is_not_the_requests(project: Project) -> None:
     project.write(
         "test_shop.py",
