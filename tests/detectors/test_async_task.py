@@ -411,6 +411,7 @@ def test_a_server_of_before_that_waits_anew_each_time_is_none(
         for _ in range(3):
             rounds.acquire()
 
+    in_a_window(context, some_rounds)  # in which its loop is met
     assert in_a_window(context, some_rounds) == []
 
 
