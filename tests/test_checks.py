@@ -140,6 +140,7 @@ def test_a_classs_fixture_is_a_part_of_a_test_in_no_class(project: Project) -> N
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.own_memory
 def test_what_a_test_adds_to_such_a_fixture_is_its_own_leak(scope: str, project: Project) -> None:
     users = USERS.replace("b(self, server): pass", "b(self): LEFT.append('b')")
     project.write("test_shop.py", FIXTURE.format(scope=scope) + users)
@@ -147,6 +148,7 @@ def test_what_a_test_adds_to_such_a_fixture_is_its_own_leak(scope: str, project:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.own_memory
 def test_a_leak_of_the_test_that_made_the_fixture_is_still_seen(scope: str, project: Project) -> None:
     text = FIXTURE.format(scope=scope) + USERS.replace(
         "a(self, server): pass", "a(self, server): LEFT.append('a')"
@@ -187,6 +189,7 @@ def test_a_leak_of_the_test_that_made_the_fixture_is_still_seen(scope: str, proj
         ),
     ],
 )
+@pytest.mark.own_memory
 def test_who_makes_and_who_ends_a_fixture_does_not_matter(users: str, project: Project) -> None:
     project.write("test_shop.py", FIXTURE.format(scope="module") + users)
     result = project.run("--stateless-report=json:leaks.json")
@@ -213,6 +216,7 @@ def test_parameters_of_a_wider_scoped_fixture_follow_each_other_without_a_leak(p
     project.run("--stateless").assert_outcomes(passed=4)
 
 
+@pytest.mark.own_memory
 def test_a_fixture_that_fails_half_way_is_undone_without_a_leak(project: Project) -> None:
     project.write(
         "test_shop.py",
@@ -233,6 +237,7 @@ def test_a_fixture_that_fails_half_way_is_undone_without_a_leak(project: Project
     assert project.report()["tests"] == []
 
 
+@pytest.mark.own_memory
 def test_a_fixture_whose_teardown_fails_leaves_nothing_to_the_test(project: Project) -> None:
     project.write(
         "test_shop.py",
@@ -273,6 +278,7 @@ def test_set_up_of_modules_and_classes_belongs_to_them(project: Project) -> None
     project.run("--stateless").assert_outcomes(passed=2)
 
 
+@pytest.mark.own_memory
 def test_a_file_that_a_session_fixture_writes_is_its_own(project: Project) -> None:
     project.write(
         "test_shop.py",
@@ -292,6 +298,7 @@ def test_a_file_that_a_session_fixture_writes_is_its_own(project: Project) -> No
     assert project.found("--stateless") == {"test_shop.py::test_b": ["file-write receipt.txt"]}
 
 
+@pytest.mark.own_memory
 def test_marked_and_unmarked_tests_may_alternate(project: Project) -> None:
     project.write(
         "test_shop.py",
@@ -359,6 +366,7 @@ def server(): pass
 
 
 @pytest.mark.parametrize("half", ["capture", "compare", "absorb"])
+@pytest.mark.own_memory
 def test_a_detector_that_raises_is_reported_under_its_name_and_hides_nothing(
     half: str, project: Project
 ) -> None:
@@ -381,6 +389,7 @@ def test_a_detector_that_raises_is_reported_under_its_name_and_hides_nothing(
     assert "RuntimeError: the disk is" in told["internal_errors"][0]["traceback"]
 
 
+@pytest.mark.own_memory
 def test_where_nothing_fails_an_internal_error_makes_no_section_of_leaks(project: Project) -> None:
     project.write("conftest.py", BROKEN.format(half="capture"))
     project.write("test_shop.py", "LEFT = []\ndef test_a(): pass\ndef test_b(): LEFT.append(1)\n")
@@ -392,6 +401,7 @@ def test_where_nothing_fails_an_internal_error_makes_no_section_of_leaks(project
     result.stdout.no_fnmatch_line("test_shop.py::test_a left *")
 
 
+@pytest.mark.own_memory
 def test_an_audit_hook_that_fails_is_reported_and_harms_nobody(project: Project) -> None:
     project.write(
         "conftest.py",
