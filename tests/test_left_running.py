@@ -52,6 +52,7 @@ _LEFT_AND_ENDED = """
         made = threading.Timer(3600, print)
         made.start()
         made.cancel()
+        made.join()
 
     def test_leaves_a_pool(request):
         pool = ThreadPoolExecutor()
@@ -137,9 +138,10 @@ _BY_CHILDREN = """
     PIDS = pathlib.Path(__file__).with_name("pids")
     SHARE = (
         "from multiprocessing import resource_tracker, shared_memory;"
-        f"made = shared_memory.SharedMemory('{NAME}' + END, create=True, size=16);"
+        f"made = shared_memory.SharedMemory('{NAME}' + HOW, create=True, size=16);"
     )
-    LEAVE = "resource_tracker.unregister(made._name, 'shared_memory')"  # as if the tracker had been killed
+    LEAVE = "resource_tracker.unregister(made._name, 'shared_memory');"  # as if the tracker had been killed
+    END = "resource_tracker._resource_tracker._stop()"  # the tracker doesn't outlive who started it
     BY_NUMBER = "import ctypes, os; n = ctypes.CDLL(None).shmget(0, 64, 0o1600); assert n >= 0; print(n)"
     LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); time.sleep(60)"
 
@@ -174,11 +176,17 @@ _BY_CHILDREN = """
         os.close(reading)
         os.close(writing)
 
+    def runs(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
     def test_shares():
-        run(f"END = 'a';{SHARE}{LEAVE}")
+        run(f"HOW = 'a';{SHARE}{LEAVE}{END}")
 
     def test_shares_and_cleans_up():
-        run(f"END = 'b';{SHARE}made.unlink()")
+        run(f"HOW = 'b';{SHARE}made.unlink();{END}")
 
     def test_shares_by_number(request):
         request.session.number = int(run(BY_NUMBER))
@@ -202,8 +210,10 @@ _BY_CHILDREN = """
 
     def test_ends_its_daemon():
         daemon(lambda: os.write(1, b"x"))
-        lines = PIDS.read_text().split()
-        PIDS.write_text("\\n".join(lines[:2]) + "\\n")
+        *lines, ended = PIDS.read_text().split()
+        while runs(ended):
+            time.sleep(0.001)
+        PIDS.write_text("\\n".join(lines) + "\\n")
 """
 
 

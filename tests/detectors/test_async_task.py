@@ -355,8 +355,10 @@ def test_a_task_of_before_in_a_loop_that_is_met_in_the_window_is_nothing_new(
     assert in_a_window(context, lambda: loop.run_until_complete(start(Shop().refresh()))) == ["Shop.refresh"]
 
 
-def in_a_window(context: Context, act: Callable[[], object]) -> list[str]:
-    windows = Windows(context, [async_task])
+def in_a_window(
+    context: Context, act: Callable[[], object], sleep: Callable[[float], object] = time.sleep
+) -> list[str]:
+    windows = Windows(context, [async_task], sleep)
     window = windows.open()
     kept = act()
     findings: Findings = windows.close(window)
@@ -378,13 +380,24 @@ def test_a_task_that_another_thread_ends_a_little_later_is_no_leak(
     context: Context, loop: asyncio.AbstractEventLoop, keep: ExitStack
 ) -> None:
     run_in_thread(loop, keep)
+    tasks: list[asyncio.Task[object]] = []
 
-    def act(seconds: float) -> None:
-        asyncio.run_coroutine_threadsafe(start(asyncio.sleep(seconds)), loop).result(5)
+    def act() -> None:
+        tasks.append(asyncio.run_coroutine_threadsafe(begun(asyncio.sleep(3600)), loop).result(60))
 
-    assert in_a_window(context, lambda: act(0.03)) == []
-    assert in_a_window(context, lambda: act(3600)) == ["asyncio.tasks.sleep"]
-    assert in_a_window(context, lambda: act(0.03)) == []
+    async def begun(work: Any) -> asyncio.Task[object]:
+        return asyncio.create_task(work)
+
+    def end(_: float) -> None:
+        asyncio.run_coroutine_threadsafe(ended(tasks[-1]), loop).result(60)
+
+    async def ended(task: asyncio.Task[object]) -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    assert in_a_window(context, act, end) == []
+    assert in_a_window(context, act, lambda _: None) == ["asyncio.tasks.sleep"]
+    assert in_a_window(context, act, end) == []
 
 
 def test_a_server_of_before_that_waits_anew_each_time_is_none(
