@@ -355,8 +355,10 @@ def test_a_thread_of_before_is_nothing_new(
     assert left_by(thread, lambda: None) == []
 
 
-def in_a_window(context: Context, act: Callable[[], object]) -> Findings:
-    windows = Windows(context, [thread])
+def in_a_window(
+    context: Context, act: Callable[[], object], sleep: Callable[[float], object] = time.sleep
+) -> Findings:
+    windows = Windows(context, [thread], sleep)
     window = windows.open()
     act()
     findings = windows.close(window)
@@ -454,15 +456,33 @@ def test_a_timer_that_sets_itself_again_is_not_blamed_on_a_later_window(
         if not stopped.is_set():
             timers[-1].start()
 
+    def go_on() -> None:
+        many = len(timers) + 2
+        while len(timers) < many:
+            time.sleep(0.001)
+
+    def end() -> None:
+        stopped.set()
+        for timer in timers:  # to which the last one adds one that isn't started
+            if timer.ident is not None:
+                timer.join()
+
     tick()
-    keep.callback(time.sleep, 0.05)
-    keep.callback(stopped.set)
+    keep.callback(end)
     for _ in range(3):
-        assert in_a_window(context, lambda: time.sleep(0.03)).leaks == []
+        assert in_a_window(context, go_on).leaks == []
 
 
 def test_a_thread_that_ends_a_little_later_is_no_leak(context: Context) -> None:
-    assert in_a_window(context, lambda: threading.Thread(target=time.sleep, args=(0.05,)).start()).leaks == []
+    ended = threading.Event()
+    late = threading.Thread(target=ended.wait)
+
+    def end(_: float) -> None:
+        ended.set()
+        late.join()
+
+    assert in_a_window(context, late.start, end).leaks == []
+    assert ended.is_set()
 
 
 def test_a_mock_of_threads_changes_nothing(
