@@ -13,6 +13,7 @@ import multiprocessing.resource_tracker  # noqa: F401
 import re
 import sys
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,14 @@ def _with_requirements(package: str) -> frozenset[str]:
 
 
 @functools.cache
-def _distributions() -> Mapping[str, list[str]]:
-    """The distributions that have a top-level package, by its name."""
-    packages = importlib.metadata.packages_distributions()
-    return {package: [canonicalize_name(name) for name in names] for package, names in packages.items()}
+def _distributions() -> Mapping[str, set[str]]:
+    """The distributions that have a top-level package, by its name; Python 3.10's own table lacks most."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for distribution in importlib.metadata.distributions():
+        name = canonicalize_name(distribution.metadata["Name"])
+        for package in {file.parts[0] for file in distribution.files or () if file.suffix == ".py"}:
+            found[package.removesuffix(".py")].add(name)
+    return dict(found)
 
 
 def _requires(distribution: str) -> list[str]:
