@@ -356,7 +356,7 @@ def test_a_task_of_before_in_a_loop_that_is_met_in_the_window_is_nothing_new(
 
 
 def in_a_window(
-    context: Context, act: Callable[[], object], sleep: Callable[[float], object] = time.sleep
+    context: Context, act: Callable[[], object], sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
     windows = Windows(context, [async_task], sleep)
     window = windows.open()

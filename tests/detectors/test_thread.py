@@ -356,7 +356,7 @@ def test_a_thread_of_before_is_nothing_new(
 
 
 def in_a_window(
-    context: Context, act: Callable[[], object], sleep: Callable[[float], object] = time.sleep
+    context: Context, act: Callable[[], object], sleep: Callable[[float], None] = time.sleep
 ) -> Findings:
     windows = Windows(context, [thread], sleep)
     window = windows.open()
