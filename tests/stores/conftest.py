@@ -79,11 +79,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _marks(way: Way) -> list[pytest.MarkDecorator]:
-    """Skipped where a library is missing; tox's environment for these tests takes that for a failure."""
+    """Of one worker, which runs a shop once for all its ways.
+
+    Skipped where a library is missing; tox's environment for these tests takes that for a failure.
+    """
+    group = pytest.mark.xdist_group(way.shop)
     missing = [name for name in way.needs if importlib.util.find_spec(_module_of(name)) is None]
     if missing and not os.environ.get("STATELESS_STORES"):
-        return [pytest.mark.skip(reason=f"not installed: {', '.join(missing)}")]
-    return []
+        return [group, pytest.mark.skip(reason=f"not installed: {', '.join(missing)}")]
+    return [group]
 
 
 def _module_of(package: str) -> str:
