@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_stateless import audit, children
+from pytest_stateless.noted import Write
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
@@ -404,8 +405,8 @@ def test_a_place_that_cannot_be_made_leaves_the_child_as_it_is(
         raise OSError("no space")
 
     monkeypatch.setattr(children._Real, "mkdir", refuse)
-    ran = subprocess.run(["env"], stdout=subprocess.PIPE, check=True)
-    assert b"STATELESS" not in ran.stdout
+    ran = subprocess.run(["sh", "-c", "exec env"], stdout=subprocess.PIPE, check=True)
+    assert b"STATELESS_REPORT" not in ran.stdout
 
 
 @pytest.fixture
@@ -483,3 +484,107 @@ def test_what_putenv_set_reaches_a_child(project: Project) -> None:
         """,
     )
     project.run(*QUIET).assert_outcomes(passed=1)
+
+
+def shown(**more: Any) -> dict[str, str]:
+    """The environment of a child that runs a shell."""
+    ran = subprocess.run(["sh", "-c", "exec env"], stdout=subprocess.PIPE, text=True, check=True, **more)
+    return dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
+
+
+@pytest.mark.parametrize("more", [{}, {"env": {"SHOP": "tea"}}], ids=["inherited", "given"])
+def test_a_child_that_begins_elsewhere_is_reached_too(more: dict[str, Any], recorded_children: Any) -> None:
+    found = shown(cwd="/", **more)  # never by posix_spawn
+    assert found["PYTEST_STATELESS_REPORT"] == children._Reports.file()
+    assert found.get("SHOP") == ("tea" if more else None)
+
+
+def test_a_command_is_run_as_it_is_where_nobody_listens(
+    recorded_children: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "current", lambda: None)
+    assert os.system(f"env > '{tmp_path}/seen'") == 0
+    assert "STATELESS_REPORT" not in (tmp_path / "seen").read_text()
+
+
+def test_who_stands_in_our_place_already_is_left_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mock() -> None:
+        """A user's."""
+
+    monkeypatch.setattr(os, "posix_spawn", mock)
+    monkeypatch.setattr(children._Installed, "at_fork", True)
+    children.install()
+    try:
+        assert os.posix_spawn is mock
+        assert os.system is not children._STANDS_IN["system"][0]
+    finally:
+        children.remove()
+    assert os.posix_spawn is mock
+
+
+Call = tuple[Any, ...]
+
+
+@pytest.fixture
+def executed(recorded_children: Any, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """What a forked child became, had it been one: path, arguments, and the environment where there is one."""
+    calls: list[Call] = []
+    monkeypatch.setattr(children._Reports, "forked", True)
+    monkeypatch.setattr(children._Real, "execve", staticmethod(lambda *args: calls.append(args)))
+    return calls
+
+
+def become(executed: list[Call], *call: Any) -> Any:
+    """The environment with which a forked child becomes a program; None for that which it has."""
+    build = children._executing if len(call) == 2 else children._executing_in
+    build(lambda *args: executed.append(args))(*call)
+    path, argv, *more = executed.pop()
+    assert (path, argv) == call[:2]
+    return more[0] if more else None
+
+
+def test_a_forked_child_becomes_a_program_that_tells(executed: list[Call]) -> None:
+    report = os.fsencode(children._Reports.file())
+    for call in (("/bin/sh", ["sh"]), ("/bin/sh", ["sh"], {"SHOP": "tea"})):
+        found = become(executed, *call)
+        assert found[b"PYTEST_STATELESS_REPORT"].endswith(report)
+        assert found.get(b"SHOP") == (b"tea" if len(call) == 3 else None)
+
+
+def test_a_forked_child_becomes_another_program_as_it_is(
+    executed: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"SHOP": "tea"}
+    assert become(executed, "/usr/bin/env", ["env"]) is None
+    assert become(executed, "/usr/bin/env", ["env"], environment) is environment
+    monkeypatch.setattr(children._Reports, "forked", False)
+    assert become(executed, "/bin/sh", ["sh"]) is None
+    assert become(executed, "/bin/sh", ["sh"], environment) is environment
+
+
+def test_what_a_forked_child_writes_is_sent_but_for_the_report_itself(
+    recorded_children: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children._Reports, "forked", False)
+    assert children._prepare(recorded_children)
+    children._in_forked_child()
+    send, recorded_children.send = recorded_children.send, None  # else this process tells of itself
+    report = children._Reports.file()
+    send([Write("open", path, "", None, None) for path in (report, "/srv/shop/a", "/srv/shop/b")])
+    recorded_children.writes.clear()
+    children.collect(recorded_children)
+    assert [write.path for write in recorded_children.writes] == ["/srv/shop/a", "/srv/shop/b"]
+    shutil.rmtree(os.path.dirname(report))
+    send([Write("open", "/srv/shop/c", "", None, None)])  # as where there is no space
+
+
+def test_a_server_of_children_is_told_the_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "multiprocessing.forkserver", sys)
+    monkeypatch.setattr(children._Reports, "directory", str(tmp_path))
+    monkeypatch.setattr(children._Reports, "window", 12)
+    assert children._tell_server()
+    monkeypatch.setattr(children._Reports, "window", 7)
+    assert children._tell_server()
+    assert (tmp_path / "window").read_text() == "7"
+    monkeypatch.setattr(children._Reports, "directory", str(tmp_path / "missing"))
+    assert not children._tell_server()

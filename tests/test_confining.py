@@ -128,6 +128,21 @@ def test_what_a_child_does_first_is_done_before_it_is_confined(tmp_path: Path) -
     assert os.listdir(tmp_path) == ["first"]
 
 
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_forked_child_is_confined_before_it_becomes_another_program(forked: bool, tmp_path: Path) -> None:
+    recording = Recording(Sources(str(tmp_path)))
+    recording.writable = ("/dev",)
+    recording.send = (lambda writes: None) if forked else None
+
+    def become_and_write() -> None:
+        assert recording.note("os.exec", ("/bin/sh", ["sh"], None)) is None
+        (tmp_path / "a").touch()
+
+    (given,) = in_a_thread(become_and_write)
+    assert type(given) is (PermissionError if forked else type(None))
+    assert (tmp_path / "a").exists() is not forked
+
+
 def test_what_may_be_written_may_be_one_file(tmp_path: Path) -> None:
     (tmp_path / "may").write_text("coffee")
 
@@ -147,11 +162,14 @@ def test_a_handler_that_raises_waits_for_the_call(tmp_path: Path) -> None:
         raise KeyError("alarm")
 
     def call() -> None:
+        while sys._current_frames()[main].f_code is not landlock._wait.__code__:
+            time.sleep(0.001)
+        time.sleep(0.01)  # to its lock
         os.kill(os.getpid(), signal.SIGUSR1)
         time.sleep(0.05)
         done.append(1)
 
-    done: list[int] = []
+    main, done = threading.get_ident(), list[int]()
     before = signal.signal(signal.SIGUSR1, raise_it)
     try:
         with pytest.raises(KeyError, match="alarm"):
