@@ -508,9 +508,7 @@ def test_a_command_is_run_as_it_is_where_nobody_listens(
 
 
 def test_who_stands_in_our_place_already_is_left_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def mock() -> None:
-        """A user's."""
-
+    mock: Any = object()  # a user's
     monkeypatch.setattr(os, "posix_spawn", mock)
     monkeypatch.setattr(children._Installed, "at_fork", True)
     children.install()
