@@ -629,7 +629,12 @@ def shop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> WholePro
 @on_linux
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n1")], ids=["here", "xdist"])
 def test_each_test_is_blamed_for_its_own(shop: WholeProject, workers: tuple[str, ...]) -> None:
-    arguments = ("--stateless", "--stateless-allow=module-state:*", "--stateless-report=json:leaks.json")
+    arguments = (
+        "--stateless",
+        "--stateless-scope=application",
+        "--stateless-allow=module-state:*",
+        "--stateless-report=json:leaks.json",
+    )
     shop.run_apart(*arguments, *workers)
     found = {
         test["nodeid"].partition("::")[2]: [(leak["rule"], leak["subject"]) for leak in test["leaks"]]

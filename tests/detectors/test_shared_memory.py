@@ -561,7 +561,12 @@ def test_a_whole_run_tells_it_once(
             LEFT.pop().unlink()
         """,
     )
-    shop.run_apart("--stateless", "--stateless-allow=module-state:*", "--stateless-report=json:leaks.json")
+    shop.run_apart(
+        "--stateless",
+        "--stateless-scope=application",
+        "--stateless-allow=module-state:*",
+        "--stateless-report=json:leaks.json",
+    )
     (test,) = shop.report()["tests"]
     assert [(leak["rule"], leak["subject"]) for leak in test["leaks"]] == [
         ("shared-memory", f"memory /{NAME}")
