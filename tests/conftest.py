@@ -118,7 +118,7 @@ class Project:
     def run_apart(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
         """Run pytest in a process of its own, which reads ``stdin`` and then meets its end."""
         command = (*self._pytester._getpytestargs(), *arguments)
-        return self._pytester.run(*command, timeout=120, stdin=stdin)
+        return self._pytester.run(*command, timeout=300, stdin=stdin)
 
     def found(self, *arguments: str) -> dict[str, list[str]]:
         """Run pytest and say what its tests left behind: rule and subject, by the name of the test."""
