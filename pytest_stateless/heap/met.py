@@ -59,6 +59,12 @@ class Met:
         seen = tuple(islice(self._seen, count, None))
         self._meetings.append(_Meeting(name, identity(namespace), positions, seen))
 
+    def take_in(self, found: Iterator[Chunk]) -> None:
+        """Watch what imports left elsewhere, whatever becomes of the modules."""
+        position = len(self._chunks)
+        self._chunks += found
+        self.begun.update((one, self._chunks[one]) for one in range(position, len(self._chunks)))
+
     def listen(self) -> None:
         """From now on, until the next look, modules may go."""
         if self._meetings:

@@ -172,8 +172,8 @@ class Heap:
         brought = self._brought.end(self.plan)
         for name, namespace in self._module_namespaces():
             if identity(namespace) not in self._seen:
-                self._met.watch(name, namespace, self._discover([namespace, *brought]))
-                brought = []
+                self._met.watch(name, namespace, self._discover([namespace]))
+        self._met.take_in(self._discover(brought))
         self._met.listen()
 
     def is_by_import(self, container: object, entry: Entry) -> bool:

@@ -154,3 +154,23 @@ def test_what_a_module_left_that_is_gone_is_not_kept(text: str, library: Any, he
     gc.collect()
     assert kept() is None
     assert list(changes(heap.begun(before), heap.look())) == []
+
+
+def test_a_module_that_replaces_itself_takes_nothing_along(library: Any, heap: Heap) -> None:
+    class Lazy(types.ModuleType):
+        pass
+
+    modules, parts = heap._modules, types.ModuleType("stateless_parts")
+    vars(parts)["carts"] = carts = {"al": 1}
+
+    def load() -> None:
+        modules["stateless_lazy"] = types.ModuleType("stateless_lazy")
+        modules["stateless_parts"] = parts
+        library.FORMATS["parts"] = [carts]
+
+    before = heap.look()
+    importing(heap, load)
+    modules["stateless_lazy"] = Lazy("stateless_lazy")
+    gc.collect()
+    carts["bob"] = 1
+    assert any(change.container is carts for change in changes(heap.begun(before), heap.look()))
