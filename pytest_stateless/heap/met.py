@@ -99,6 +99,7 @@ class Met:
 
     def _is_gone(self, meeting: _Meeting) -> bool:
         module = self._modules.get(meeting.name)
-        return type(module) is not types.ModuleType or (
-            identity(module_namespace(module)) != meeting.namespace
-        )
+        if module is None:
+            return True
+        # One that put an object of its own in its place, to load its parts lazily, lives on behind that.
+        return type(module) is types.ModuleType and identity(module_namespace(module)) != meeting.namespace
