@@ -84,6 +84,23 @@ def test_a_module_that_stays_is_watched_on(modules: dict[str, types.ModuleType],
     assert [change.container is found for change in changes(heap.begun(before), heap.look())] == [False, True]
 
 
+def test_what_a_module_leads_to_that_put_a_lazy_one_in_its_place_is_watched_on(
+    modules: dict[str, types.ModuleType], heap: Heap
+) -> None:
+    class Lazy(types.ModuleType):
+        """Loads its parts when they are asked for."""
+
+    before = heap.look()
+    import_later(modules, heap)
+    found = vars(modules["stateless_later"])["kept"]
+    lazy = Lazy("stateless_later")
+    vars(lazy).update(vars(modules["stateless_later"]))
+    modules["stateless_later"] = lazy
+    gc.collect()
+    found.append(1)
+    assert any(change.container is found for change in changes(heap.begun(before), heap.look()))
+
+
 def test_of_two_modules_the_one_that_stays_is_watched_on(
     modules: dict[str, types.ModuleType], heap: Heap
 ) -> None:
