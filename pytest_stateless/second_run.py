@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.undo import Undone, release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import Leak, Owner, Severity
+from pytest_stateless.limit import SECONDS, TooLong, limited
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.severity import Grade, graded
 from pytest_stateless.source import Sources
@@ -34,6 +35,7 @@ REMEMBERED: Final = "remembered"
 """Trait of what was left alone while it was there, and was made anew when it was taken away."""
 ELSEWHERE: Final = "not by a line of your code"
 FAILED: Final = "not found: the test failed when it was run again"
+LATE: Final = "not found: the test did not end when it was run again"
 UNSEEN: Final = "not found when the test was run again"
 SKIPPED: Final = "blame skipped: a debugger or another tracer is active"
 
@@ -52,12 +54,14 @@ class SecondRun:
         """Whether the test that runs is run for the second time."""
         return self._watching is not None or self._for_others
 
-    @contextmanager
-    def for_others(self) -> Iterator[None]:
-        """A test that runs within is run again for another process, which watches."""
+    def run_for_others(self, test: Callable[[], bool]) -> bool:
+        """Run a test again for another process, which watches. Returns whether it passed."""
         self._for_others = True
         try:
-            yield
+            with limited(SECONDS):
+                return test()
+        except TooLong:
+            return False
         finally:
             self._for_others = False
 
@@ -128,7 +132,7 @@ class SecondRun:
             id(leak): _with_chain(
                 second.with_request(leak),
                 chains[id(leak)],
-                _otherwise(leak) if second.passed else FAILED,
+                _otherwise(leak) if second.passed else LATE if second.is_late else FAILED,
                 first.get(id(leak), set()) | further.get(id(leak), set()),
             )
             for leak in leaks
@@ -251,6 +255,8 @@ class _Watching:
     def __init__(self, sources: Sources, leaks: Sequence[Leak]) -> None:
         self.trail = Trail(sources)
         self.passed = False
+        self.is_late = False
+        """Whether it waited for ever, and was ended."""
         self.requests = RequestWindows(self, self._end_request)
         self.names_requests = all(leak.request is None for leak in leaks)
         self._leaks = leaks
@@ -276,11 +282,15 @@ class _Watching:
 
     def run(self, test: Callable[[], bool]) -> bool:
         """Run the test. Returns whether it could be followed; if not, it wasn't run."""
-        return follow(self.trail, lambda: self._run(test))
+        with limited(SECONDS) as limit:
+            followed = follow(self.trail, lambda: self._run(test))
+        self.is_late = limit.exceeded
+        return followed
 
     def _run(self, test: Callable[[], bool]) -> None:
         self._whole = self._open(leak for leak in self._leaks if leak.request is None)
-        self.passed = test()
+        with suppress(TooLong):
+            self.passed = test()
         self.requests.finish()
         self.close(self._whole)
 

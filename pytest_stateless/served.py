@@ -147,8 +147,7 @@ class Served:
         ran, wanting = bool(self._kept), dict(self._kept)
         while wanting:
             self._waiting = list(wanting.values())
-            with self._second.for_others():
-                passed = test()
+            passed = self._second.run_for_others(test)
             wanting = {at: process for at, process in wanting.items() if self._goes_on(at, process, passed)}
         self.end()
         return ran
