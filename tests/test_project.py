@@ -25,8 +25,8 @@ def test_a_library_is_watched_where_the_project_names_it(
     import referencing
 
     for module in (jsonschema, referencing):
-        monkeypatch.setattr(module, "LEFT", [], raising=False)
-    leave = "[one.LEFT.append(1) for one in [*sys.modules.values()] if 'LEFT' in vars(one)]"
-    project.write("test_shop.py", f"import sys\n{text}\ndef test_a(): {leave}\n")
+        monkeypatch.setattr(module, "LEFT_IN_A_LIBRARY", [], raising=False)
+    leave = "[one.LEFT_IN_A_LIBRARY.append(1) for one in [*sys.modules.values()] if NAME in vars(one)]"
+    project.write("test_shop.py", f"import sys\n{text}\nNAME = 'LEFT_IN_A_LIBRARY'\ndef test_a(): {leave}\n")
     found = project.found("--stateless", "--stateless-no-blame").get("test_shop.py::test_a", [])
-    assert set(found) == {f"module-state {name}.LEFT" for name in watched}
+    assert set(found) == {f"module-state {name}.LEFT_IN_A_LIBRARY" for name in watched}
