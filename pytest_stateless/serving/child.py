@@ -29,6 +29,12 @@ class _OverError(BaseException):
     """The parent wants nothing any more."""
 
 
+class _Real:
+    """Held where no test's mock replaces it."""
+
+    sleep = staticmethod(time.sleep)
+
+
 class Inside(Protocol):
     """The windows of the requests."""
 
@@ -118,7 +124,7 @@ class Child:
             stop()
             return
         stop()
-        time.sleep(PATIENCE)
+        _Real.sleep(PATIENCE)
         os._exit(1)
 
     def _is_told_more(self) -> bool:

@@ -29,6 +29,13 @@ PATIENCE: Final = 60.0
 """Seconds for the application to start, for the server to stop, and for the process to end; then it is killed."""
 
 
+class _Real:
+    """Held where no test stops the clock."""
+
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
 class ServeError(Exception):
     """The application could not be served, or not to the end."""
 
@@ -123,9 +130,9 @@ class ServerProcess:
     # -------------------------------------------------------------------------------------------- its end
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not self._has_ended() and time.monotonic() < deadline:
-            time.sleep(0.002)
+        deadline = _Real.monotonic() + PATIENCE
+        while not self._has_ended() and _Real.monotonic() < deadline:
+            _Real.sleep(0.002)
 
     def _has_ended(self) -> bool:
         if self.status is not None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import freezegun
 import pytest
 
 from pytest_stateless.served import Unchecked
@@ -171,6 +172,14 @@ def test_a_server_that_does_not_stop_is_killed(hasty: None) -> None:
     with pytest.raises(ServeError, match=r"it said nothing for 1 seconds, and was killed"):
         server.close()
     assert is_gone(living._pid)
+
+
+def test_so_is_one_of_a_test_that_stopped_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PATIENCE", 0.1)
+    with freezegun.freeze_time("2026-01-01"):
+        hanging = process.ServerProcess(lambda control, note: signal.pause())
+        hanging.end()
+    assert is_gone(hanging._pid)
 
 
 def test_what_the_application_started_is_killed_with_its_process(tmp_path: Path) -> None:
