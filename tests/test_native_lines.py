@@ -63,8 +63,7 @@ ROWS: Final = {
         def save(): LIBC.fclose(LIBC.fopen(b"a", b"w"))  # here
         def test_a():
             thread = threading.Thread(target=save)
-            thread.start()
-            thread.join()
+            thread.start(), thread.join()  # no event of this thread's comes between, which might see the file first
         """,
         "a created by native code during this test",
     ),
