@@ -452,7 +452,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         subject="event loop",
     ),
     _expect("retained-secret", "written by a test tool", "by-tool"),
-    _expect("retained-secret", "a test client keeps what it sends, as a browser does", "of-a-test-client"),
+    *(
+        _expect(rule, "a test client keeps what it sends and gets, as a browser does", "of-a-test-client")
+        for rule in ("module-state", "retained-secret")
+    ),
+    _expect("retained-secret", "pytest keeps the last exception for a debugger", subject="sys.last_*"),
     _expect("retained-secret", "a mock keeps what it was called with, for the test", "of-a-mock"),
     *(
         _expect("module-state", reason, subject=f"{path}{more}")

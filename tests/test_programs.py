@@ -148,6 +148,12 @@ POOL = """
     Cache.__module__ = "stateless_cache"
 """
 
+TEST_CLIENT = """
+    class Client:
+        def __init__(self, app=None):
+            self.app, self.cookies = app, {}
+    Client.__module__ = "werkzeug.test"
+"""
 TABLE = """
     class Locale:
         def __init__(self, name):
@@ -462,6 +468,10 @@ TABLE = """
                 "class Cart: pass\nTABLE = {}\ndef act(): TABLE[Cart] = 'bob'", "shop.TABLE[<type>]"),
         leaking("another-note-by-a-class", TABLE,
                 "library.note(int, 'al')\ndef act(): library.note(int, 'bob')", "library.TABLE[<type>]"),
+        leaking("application-behind-a-test-client", TEST_CLIENT,
+                "class App:\n    def __init__(self): self.seen = []\n    def __call__(self): pass\n"
+                "class Test: client = library.Client(App())\n"
+                "def act(): Test.client.app.seen.append('bob')", "shop.Test.client.app.seen"),
         leaking("note-by-a-class-in-a-store", TABLE,
                 "class Cart: pass\ndef act(): library.STORE.kept[Cart] = 'bob'", "library.STORE.kept[<type>]"),
         leaking("users-a-library-has-met", TABLE, "def act(): library.TABLE['bob'] = True", "library.TABLE['bob']"),
@@ -748,6 +758,8 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param(TABLE, "class Cart: pass\n"
                      "def act(): library.note(Cart, 'c'), library.note(int, {int: [library.find]})",
                      id="what-a-library-notes-of-classes"),
+        pytest.param(TEST_CLIENT, "class Test: client = library.Client()\n"
+                     "def act(): Test.client.cookies['session'] = 'bob'", id="cookies-of-a-test-client"),
         pytest.param("import threading\nnow = threading.local()\ndef log(): now.locked = False",
                      "def act(): library.log()", id="no-that-a-library-sets"),
         pytest.param("_numbers = 7\nclass Pool:\n    _number = 3\n    def __init__(self):\n        global _numbers\n"

@@ -11,9 +11,9 @@ from pytest_stateless.canaries import Secret
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.modules import Groups, by_owner, owner_in
 from pytest_stateless.detectors.retained_files import files_with
-from pytest_stateless.heap.graph import module_name_of, mro_of
 from pytest_stateless.heap.path import Path
 from pytest_stateless.heap.spell import spell_key, without_run
+from pytest_stateless.heap.test_side import traits_of_way
 from pytest_stateless.interpreter import c_environment
 from pytest_stateless.leak import Leak, Origin, Owner, Rule
 from pytest_stateless.needles import Found, Needle, Straw, found_in
@@ -23,18 +23,6 @@ PATIENT: Final = True
 
 _ENVIRON: Final = vars(os.environ)["_data"]
 _OF_PYTEST: Final = b"PYTEST_CURRENT_TEST"  # has the arguments of the test in it
-
-_TEST_SIDE: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        (
-            *("werkzeug.test", "flask.testing", "webtest.app", "django.test.client", "rest_framework.test"),
-            *("starlette.testclient", "aiohttp.test_utils"),
-        ),
-        "of-a-test-client",
-    ),
-    "unittest.mock": "of-a-mock",
-}
-"""Traits of what lies in instances of classes of a module."""
 
 
 class Trace(NamedTuple):
@@ -142,11 +130,7 @@ def _in_memory(context: Context, needles: Sequence[Needle]) -> Iterator[tuple[st
 def _traits(path: Path, groups: Groups) -> Iterator[str]:
     if owner_in(groups, path.keeper or path.module) is not Owner.APPLICATION:
         yield "kept-by-library"
-    for thing in path.things:
-        for base in mro_of(type(thing)):
-            trait = _TEST_SIDE.get(module_name_of(base))
-            if trait is not None:
-                yield trait
+    yield from traits_of_way(path.things)
 
 
 def _in_environment(needles: Sequence[Needle]) -> Iterator[tuple[str, Trace]]:

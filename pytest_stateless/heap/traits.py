@@ -13,7 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap import client, first_use, once, tables
+from pytest_stateless.heap import client, first_use, once, tables, test_side
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -33,6 +33,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "kept-by-library"
     for base in spelled_bases(type(about.change.container)):
         yield f"in:{base}"
+    yield from test_side.traits_of_way(about.path.things)
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
     if _is_empty(entry.after):

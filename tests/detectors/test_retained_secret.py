@@ -161,6 +161,38 @@ def test_what_the_test_keeps_in_its_own_tools_is_no_leak(
     assert bool(judge(left(act), ())[0]) is kept
 
 
+class App:
+    def __call__(self) -> None: ...
+
+
+View = type("View", (), {"__module__": "stateless_shop"})
+
+
+@pytest.mark.parametrize(
+    ("between", "kept"),
+    [(App(), True), (types.SimpleNamespace(), False), (View, True), (App().__call__, True)],
+    ids=["application", "jar", "class", "method"],
+)
+def test_what_an_application_keeps_behind_a_test_client_is_told(
+    between: Any, kept: bool, left: Left, shop: Any
+) -> None:
+    client = type("Client", (), {"__module__": "werkzeug.test"})()
+
+    def act() -> None:
+        getattr(between, "__self__", between).kept = SECRET
+        client.application = between
+        shop.client = client
+
+    assert bool(judge(left(act), ())[0]) is kept
+
+
+@pytest.mark.parametrize(
+    ("subject", "kept"), [("sys.last_value<tuple>[0]", False), ("shop.last_value", True)]
+)
+def test_the_last_exception_is_kept_by_pytest(subject: str, kept: bool) -> None:
+    assert bool(judge([retained_secret.RULE.leak(subject, "the password is still reachable")], ())[0]) is kept
+
+
 def test_a_mock_of_the_standard_library_is_such_a_tool(left: Left, shop: Any) -> None:
     shop.send = mock.Mock()
     assert judge(left(lambda: shop.send(SECRET)), ())[0] == []
