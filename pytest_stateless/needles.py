@@ -1,8 +1,8 @@
 """In which spellings a text may lie in memory or in a file, and whether bytes have one of them.
 
-Some spellings leave no choice to whoever writes them (UTF-8, UTF-16, hexadecimal, base64 at each of three places in a
-group): these are looked for as they are. Where each character may be written in several ways (percent, ``\\u0041``),
-what is searched is read back first.
+Some spellings leave no choice to whoever writes them (UTF-8, UTF-16, UTF-32, hexadecimal, base64 at each of three
+places in a group): these are looked for as they are. Where each character may be written in several ways (percent,
+``\\u0041``), what is searched is read back first.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _LETTERS: Final = {
 }
 _CHOICES: Final = (b"%", b"\\")
 """What a spelling begins with that leaves a choice."""
+
+_WIDE: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+"""Encodings of native code; arrays of characters have the third one, or the last."""
 
 PLAIN: Final = ""
 """What is said of a text that lies there as it is."""
@@ -105,8 +108,8 @@ def _fixed(text: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
         yield "base64", pattern
     for pattern in dict.fromkeys((raw.hex().encode(), raw.hex().upper().encode())):
         yield "hexadecimal", pattern
-    for codec in ("utf-16-le", "utf-16-be"):
-        yield "UTF-16", text.encode(codec, "surrogatepass")
+    for codec in _WIDE:
+        yield codec[:6].upper(), text.encode(codec, "surrogatepass")
 
 
 def base64_of(raw: bytes) -> Iterator[bytes]:

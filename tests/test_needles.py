@@ -23,6 +23,8 @@ SPELLINGS: dict[str, tuple[str, Spell]] = {
     "HEX": ("hexadecimal", lambda text: text.encode().hex().upper().encode()),
     "utf-16": ("UTF-16", lambda text: text.encode("utf-16")),
     "utf-16-be": ("UTF-16", lambda text: text.encode("utf-16-be")),
+    "utf-32": ("UTF-32", lambda text: text.encode("utf-32")),
+    "utf-32-be": ("UTF-32", lambda text: text.encode("utf-32-be")),
     "percent": ("percent-encoded", lambda text: urllib.parse.quote(text, safe="").encode()),
     "percent-form": ("percent-encoded", lambda text: urllib.parse.quote_plus(text).encode()),
     "form-with-spaces": ("percent-encoded", lambda text: text.replace(" ", "+").encode()),
