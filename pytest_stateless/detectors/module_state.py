@@ -107,12 +107,8 @@ def _entries(change: Change, changed: dict[int, Change], heap: Heap) -> list[Ent
 
     Every test has some of these, and a search for their place is dear.
     """
-    return [
-        entry
-        for entry in entries(change, changed)
-        if not is_by_a_tool(entry, heap.scope.without_packages)
-        and not heap.is_by_import(change.container, entry)
-    ]
+    found = heap.without_imported(change.container, entries(change, changed))
+    return [entry for entry in found if not is_by_a_tool(entry, heap.scope.without_packages)]
 
 
 def _written(heap: Heap, modules: frozenset[str]) -> frozenset[str]:

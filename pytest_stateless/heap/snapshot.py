@@ -176,9 +176,9 @@ class Heap:
         self._met.take_in(self._discover(brought))
         self._met.listen()
 
-    def is_by_import(self, container: object, entry: Entry) -> bool:
-        """Whether an import within the window put there what an entry says is there now."""
-        return self._brought.has(container, entry)
+    def without_imported(self, container: object, found: list[Entry]) -> list[Entry]:
+        """What differs in a container, but for what imports within the window put there or took away."""
+        return self._brought.without(container, found)
 
     def begun(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with what modules that were imported after it held right after their import."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless.heap.change import changes
-from pytest_stateless.heap.diff import entries
+from pytest_stateless.heap.diff import ABSENT, entries
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 
@@ -44,8 +44,7 @@ def told(heap: Heap, act: Callable[[], object]) -> list[tuple[object, object]]:
     return [
         (entry.label if type(entry.label) is str else None, entry.after)
         for change in found
-        for entry in entries(change, {})
-        if not heap.is_by_import(change.container, entry)
+        for entry in heap.without_imported(change.container, entries(change, {}))
     ]
 
 
@@ -112,6 +111,40 @@ def test_what_is_put_into_what_an_import_brought_is_told(library: Any, heap: Hea
     assert ("bob", 1) in told(heap, act)
 
 
+GONE: list[tuple[object, object]] = [("x", ABSENT), ("y", ABSENT)]
+CAME: list[tuple[object, object]] = [(ABSENT, "s"), (ABSENT, "t")]
+
+
+@pytest.mark.parametrize(
+    ("imported", "more", "left"),
+    [
+        pytest.param(lambda it: it.append("s"), lambda it: it.append("s"), [(ABSENT, "s")], id="same-again"),
+        pytest.param(
+            lambda it: it.remove("x"), lambda it: it.remove("y"), [("y", ABSENT)], id="another-gone"
+        ),
+        pytest.param(
+            lambda it: it.append("s"), lambda it: it.__delitem__(slice(2)), GONE, id="came-and-gone"
+        ),
+        pytest.param(lambda it: it.remove("x"), lambda it: it.extend("st"), CAME, id="gone-and-came"),
+        pytest.param(lambda it: it.extend("ss"), lambda it: it.pop(), [], id="fewer"),
+        pytest.param(lambda it: it.clear() or it.append("s"), lambda it: None, [], id="replaced"),
+    ],
+)
+def test_in_a_list_an_item_counts_as_often_as_an_import_brought_it(
+    imported: Callable[[list[str]], object],
+    more: Callable[[list[str]], object],
+    left: list[tuple[object, object]],
+    library: Any,
+    heap: Heap,
+) -> None:
+    before = heap.look()
+    importing(heap, lambda: imported(library.FILTERS))
+    more(library.FILTERS)
+    (change,) = changes(heap.begun(before), heap.look())
+    found = heap.without_imported(change.container, entries(change, {}))
+    assert [(entry.before, entry.after) for entry in found] == left
+
+
 def test_in_a_later_window_the_same_value_is_told(library: Any, heap: Heap) -> None:
     assert told(heap, lambda: importing(heap, lambda: library.FORMATS.update(a=None))) == []
     heap.settle()
@@ -128,8 +161,7 @@ def test_the_modules_themselves_are_left_to_others(library: Any, monkeypatch: py
     labels = [
         entry.label
         for change in changes(before, heap.look())
-        for entry in entries(change, {})
-        if not heap.is_by_import(change.container, entry)
+        for entry in heap.without_imported(change.container, entries(change, {}))
     ]
     assert "stateless_library" in labels
 
