@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_stateless.detectors import Detector
-from pytest_stateless.expected import judge
+from pytest_stateless.expected import is_expected, judge
 from pytest_stateless.leak import Leak
 
 
@@ -16,6 +16,8 @@ class Interval:
     def __init__(self, before: dict[str, Any]) -> None:
         self.at_open = dict(before)
         """What was there when it opened, by the rule of the detector that saw it."""
+        self.made = dict(before)
+        """The same, with what fixtures of a wider scope made since."""
         self.before = before
         """What it is compared with: the same, but with what others left since."""
         self.postponed: list[Leak] = []
@@ -42,9 +44,20 @@ class Interval:
 
     def staying(self, leaks: Sequence[Leak], detector: Detector, now: Any) -> list[Leak]:
         """Those leaks that would be told of it as well, had there been no others within it, did it end now."""
-        since, _ = judge(detector.compare(self.at_open[detector.RULE.id], now), ())
-        subjects = [leak.subject for leak in since]
-        return [leak for leak in leaks if _is_among(leak.subject, subjects)]
+        name = detector.RULE.id
+        since = list(detector.compare(self.at_open[name], now))
+        told = _subjects(since)
+        if self.made[name] is not self.at_open[name] and any(map(is_expected, since)):
+            # That a fixture set a library up is expected, and covers nothing of what was left in it afterwards.
+            differing = [leak.subject for leak in since]
+            later = _subjects(detector.compare(self.made[name], now))
+            told += [subject for subject in later if _is_among(subject, differing)]
+        return [leak for leak in leaks if _is_among(leak.subject, told)]
+
+
+def _subjects(leaks: Iterable[Leak]) -> list[str]:
+    """Of those that aren't expected."""
+    return [leak.subject for leak in judge(leaks, ())[0]]
 
 
 def _is_among(subject: str, others: Iterable[str]) -> bool:

@@ -235,7 +235,7 @@ class Windows:
             yield found
         finally:
             end = self._capture(errors, rules=rules)
-            self._absorb(start, end, errors)
+            self._absorb(start, end, errors, made=True)
             found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile
                 self._open[-1].errors += errors
@@ -355,13 +355,18 @@ class Windows:
         self._context.end_look()
         return captures
 
-    def _absorb(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> None:
+    def _absorb(
+        self, start: _Captures, end: _Captures, errors: list[InternalError], *, made: bool = False
+    ) -> None:
+        """From ``start`` to ``end``, others were at work; ``made`` if it was something that lasts."""
         for window in self._open:
             for detector in self._detectors:
                 name = detector.RULE.id
-                if name in window.before and name in start and name in end:
-                    with _reported(name, errors):
-                        window.before[name] = detector.absorb(window.before[name], start[name], end[name])
+                if name not in window.before or name not in start or name not in end:
+                    continue
+                with _reported(name, errors):
+                    for since in (window.before, window.made) if made else (window.before,):
+                        since[name] = detector.absorb(since[name], start[name], end[name])
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,3 +67,46 @@ def test_what_was_postponed_is_told_if_it_stays(now: dict[str, int], stays: bool
     interval.postponed.append(leak)
     detector: Any = Numbers()
     assert interval.left(detector, now) == ([leak] if stays else [])
+
+
+class FirstUse:
+    """Notices what came, which is expected, and numbers that changed, which isn't."""
+
+    RULE = Rule("module-state", "There are numbers.")
+
+    def compare(self, before: dict[str, int], after: dict[str, int]) -> Iterator[Leak]:
+        for subject, number in after.items():
+            if number != before.get(subject):
+                traits = frozenset(() if subject in before else {"as-inherited"})
+                yield replace(self.RULE.leak(subject, "changed"), traits=traits)
+
+
+STORE, WITHIN = "shop.limiter.store", "shop.limiter.store['bob']"
+
+
+@pytest.mark.parametrize(
+    ("at_open", "made", "before", "now", "left"),
+    [
+        pytest.param({}, {STORE: 1}, {STORE: 1}, {STORE: 1}, [], id="as-the-fixture-made-it"),
+        pytest.param({}, {STORE: 1}, {STORE: 1}, {STORE: 2}, [STORE], id="changed-afterwards"),
+        pytest.param(
+            {}, {STORE: 1, WITHIN: 0}, {STORE: 1, WITHIN: 0}, {STORE: 1, WITHIN: 1}, [WITHIN], id="within"
+        ),
+        pytest.param({}, {STORE: 1}, {STORE: 2}, {STORE: 1}, [], id="a-request's-is-put-back"),
+        pytest.param({}, {STORE: 1}, {STORE: 2}, {STORE: 3}, [STORE], id="more-than-a-request-left"),
+        pytest.param({STORE: 0}, {STORE: 1}, {STORE: 1}, {STORE: 0}, [], id="as-before-the-fixture"),
+        pytest.param({}, {}, {STORE: 1}, {STORE: 2}, [], id="no-fixture-made-it"),
+    ],
+)
+def test_what_is_left_in_what_a_fixture_set_up_is_told(
+    at_open: dict[str, int],
+    made: dict[str, int],
+    before: dict[str, int],
+    now: dict[str, int],
+    left: list[str],
+) -> None:
+    interval = Interval({"module-state": at_open})
+    interval.made["module-state"] = made
+    interval.before["module-state"] = before
+    detector: Any = FirstUse()
+    assert [leak.subject for leak in interval.left(detector, now)] == left

@@ -277,6 +277,19 @@ def test_what_is_absorbed_belongs_to_no_open_window(windows: Windows, world: Wor
     assert told(windows.close(outer)) == []
 
 
+def test_what_is_absorbed_counts_as_made_for_what_comes_after(windows: Windows, world: World) -> None:
+    window = windows.open()
+    with windows.absorbing():
+        world.add("fixture")
+    request = windows.open()
+    world.add("request")
+    assert told(windows.close(request)) == ["request there"]
+    assert window.at_open["things"] == {"old"}
+    assert window.made["things"] == {"old", "fixture"}
+    assert window.before["things"] == {"old", "fixture", "request"}
+    assert told(windows.close(window)) == []
+
+
 def test_what_fails_within_is_absorbed_too(windows: Windows, world: World) -> None:
     def fail() -> None:
         with windows.absorbing():
