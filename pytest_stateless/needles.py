@@ -19,8 +19,9 @@ _ESCAPE: Final = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|(?:\\x[0-9A-Fa-f]{2})+|\\[
 _LETTERS: Final = {
     ord(letter): told for letter, told in zip("bfnrt", (b"\b", b"\f", b"\n", b"\r", b"\t"), strict=True)
 }
-_CHOICES: Final = (b"%", b"\\")
-"""What a spelling begins with that leaves a choice."""
+_PERCENT_SIGN: Final = b"%"
+_BACKSLASH: Final = b"\\"
+"""What spellings begin with that leave a choice."""
 
 _WIDE: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 """Encodings of native code; arrays of characters have the third one, or the last."""
@@ -89,10 +90,9 @@ def straws(texts: Iterable[bytes]) -> Iterator[Straw]:
 
     What is found may reach from one text into the next: look at each by itself then.
     """
-    plain: list[bytes] = []
-    choices: list[bytes] = []
-    for text in texts:
-        (choices if any(choice in text for choice in _CHOICES) else plain).append(text)
+    found = list(texts)
+    choices = [text for text in found if _PERCENT_SIGN in text or _BACKSLASH in text]
+    plain = [text for text in found if not (_PERCENT_SIGN in text or _BACKSLASH in text)]
     yield from (Straw(b"\n".join(some)) for some in (plain, choices) if some)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from operator import is_
 from typing import Any, Final, NamedTuple
 
@@ -69,7 +69,7 @@ class Search:
             self._begin(())
             known = 0
         self._kinds.learn(self.heap.types())
-        fresh = list(self._fresh(snapshot))
+        fresh = self._fresh(snapshot, wanted=known > 0)
         self._needles = self._hits.needles = tuple(needles)
         if len(needles) > known:
             self._look_at(self.heap.things(), known)
@@ -84,15 +84,18 @@ class Search:
             for place in self._hits.places(self.heap, holder, paths[number])
         ]
 
-    def _fresh(self, snapshot: Snapshot) -> Iterator[Any]:
-        """What was met since the last time, and what holds something else than then."""
-        for position, chunk in enumerate(snapshot):
-            before = self._snapshot[position] if position < len(self._snapshot) else chunk
-            if chunk is not before and chunk is not None:
-                yield from chunk.containers
+    def _fresh(self, snapshot: Snapshot, *, wanted: bool) -> list[Any]:
+        """What was met since the last time, and what holds something else than then; nothing unless it is wanted."""
+        fresh: list[Any] = []
         things = self.heap.things()
-        yield from things[self._met :]
+        if wanted:
+            for position, chunk in enumerate(snapshot):
+                before = self._snapshot[position] if position < len(self._snapshot) else chunk
+                if chunk is not before and chunk is not None:
+                    fresh += chunk.containers
+            fresh += things[self._met :]
         self._snapshot, self._met = snapshot, len(things)
+        return fresh
 
     def _look_at(self, things: list[Any], since: int) -> None:
         """Search things for the needles from a position on."""
@@ -142,20 +145,25 @@ class _Kinds:
 
     def texts(self, things: Sequence[Any]) -> _Texts:
         """What things hold, and what they are themselves at heart."""
-        keyed = _of(self._keyed, things)
+        places = list(map(identity, map(type, things)))
+
+        def of(wanted: Container[int]) -> list[Any]:
+            return list(compress(things, map(wanted.__contains__, places)))
+
+        keyed = of(self._keyed)
         # The defaults of a function are met one by one, never the tuple that they are in.
-        defaults = [one for one in get_referents(*_of(_FUNCTION, things)) if type(one) is tuple]
+        defaults = [one for one in get_referents(*of(_FUNCTION)) if type(one) is tuple]
         around: list[Any] = get_referents(*things)
         around += get_referents(*defaults)
         around += chain.from_iterable(map(dict.__iter__, keyed))  # not shown where all are texts
         around += chain.from_iterable(
             map(dict.values, keyed)
         )  # not shown by an instance's dictionary on 3.13
-        around += chain.from_iterable(map(held, _of(self._held, things)))
-        around += map(self.text_of, _of(self._own, things))
-        return _Texts(
-            {one for one in around if type(one) is str}, {one for one in around if type(one) is bytes}
-        )
+        around += chain.from_iterable(map(held, of(self._held)))
+        around += map(self.text_of, of(self._own))
+        classes = list(map(type, around))
+        strings, binaries = (set(compress(around, map(is_, classes, repeat(text)))) for text in _TEXTS)
+        return _Texts(strings, binaries)
 
     def text_of(self, thing: Any) -> Any:
         """A text or bytes, of a subclass too, as what it is at heart; None for anything else."""

@@ -20,12 +20,14 @@ from tests.bench.detectors import detectors
 from tests.bench.files import files
 from tests.bench.memory import memory
 from tests.bench.runs import marked, requests, start_up, unmarked
+from tests.bench.secrets import secrets
 from tests.bench.synthetic import synthetic
 
 APPLICATIONS: dict[str, Callable[[Path, str, str], None]] = {
     "memory": memory,
     "marked": marked,
     "requests": requests,
+    "secrets": secrets,
 }
 WHOLE: dict[str, Callable[[Path], None]] = {
     "detectors": detectors,
