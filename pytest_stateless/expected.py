@@ -164,7 +164,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect(
         *("module-state", "a library made an object on first use, and keeps it", "only-first", "added"),
-        *("attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application"),
+        *("attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application", "!data"),
     ),
     _expect(
         *("module-state", "a library's object became what it stood for, on first use", "only-first"),
@@ -477,6 +477,14 @@ LIKELY: Final[tuple[Expected, ...]] = (
             "a library filled a table of its own on first use; only a reader can say with what",
         ),
         *("only-first", "filled", "kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *(
+            "module-state",
+            "a library made an object with texts on first use; only a reader can say whose they are",
+            "added",
+        ),
+        *("only-first", "attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application"),
     ),
 )
 """Leftovers that are nearly always fine, and may hold what is a user's: warnings."""

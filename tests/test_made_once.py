@@ -106,6 +106,23 @@ def backend():
         NOW.backend = Backend()
 
 
+class User:
+    def __init__(self, name):
+        self.name = name
+
+
+class Guest:
+    __slots__ = ("name", "since")
+
+    def __init__(self, name):
+        self.name = [name]
+
+
+def sign_in(name, kind=User):
+    if not hasattr(NOW, kind.__name__):
+        setattr(NOW, kind.__name__, kind(name))
+
+
 def connect():
     NOW.connection = Backend()
 
@@ -154,6 +171,14 @@ def test_takes_in():
 
 def test_makes_on_first_use():
     library.backend()
+
+
+def test_signs_in():
+    library.sign_in("bob")
+
+
+def test_lets_in():
+    library.sign_in("bob", library.Guest)
 
 
 def test_becomes():
@@ -259,6 +284,8 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "remembers_in_a_closure": ["library.doubled.<closure>.cache['ab']"],
         "fills": ["library._filled", "library._filled"],
         "fills_itself": ["library.ZONES", "library.ZONES"],
+        "signs_in": ["library.NOW.User"],
+        "lets_in": ["library.NOW.Guest"],
     }
     assert left["error"] == {
         "remembers_for_all": ["library.names['ab']"],

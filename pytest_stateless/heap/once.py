@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from types import CellType, FunctionType
 from typing import Any, Final
 
@@ -48,6 +49,8 @@ def _of_an_attribute(about: About, entry: Entry) -> Iterator[str]:
         yield "became"
     if entry.after is not ABSENT and _is_a_librarys_object(about, entry.after):
         yield "value-of-a-library"
+        if any(type(part) is str or type(part) is bytes for part in _held_by(entry.after)):
+            yield "data"
 
 
 def _is_a_librarys_object(about: About, value: object) -> bool:
@@ -55,6 +58,17 @@ def _is_a_librarys_object(about: About, value: object) -> bool:
     return (
         is_heap_type(cls) and plan_of(cls).kind is Kind.OBJECT and is_a_librarys(about, module_name_of(cls))
     )
+
+
+def _held_by(thing: object) -> Iterator[object]:
+    """The texts and numbers in the attributes of an instance of a Python class."""
+    plan = plan_of(type(thing))
+    held = {} if plan.namespace is None else dict(plan.namespace(thing))
+    for name, get in plan.slots:
+        with suppress(AttributeError):  # not set
+            held[name] = get(thing)
+    for value in held.values():
+        yield from data_in(value)
 
 
 def _is_a_librarys_class(about: About, cls: object) -> bool:
