@@ -15,6 +15,7 @@ from pytest_stateless.detectors.locks import LockEvidence
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected, softened
 from pytest_stateless.heap.graph import is_heap_type
+from pytest_stateless.heap.once import data_in
 from pytest_stateless.heap.undo import Undone, release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import Leak, Owner, Severity
@@ -171,7 +172,13 @@ class SecondRun:
             if chain is not None and (not second.passed or not chain or second.trail.ran(chain[0])):
                 again[id(leak)] = chain
                 second.take_over(leak, third)
-            elif chain is None and third is not None and second.passed and third.passed:
+            elif (
+                chain is None
+                and third is not None
+                and second.passed
+                and third.passed
+                and not _may_be_anew(leak)
+            ):
                 traits[id(leak)] = {ONCE}
         return again, traits
 
@@ -229,7 +236,18 @@ def _otherwise(leak: Leak) -> str:
     evidence: Any = leak.evidence
     if type(evidence) is TransactionEvidence or (type(evidence) is Evidence and stands_still(evidence)):
         return UNSEEN
-    return FIRST_USE
+    return UNSEEN if _is_replaced(evidence) else FIRST_USE
+
+
+def _is_replaced(evidence: Any) -> bool:
+    """Whether the test used something else when it ran again: a fixture made it anew."""
+    return type(evidence) is Evidence and not evidence.is_there()
+
+
+def _may_be_anew(leak: Leak) -> bool:
+    """Whether what stayed away from its place may have been left in another, and be of a user."""
+    evidence: Any = leak.evidence
+    return _is_replaced(evidence) and any(True for entry in evidence.entries for _ in data_in(entry.after))
 
 
 def _with_chain(leak: Leak, chain: Chain | None, otherwise: str, more: set[str]) -> Leak:

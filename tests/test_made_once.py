@@ -143,6 +143,23 @@ class Engine(Ready):
 
 
 ENGINE = Engine()
+
+
+class Limiter:
+    def __init__(self):
+        self._store = None
+
+    def set_up(self):
+        self._store = Store()
+
+    def hit(self, user):
+        self._store.hits[user] = 1
+        self._store.backend = Backend()
+
+
+class Store:
+    def __init__(self):
+        self.hits, self.backend = {}, None
 """
 
 HEALTHY = """
@@ -187,6 +204,7 @@ def test_becomes():
 
 LEAKING = """
 import library
+import pytest
 
 
 class Cart:
@@ -263,6 +281,18 @@ def test_becomes_another():
 def test_drops():
     if hasattr(CART, "_rows"):
         del CART._rows
+
+
+LIMITER = library.Limiter()
+
+
+@pytest.fixture(scope="module")
+def limiter():
+    LIMITER.set_up()
+
+
+def test_counts_in_what_a_fixture_makes_anew(limiter):
+    LIMITER.hit("bob")
 """
 
 
@@ -301,4 +331,5 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "connects": ["library.NOW.connection"],
         "becomes_another": ["test_leaking.MINE.__class__"],
         "drops": ["test_leaking.CART._rows"],
+        "counts_in_what_a_fixture_makes_anew": ["test_leaking.LIMITER._store.hits['bob']"],
     }

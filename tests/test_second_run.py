@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.conftest import CountedProject
 
 FIRST_USE = "only on first use"
+UNSEEN = "not found when the test was run again"
 EVERYTHING = "--stateless-scope=all"
 
 # --------------------------------------------------------------------------------------------------- what is said
@@ -211,6 +212,13 @@ NOTES = [
         {"CARTS['a']": FIRST_USE},
         3,
         id="first-use-of-a-container",
+    ),
+    pytest.param(
+        "class Shop: pass\nSHOP = Shop()\n@pytest.fixture(scope='module')\ndef store(): SHOP.store = {}\n"
+        "def test_a(store):\n    count()\n    SHOP.store['bob'] = 1",
+        {"SHOP.store['bob']": UNSEEN},
+        3,
+        id="in-what-a-fixture-makes-anew",
     ),
     pytest.param(
         "import threading\nLOCK = threading.Lock()\ndef test_a():\n    count()\n    LOCK.acquire()",

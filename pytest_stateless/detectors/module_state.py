@@ -14,7 +14,7 @@ from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import Change, Snapshot
 from pytest_stateless.heap.diff import ABSENT, WHOLE, Entry, entries, summarise
 from pytest_stateless.heap.graph import KEYED, Kind, identity
-from pytest_stateless.heap.path import find_paths
+from pytest_stateless.heap.path import find_paths, way_to
 from pytest_stateless.heap.reach import Reach
 from pytest_stateless.heap.readers import Inside
 from pytest_stateless.heap.snapshot import Heap
@@ -98,6 +98,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
                 written=partial(_written, after.heap, application),
                 reach=reach,
                 lasts=after.heap.has_met,
+                way=way_to(after.heap, change.container),
             )
             yield from _leaks(about, found)
 
@@ -151,7 +152,7 @@ def _leak(
 ) -> Leak:
     kind = Kind.CACHE if "cached" in traits else about.change.kind  # its dictionary is functools' own
     container, holder = about.change.container, about.path.holder
-    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, growth)
+    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, growth, about.way)
     return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 

@@ -18,6 +18,7 @@ from pytest_stateless.heap.graph import (
 from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.path import Path
 from pytest_stateless.heap.reach import Reach
+from pytest_stateless.heap.watch import always
 
 
 def _nothing_lasts(_: object) -> bool:
@@ -45,6 +46,8 @@ class About(NamedTuple):
     """What of the comparison leads to connections."""
     lasts: Callable[[object], bool] = _nothing_lasts
     """Whether an object is held by a module, so that what weakly speaks of it stays."""
+    way: Callable[[], bool] = always
+    """Whether the path still leads to the container."""
 
     @property
     def attributes(self) -> bool:

@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, count, pairwise, repeat
 from operator import is_
 from queue import SimpleQueue
@@ -123,6 +123,16 @@ def _globals(heap: Heap, groups: Iterable[Mapping[str, types.ModuleType]]) -> It
 def _still_leads(heap: Heap, place: int) -> bool:
     """Whether a path that was found before still leads there."""
     _, steps = heap.paths.get(place, (None, ()))
+    return _leads(heap, steps)
+
+
+def way_to(heap: Heap, container: object) -> Callable[[], bool]:
+    """Tells, whenever it is asked, whether modules lead to a container by the path that was found last."""
+    _, steps = heap.paths[identity(container)]
+    return partial(_leads, heap, steps)
+
+
+def _leads(heap: Heap, steps: Sequence[_Step]) -> bool:
     if not steps or steps[0].thing is not _namespace(steps[0].module):
         return False
     return all(_holds(heap, parent, step) for parent, step in pairwise(steps))

@@ -33,6 +33,11 @@ _FEW: Final = 40  # objects, up to which a comparison without ctypes is faster
 _NESTED: Final = 50  # containers within a leaked value that are looked at with it
 
 
+def always() -> bool:
+    """True."""
+    return True
+
+
 class Evidence(NamedTuple):
     """Where a leak was seen. It holds live objects, so it goes no further than the checks."""
 
@@ -45,6 +50,8 @@ class Evidence(NamedTuple):
     """The class whose namespace the container is, or whose instance's."""
     growth: int = 1
     """How many keys came to the container, or, negative, went from it, altogether."""
+    is_there: Callable[[], bool] = always
+    """Whether the container is still where it was; else another may be used in its stead."""
 
 
 class Look:
