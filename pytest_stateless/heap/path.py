@@ -38,6 +38,7 @@ from pytest_stateless.heap.graph import (
     name_of,
 )
 from pytest_stateless.heap.home import home_of
+from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
 
@@ -127,18 +128,21 @@ def _still_leads(heap: Heap, place: int) -> bool:
 
 
 def way_to(heap: Heap, container: object) -> Callable[[], bool]:
-    """Tells, whenever it is asked, whether modules lead to a container by the path that was found last."""
+    """Tells, whenever it is asked, whether modules lead to a container by the path that was found last.
+
+    The heap isn't kept for it: it would keep all of the program.
+    """
     _, steps = heap.paths[identity(container)]
-    return partial(_leads, heap, steps)
+    return partial(_leads, heap.scope, steps)
 
 
-def _leads(heap: Heap, steps: Sequence[_Step]) -> bool:
+def _leads(heap: Heap | Scope, steps: Sequence[_Step]) -> bool:
     if not steps or steps[0].thing is not _namespace(steps[0].module):
         return False
     return all(_holds(heap, parent, step) for parent, step in pairwise(steps))
 
 
-def _holds(heap: Heap, parent: _Step, step: _Step) -> bool:
+def _holds(heap: Heap | Scope, parent: _Step, step: _Step) -> bool:
     if parent.namespace and type(step.label) is tuple and type(step.label[0]) is str:
         return dict.get(parent.thing, step.label[0]) is step.thing
     spelled = _spelled(step.label)
@@ -296,8 +300,8 @@ _MIRRORED: Final = frozenset({"posix", "nt"})
 """Modules whose state has its name elsewhere, in ``os``."""
 
 
-def edges(heap: Heap, thing: Any, namespace: bool) -> Iterator[Edge]:
-    """What ``thing`` holds, each with the spelling that leads there."""
+def edges(heap: Heap | Scope, thing: Any, namespace: bool) -> Iterator[Edge]:
+    """What ``thing`` holds, each with the spelling that leads there; of the heap, only its plans are asked."""
     plan = heap.plan(type(thing))
     special = _SPECIAL_EDGES.get(plan.kind)
     if special is not None:
