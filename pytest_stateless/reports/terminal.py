@@ -89,13 +89,17 @@ def advice(leaks: Sequence[Leak]) -> Iterator[str]:
 
 
 def suggested_allowance(leak: Leak) -> str:
-    """An allowance for the leak and its like: the module's names, the file's directory, the socket's host."""
-    separator = {"module-state": ".", "file-write": "/", "listening-socket": ":", "unexpected-port": ":"}.get(
-        leak.rule, ""
-    )
-    start = leak.subject.partition("[")[0] if leak.rule == "module-state" else leak.subject
-    front, found, _ = start.rpartition(separator) if separator else ("", "", "")
-    pattern = f"{front}{separator}*" if found and front else leak.subject
+    """An allowance for the leak and its like: what a container holds, the file's directory, the socket's host.
+
+    Not more of a module: it would hide what leaks there next.
+    """
+    if leak.rule == "module-state":
+        front, found, _ = leak.subject.partition("[")
+        pattern = f"{front}*" if found and front else leak.subject
+    else:
+        separator = {"file-write": "/", "listening-socket": ":", "unexpected-port": ":"}.get(leak.rule, "")
+        front, found, _ = leak.subject.rpartition(separator) if separator else ("", "", "")
+        pattern = f"{front}{separator}*" if found and front else leak.subject
     return inert(f"{leak.rule}:{pattern}").replace("\\", "\\\\").replace('"', '\\"')
 
 
