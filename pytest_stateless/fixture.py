@@ -47,6 +47,7 @@ class Stateless:
         ``interface`` is ``"wsgi"`` or ``"asgi"`` where the callable doesn't show which it is. Raises TypeError for
         what can't be called and ValueError for another interface.
         """
+        __tracebackhide__ = True
         from pytest_stateless.requests import INTERFACES, interface_of, wrap_asgi, wrap_wsgi
 
         kind = interface_of(app) if interface is None else interface
@@ -63,6 +64,7 @@ class Stateless:
         ``"gunicorn"`` or ``"wsgiref"`` for WSGI; without it, the first of them that is installed. Raises TypeError,
         ValueError, and ServeError where the application doesn't start.
         """
+        __tracebackhide__ = True
         from pytest_stateless.served import Unchecked
         from pytest_stateless.serving import Server
 

@@ -60,11 +60,13 @@ class ServerProcess:
 
     def serve(self, listener: socket.socket) -> None:
         """Begin to serve. Raises ServeError where the application doesn't start."""
+        __tracebackhide__ = True
         socket.send_fds(self._control, [SERVE], [listener.fileno()])
         self._expect("the application didn't start", READY)
 
     def stop(self) -> None:
         """Stop serving; the process stays. Raises ServeError where it can't be stopped, or has ended by itself."""
+        __tracebackhide__ = True
         self._say(STOP)
         self._expect("the server was lost", ENDED)
 
@@ -107,6 +109,7 @@ class ServerProcess:
             pass
 
     def _expect(self, otherwise: str, *answers: bytes) -> bytes:
+        __tracebackhide__ = True
         self._control.settimeout(PATIENCE)
         try:
             answer = self._control.recv(1)

@@ -38,6 +38,7 @@ class Server:
 
     def __init__(self, app: Any, interface: str | None, server: str | None, windows: ServedWindows) -> None:
         """Start it. Raises TypeError, ValueError or ServeError where the application can't be served."""
+        __tracebackhide__ = True
         if not hasattr(os, "fork"):
             raise ServeError("stateless.serve() forks, which this system can't")
         if interface is not None and interface not in INTERFACES:

@@ -24,6 +24,7 @@ _THREADS: Final = 16  # a browser opens six connections to a host, some of them 
 
 def server_for(interface: str, wanted: str | None) -> str:
     """The name of the server that is to be used. Raises ValueError for one that is unknown, unfit or not installed."""
+    __tracebackhide__ = True
     fit = [name for name, (kind, _) in SERVERS.items() if kind == interface]
     if wanted is None:
         found = next((name for name in fit if _is_installed(name)), None)
