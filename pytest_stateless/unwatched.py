@@ -114,6 +114,11 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     },
     "asyncio.events._BaseDefaultEventLoopPolicy": {"_local": "the current loop of a thread, from 3.14"},
     "threading.Condition": {"_waiters": "the threads that wait for a moment"},
+    "asyncio.queues.Queue": dict.fromkeys(("_getters", "_putters"), "the tasks that wait for a moment"),
+    **{
+        f"asyncio.locks.{name}": {"_waiters": "the tasks that wait for a moment"}
+        for name in ("Lock", "Event", "Condition", "Semaphore")
+    },
     "jinja2.environment.Environment": {"cache": "compiled templates, by their source"},
     "django.db.models.options.Options": {"_get_fields_cache": "which fields a model has, by the question"},
     "django.urls.resolvers.URLResolver": {

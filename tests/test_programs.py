@@ -148,6 +148,13 @@ POOL = """
     Cache.__module__ = "stateless_cache"
 """
 
+WAITING = """\
+import asyncio
+LOOP = asyncio.new_event_loop()
+LOOP.close()
+waiter, QUEUE, EVENT = LOOP.create_future(), asyncio.Queue(), asyncio.Event()
+def act():
+"""
 TEST_CLIENT = """
     class Client:
         def __init__(self, app=None):
@@ -468,6 +475,9 @@ TABLE = """
                 "class Cart: pass\nTABLE = {}\ndef act(): TABLE[Cart] = 'bob'", "shop.TABLE[<type>]"),
         leaking("another-note-by-a-class", TABLE,
                 "library.note(int, 'al')\ndef act(): library.note(int, 'bob')", "library.TABLE[<type>]"),
+        leaking("what-a-queue-that-tasks-wait-for-has", "", WAITING + "    QUEUE.put_nowait('bob'), EVENT.set()\n",
+                "shop.QUEUE._queue", "shop.QUEUE._unfinished_tasks",
+                "shop.EVENT._value"),
         leaking("application-behind-a-test-client", TEST_CLIENT,
                 "class App:\n    def __init__(self): self.seen = []\n    def __call__(self): pass\n"
                 "class Test: client = library.Client(App())\n"
@@ -758,6 +768,8 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param(TABLE, "class Cart: pass\n"
                      "def act(): library.note(Cart, 'c'), library.note(int, {int: [library.find]})",
                      id="what-a-library-notes-of-classes"),
+        pytest.param("", WAITING + "    QUEUE._getters.append(waiter), EVENT._waiters.append(waiter)\n",
+                     id="tasks-that-wait"),
         pytest.param(TEST_CLIENT, "class Test: client = library.Client()\n"
                      "def act(): Test.client.cookies['session'] = 'bob'", id="cookies-of-a-test-client"),
         pytest.param("import threading\nnow = threading.local()\ndef log(): now.locked = False",
