@@ -60,8 +60,23 @@ def _with_trait(leak: Leak, alike: Sequence[tuple[bool, bool]]) -> Leak:
 
 
 def noted(leaks: Iterable[Leak]) -> list[Leak]:
-    """The leaks with a note of it, where none says why nobody is known to have done it."""
-    return [_noted(leak) for leak in leaks]
+    """The leaks with a note of it, where none says why nobody is known to have done it.
+
+    A second run may fail before it comes to a later request: what each of its kind moves, the same line moves.
+    """
+    told = list(leaks)
+    known = {_place_and_kind(leak): leak for leak in told if EVERY in leak.traits and leak.origin is not None}
+    return [_noted(_by_the_same(leak, known.get(_place_and_kind(leak)))) for leak in told]
+
+
+def _place_and_kind(leak: Leak) -> tuple[str, str, str]:
+    return leak.rule, leak.subject, (leak.request or "").rpartition(" (")[0]
+
+
+def _by_the_same(leak: Leak, known: Leak | None) -> Leak:
+    if known is None or EVERY not in leak.traits or leak.origin is not None:
+        return leak
+    return replace(leak, origin=known.origin, chain=known.chain, note=None)
 
 
 def _noted(leak: Leak) -> Leak:

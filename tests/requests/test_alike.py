@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_stateless.expected import is_expected
-from pytest_stateless.leak import Leak, Owner
+from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.requests.alike import EVERY, ONCE, Answered, compared, noted
 
 CARTS: dict[str, int] = {}
@@ -86,6 +87,25 @@ def test_it_is_said_below_the_leak(traits: set[str], said: str | None) -> None:
 def test_a_note_that_nobody_is_known_stays() -> None:
     found = Leak("a", "b", "c", note="not by a line of your code", traits=frozenset({ONCE}))
     assert noted([found])[0] is found
+
+
+@pytest.mark.parametrize(
+    ("later", "is_known"),
+    [
+        pytest.param({}, True, id="alike"),
+        pytest.param({"request": "GET /b (2nd request)"}, False, id="of-another-kind"),
+        pytest.param({"subject": "shop.VISITS"}, False, id="another-place"),
+        pytest.param({"traits": frozenset()}, False, id="not-with-every-request"),
+    ],
+)
+def test_what_every_request_moves_the_same_line_moves(later: dict[str, Any], is_known: bool) -> None:
+    line = Origin("shop.py", 3, "view")
+    every = frozenset({EVERY})
+    first = Leak("a", "shop.HITS", "c", line, request="GET /a (1st request)", traits=every, chain=(line,))
+    second = replace(first, origin=None, chain=(), note="not found", request="GET /a (2nd request)")
+    found = noted([first, replace(second, **later)])[1]
+    assert (found.origin, found.chain) == ((line, (line,)) if is_known else (None, ()))
+    assert found.note == ("with every request" if is_known else "not found")
 
 
 @pytest.mark.parametrize(
