@@ -475,6 +475,9 @@ TABLE = """
                 "class Cart: pass\nTABLE = {}\ndef act(): TABLE[Cart] = 'bob'", "shop.TABLE[<type>]"),
         leaking("another-note-by-a-class", TABLE,
                 "library.note(int, 'al')\ndef act(): library.note(int, 'bob')", "library.TABLE[<type>]"),
+        leaking("state-that-an-application-set-up-at-its-start", TEST_CLIENT,
+                "class Test: client = library.Client()\nTest.client.app_state = {'carts': {}}\n"
+                "def act(): Test.client.app_state['carts']['bob'] = 1", "shop.Test.client.app_state['carts']['bob']"),
         leaking("what-a-queue-that-tasks-wait-for-has", "", WAITING + "    QUEUE.put_nowait('bob'), EVENT.set()\n",
                 "shop.QUEUE._queue", "shop.QUEUE._unfinished_tasks",
                 "shop.EVENT._value"),

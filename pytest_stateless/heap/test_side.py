@@ -32,12 +32,22 @@ def traits_of_way(things: Iterable[object]) -> set[str]:
     A client leads to the application, which may have no other way to it: what lies behind that is none of the client's.
     """
     found: set[str] = set()
+    before: object = None
     for thing in things:
         own = {_BY_MODULE[home] for home in map(module_name_of, mro_of(type(thing))) if home in _BY_MODULE}
-        if not own and OF_A_CLIENT in found and _is_called(thing):
+        if not own and OF_A_CLIENT in found and (_is_called(thing) or _is_named_so(thing, before)):
             found.discard(OF_A_CLIENT)
         found |= own
+        before = thing
     return found
+
+
+def _is_named_so(thing: object, namespace: object) -> bool:
+    """Whether it has the name of an application, or of the state that one set up at its start."""
+    if type(namespace) is not dict:
+        return False
+    names = [name for name, value in namespace.items() if value is thing]
+    return any(type(name) is str and name.startswith("app") for name in names)
 
 
 def _is_called(thing: object) -> bool:

@@ -180,7 +180,7 @@ def test_what_an_application_keeps_behind_a_test_client_is_told(
 
     def act() -> None:
         getattr(between, "__self__", between).kept = SECRET
-        client.application = between
+        client.target = between
         shop.client = client
 
     assert bool(judge(left(act), ())[0]) is kept
