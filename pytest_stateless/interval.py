@@ -47,11 +47,13 @@ class Interval:
         name = detector.RULE.id
         since = list(detector.compare(self.at_open[name], now))
         told = _subjects(since)
-        if self.made[name] is not self.at_open[name] and any(map(is_expected, since)):
+        if self.made[name] is not self.at_open[name]:
             # That a fixture set a library up is expected, and covers nothing of what was left in it afterwards.
-            differing = [leak.subject for leak in since]
-            later = _subjects(detector.compare(self.made[name], now))
-            told += [subject for subject in later if _is_among(subject, differing)]
+            set_up = [leak.subject for leak in since if is_expected(leak)]
+            hidden = (leak.subject for leak in leaks if not is_expected(leak))
+            if any(_is_among(subject, set_up) and not _is_among(subject, told) for subject in hidden):
+                later = _subjects(detector.compare(self.made[name], now))
+                told += [subject for subject in later if _is_among(subject, set_up)]
         return [leak for leak in leaks if _is_among(leak.subject, told)]
 
 
