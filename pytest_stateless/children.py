@@ -29,6 +29,7 @@ from pytest_stateless.reaching import (
     take_back,
 )
 from pytest_stateless.recording import Recording
+from pytest_stateless.remains import clear_remains
 from pytest_stateless.telling import plain_place, plain_write, writes_of
 
 _posixsubprocess: Any
@@ -196,6 +197,7 @@ def _prepare(recording: Recording) -> bool:
     if not _Reports.directory:
         try:
             _Reports.directory, _Reports.owner = _make_directory(), _Real.getpid()
+            clear_remains(_Reports.directory)
         except OSError:  # no space, or no right: children say nothing
             return False
     _Reports.used = True

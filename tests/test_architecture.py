@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "pytest_stateless"
 NAME = PACKAGE.name
 
 LAYERS: Final = (
-    {"given", "landlock", "leak", "limit", "needles", "reaching", "streams", "tracer", "zones"},
+    {"given", "landlock", "leak", "limit", "needles", "reaching", "remains", "streams", "tracer", "zones"},
     {"allowance"},
     {"severity"},
     {"source"},
