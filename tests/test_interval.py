@@ -110,3 +110,26 @@ def test_what_is_left_in_what_a_fixture_set_up_is_told(
     interval.before["module-state"] = before
     detector: Any = FirstUse()
     assert [leak.subject for leak in interval.left(detector, now)] == left
+
+
+@pytest.mark.parametrize(
+    ("now", "times"),
+    [
+        pytest.param({STORE: 1, WITHIN: 1}, 1, id="expected"),
+        pytest.param({STORE: 2, WITHIN: 1}, 2, id="not-all-expected"),
+        pytest.param({STORE: 1}, 1, id="nothing"),
+    ],
+)
+def test_what_is_expected_anyway_is_compared_once(now: dict[str, int], times: int) -> None:
+    class Counting(FirstUse):
+        times = 0
+
+        def compare(self, before: dict[str, int], after: dict[str, int]) -> Iterator[Leak]:
+            self.times += 1
+            return super().compare(before, after)
+
+    interval = Interval({"module-state": {}})
+    interval.before["module-state"] = {STORE: 1}
+    detector: Any = Counting()
+    interval.left(detector, now)
+    assert detector.times == times
