@@ -12,7 +12,6 @@ from pytest_stateless.source import Place, Sources, is_own
 
 _IMPORTING: Final = "<frozen importlib._bootstrap_external>"  # closes what it opens
 _ENOUGH: Final = 10_000  # paths; a test that opens more files is not to keep a text for each
-_LAST_STREAM: Final = 2  # the standard error
 _DATABASE_FILES: Final = ("-wal", "-shm", "-journal")  # which SQLite opens beside the database
 
 
@@ -61,14 +60,7 @@ class Openings:
             self._sockets[id(socket)] = self._sources.place(frame)
 
     def note_made(self, function: str, descriptors: Iterable[int], frame: FrameType) -> None:
-        """A function of this name gave these descriptors.
-
-        pytest's capture points the standard streams elsewhere a dozen times in a test: those stay open anyway.
-        """
-        if function == "dup2" and self._sources.is_tool(frame.f_code.co_filename):
-            descriptors = [one for one in descriptors if one > _LAST_STREAM]
-            if not descriptors:
-                return
+        """A function of this name gave these descriptors."""
         place = self._sources.place(frame)
         for descriptor in descriptors:
             found = _Real.fstat(descriptor)

@@ -67,10 +67,6 @@ class Sources:
         """Whose code the file is."""
         return self._look_up(file)[0]
 
-    def is_tool(self, file: str) -> bool:
-        """Whether the file is of a test tool."""
-        return self._look_up(file)[1]
-
     def _look_up(self, file: str) -> tuple[Owner, bool]:
         found = self._known.get(file)
         if found is None:

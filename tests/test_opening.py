@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -100,28 +99,3 @@ def test_a_descriptor_is_found_by_what_it_is(
     finally:
         os.close(reading)
         os.close(writing)
-
-
-@pytest.mark.parametrize(
-    ("function", "stream", "file", "noted"),
-    [
-        pytest.param("dup2", True, "/lib/site-packages/capturing/streams.py", False, id="tool-to-a-stream"),
-        pytest.param("dup2", False, "/lib/site-packages/capturing/streams.py", True, id="tool-to-another"),
-        pytest.param("dup", True, "/lib/site-packages/capturing/streams.py", True, id="tool-otherwise"),
-        pytest.param("dup2", True, "/srv/shop/streams.py", True, id="application"),
-    ],
-)
-def test_of_a_tool_that_captures_the_standard_streams_no_note_is_made(
-    function: str, stream: bool, file: str, noted: bool
-) -> None:
-    openings = Openings(Sources("/srv/shop", tools=frozenset({"capturing"})))
-    names: dict[str, Any] = {"sys": sys}
-    exec(compile("def frame(): return sys._getframe()", file, "exec"), names)
-    number = 2 if stream else os.dup(2)
-    try:
-        openings.note_made(function, [number], names["frame"]())
-        state = os.fstat(number)
-        assert openings.of_descriptor(number, state.st_dev, state.st_ino, "")[1] is noted
-    finally:
-        if not stream:
-            os.close(number)
