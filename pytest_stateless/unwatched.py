@@ -108,6 +108,13 @@ UNWATCHED_ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
         "_asyncgens": "weak entries of generators",
         "_selector": "what it waits for; a connection left open is a leak of its own kind",
         "_transports": "weak entries of connections",
+        **dict.fromkeys(
+            (
+                *("_internal_fds", "_ssock", "_csock", "_thread_id", "_stopping", "_current_handle"),
+                *("_closed", "_executor_shutdown_called", "_asyncgens_shutdown_called", "_old_agen_hooks"),
+            ),
+            "whether it runs, and its pipe to itself; a loop that is left open is a leak of its own kind",
+        ),
     },
     "asyncio.events.BaseDefaultEventLoopPolicy": {
         "_local": "the current loop of a thread; one that is left set is a leak of its own kind"
