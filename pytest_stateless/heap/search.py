@@ -10,7 +10,7 @@ import types
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
 from itertools import chain, compress, repeat
-from operator import is_
+from operator import is_, not_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import Snapshot
@@ -122,6 +122,7 @@ class _Kinds:
         self._own: dict[int, type] = {}
         self._keyed: set[int] = set()
         self._held: set[int] = set()
+        self._modules: set[int] = set()
         self.contents: dict[int, Content] = {}
 
     def learn(self, classes: Sequence[type]) -> None:
@@ -137,6 +138,8 @@ class _Kinds:
                 self._own[place] = text
         if any(base is dict for base in bases):
             self._keyed.add(place)
+        if any(base is types.ModuleType for base in bases):
+            self._modules.add(place)
         if any(base is one for base in bases for one in (ContextVar, Context, LOCAL)):
             self._held.add(place)
         content = content_of(cls)
@@ -153,12 +156,14 @@ class _Kinds:
         keyed = of(self._keyed)
         # The defaults of a function are met one by one, never the tuple that they are in.
         defaults = [one for one in get_referents(*of(_FUNCTION)) if type(one) is tuple]
-        around: list[Any] = get_referents(*things)
+        # What a module has is in its dictionary, which is a thing of its own. The module itself may not be asked: on
+        # 3.12, _asyncio hands out what it keeps for later use, as if that were alive, and never comes to an end then.
+        others = compress(things, map(not_, map(self._modules.__contains__, places)))
+        around: list[Any] = get_referents(*others)
         around += get_referents(*defaults)
         around += chain.from_iterable(map(dict.__iter__, keyed))  # not shown where all are texts
-        around += chain.from_iterable(
-            map(dict.values, keyed)
-        )  # not shown by an instance's dictionary on 3.13
+        # Nor are the values of an instance's dictionary shown on 3.13.
+        around += chain.from_iterable(map(dict.values, keyed))
         around += chain.from_iterable(map(held, of(self._held)))
         around += map(self.text_of, of(self._own))
         classes = list(map(type, around))

@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import mmap
+import subprocess
 import sys
 import threading
 import types
@@ -45,6 +46,37 @@ def found_in(module: types.ModuleType, *texts: str) -> dict[str, dict[int, str]]
 def shop() -> types.ModuleType:
     """An empty module."""
     return types.ModuleType("shop")
+
+
+def test_the_state_of_a_module_of_c_is_not_asked_for() -> None:
+    """On 3.12, asyncio's hands out freed objects, which makes a circle of them, and no end the next time."""
+    script = """
+import asyncio, _asyncio, resource, types
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.search import Search
+from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.needles import Needle
+
+async def wait():
+    await asyncio.sleep(0.001)
+
+async def both():
+    await asyncio.gather(wait(), wait())
+
+asyncio.run(both())
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+shop = types.ModuleType("shop")
+shop.secrets = ["canary-7f3c"]
+modules = {"shop": shop, "_asyncio": _asyncio}
+heap = Heap(modules, Scope(frozenset(modules)))
+for _ in range(3):
+    [place] = Search(heap).find(heap.look(), [modules], [Needle("canary-7f3c")])
+print(place.subject)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "shop.secrets[0]\n"
 
 
 class Session:

@@ -297,7 +297,8 @@ def test_a_context_variable_keeps_what_is_bound_meanwhile() -> None:
     assert variable.get() == "al"
 
 
-@pytest.mark.parametrize("value", [True, "a", None])
+# A literal "a" is another object than the one of all letters on 3.11 and 3.12.
+@pytest.mark.parametrize("value", [True, "", chr(97), None])
 def test_a_value_that_there_is_but_once_stays_in_its_context_variable(value: object) -> None:
     variable: ContextVar[object] = ContextVar("user")
     variable.set(value)
