@@ -83,7 +83,7 @@ class Child:
             return
         except BaseException as error:
             self._tell({"failed": _spell(error)})
-            raise
+            raise SystemExit(1) from error  # it was told: nobody prints it
 
     def _serve_next(self, serve: Callable[[socket.socket], None]) -> bytes:
         """Serve if that is what the parent wants next. Returns what it said."""

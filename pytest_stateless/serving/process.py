@@ -61,7 +61,7 @@ class ServerProcess:
     def serve(self, listener: socket.socket) -> None:
         """Begin to serve. Raises ServeError where the application doesn't start."""
         __tracebackhide__ = True
-        socket.send_fds(self._control, [SERVE], [listener.fileno()])
+        self._say(SERVE, listener.fileno())
         self._expect("the application didn't start", READY)
 
     def stop(self) -> None:
@@ -102,9 +102,9 @@ class ServerProcess:
     def _write(self, note: dict[str, Any]) -> None:
         os.write(self._notes, json.dumps(note).encode("ascii") + b"\n")
 
-    def _say(self, word: bytes) -> None:
+    def _say(self, word: bytes, *descriptors: int) -> None:
         try:
-            self._control.sendall(word)
+            socket.send_fds(self._control, [word], descriptors)
         except OSError:  # it has ended
             pass
 
@@ -188,6 +188,8 @@ def _live(live: Callable[[], None]) -> None:
         _LIVING.clear()
         live()
         status = 0
+    except SystemExit:
+        pass
     except BaseException:
         traceback.print_exc()
     finally:

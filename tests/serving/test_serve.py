@@ -361,6 +361,63 @@ def test_cart(stateless):
     assert (leak[1], leak[3]) == ("CARTS['bob']", "GET /cart (3rd request)")
 
 
+def test_a_websocket_under_uvicorn(project: Project) -> None:
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("fastapi")
+    pytest.importorskip("websockets")
+    project.write(
+        "test_room.py",
+        """
+import fastapi
+import pytest
+from websockets.sync.client import connect
+ROOMS = {}
+app = fastapi.FastAPI()
+@app.websocket("/echo")
+async def echo(socket: fastapi.WebSocket):
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)
+@app.websocket("/room")
+async def room(socket: fastapi.WebSocket):
+    await socket.accept()
+    user = await socket.receive_text()
+    ROOMS[user] = "open"
+    await socket.send_text(user)
+    await socket.close()
+def to(server, path):
+    return connect(server.url.replace("http", "ws", 1) + path)
+def say(socket, text):
+    socket.send(text)
+    return socket.recv()
+@pytest.mark.stateless
+def test_echo(stateless):
+    with stateless.serve(app) as server, to(server, "/echo") as kept:
+        assert say(kept, "bob") == "bob"
+        with to(server, "/echo") as other:
+            assert say(other, "al") == "al"
+        assert say(kept, "eve") == "eve"
+@pytest.mark.stateless
+def test_room(stateless):
+    with stateless.serve(app) as server:
+        for path in "/echo", "/room":
+            with to(server, path) as socket:
+                assert say(socket, "al") == "al"
+@pytest.mark.stateless
+def test_left_open(stateless):
+    with stateless.serve(app) as server:
+        socket = to(server, "/echo").__enter__()
+        assert say(socket, "al") == "al"
+    socket.close()
+""",
+    )
+    project.run(SMALL, "--stateless-report=json:leaks.json").assert_outcomes(passed=2, failed=1)
+    ((leak,),) = [test["leaks"] for test in project.report()["tests"]]
+    assert leak["subject"] == "test_room.ROOMS['al']"
+    assert leak["request"] == "WEBSOCKET /room (2nd request)"
+    assert leak["origin"]["function"] == "room"
+
+
 @pytest.mark.slow
 def test_in_workers_and_with_warnings_as_errors(project: Project) -> None:
     project.write(

@@ -293,7 +293,9 @@ def test_an_application_can_be_named(shop: Path) -> None:
         ),
     ],
 )
-def test_what_does_not_start_says_why(shop: Path, text: str, app: str, told: str) -> None:
+def test_what_does_not_start_says_why_once(
+    shop: Path, text: str, app: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     shop.write_text(text)
     with pytest.raises(
         ServeError, match=r"^the application didn't start: the process ended with exit"
@@ -301,7 +303,20 @@ def test_what_does_not_start_says_why(shop: Path, text: str, app: str, told: str
         serve(app)
     assert told in str(raised.value)
     assert "pytest_stateless" not in str(raised.value)
+    assert capfd.readouterr().err == ""
     assert not process._LIVING
+
+
+def test_a_process_that_has_ended_before_it_is_told_to_serve_did_not_start() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = process.ServerProcess(lambda control, write: None)
+    ended._wait()
+    with (
+        listener,
+        pytest.raises(ServeError, match=r"^the application didn't start: the process ended with exit"),
+    ):
+        ended.serve(listener)
+    ended.end()
 
 
 def test_an_application_whose_lifespan_fails_does_not_start() -> None:
