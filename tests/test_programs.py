@@ -549,6 +549,18 @@ def test_a_program_that_keeps_something_is_told(
                      """,
                      "WORKER = library.Worker()\ndef act(): WORKER.work()", id="context-that-a-library-works-in"),
         pytest.param("", """
+                     import asyncio
+                     LOOPS = [asyncio.new_event_loop()]
+                     async def wait(): await asyncio.sleep(0)
+                     async def generate(): yield 1
+                     async def iterate():
+                         async for _ in generate(): await wait()
+                     def act():
+                         loop = LOOPS[0]
+                         loop.run_until_complete(asyncio.wait_for(iterate(), 1))
+                         loop.run_until_complete(loop.shutdown_asyncgens())
+                     """, id="event-loop-that-runs"),
+        pytest.param("", """
                      import sys
                      PRICES, NAME = list[int], int | None
                      if sys.version_info >= (3, 12):
