@@ -37,10 +37,13 @@ class Limit:
     """A time that something may take."""
 
     exceeded: bool = False
+    over: bool = False
+    """Whether nothing is limited any more."""
 
     def _exceed(self, *_: object) -> None:
-        self.exceeded = True
-        raise TooLong
+        if not self.over:
+            self.exceeded = True
+            raise TooLong
 
 
 @contextmanager
@@ -56,9 +59,12 @@ def limited(seconds: float) -> Iterator[Limit]:
     try:
         yield limit
     finally:
-        if _Real.getsignal(signal.SIGALRM) is handler:  # else the program has taken it
-            _Real.settimer(signal.ITIMER_REAL, 0)
-            _Real.set_handler(signal.SIGALRM, before)
+        try:
+            limit.over = True
+        finally:  # though the time was over in the middle of that
+            if _Real.getsignal(signal.SIGALRM) is handler:  # else the program has taken it
+                _Real.settimer(signal.ITIMER_REAL, 0)
+                _Real.set_handler(signal.SIGALRM, before)
 
 
 def _is_free() -> bool:

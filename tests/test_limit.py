@@ -43,11 +43,23 @@ def test_a_wait_is_ended(wait: Callable[[], object]) -> None:
 
 
 def test_so_is_the_next_one() -> None:
-    with limited(0.01):
+    with limited(0.2):
         with pytest.raises(TooLong):
             acquire()
         with pytest.raises(TooLong):
             acquire()
+
+
+def test_a_time_that_is_over_while_the_limit_is_taken_away_interrupts_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look(number: signal.Signals) -> object:
+        signal.raise_signal(number)
+        return signal.getsignal(number)
+
+    with limited(FOR_EVER) as found:
+        monkeypatch.setattr(limit._Real, "getsignal", look)
+    assert not found.exceeded
 
 
 def test_what_ends_by_itself_goes_on() -> None:
@@ -120,7 +132,7 @@ def test_a_second_run_that_waits_for_what_the_first_one_keeps_is_ended(
             LEFT.append(1)
         """
     )
-    monkeypatch.setattr(second_run, "SECONDS", 0.2)
+    monkeypatch.setattr(second_run, "SECONDS", 0.5)
     result = counted.check()
     result.stdout.fnmatch_lines(
         [
