@@ -58,7 +58,10 @@ def _rename(
 
 
 def _link(source: object, target: object, source_dir: int = -1, target_dir: int = -1) -> tuple[Attempt, ...]:
-    return (Attempt("link", target, target_dir, source, source_dir, follow=False),)
+    return (
+        Attempt("link", target, target_dir, source, source_dir, follow=False),
+        Attempt("link-from", source, source_dir, target, target_dir, follow=False),
+    )
 
 
 def _symlink(source: object, target: object, directory: int = -1) -> tuple[Attempt, ...]:
@@ -105,6 +108,10 @@ DECISIONS: Final[dict[str, Callable[..., tuple[Attempt, ...]]]] = {
     "sqlite3.connect": _sqlite,
 }
 """What each audit event attempts. https://docs.python.org/3/library/audit_events.html"""
+
+
+CHANGING: Final = frozenset({"open", "remove", "rename-from", "rename-to", "link-from", "truncate"})
+"""What is attempted where a file may come to hold something else."""
 
 
 def _started(position: int) -> Callable[..., object]:

@@ -38,6 +38,8 @@ class Write(NamedTuple):
     """What became of it where it didn't reach the disk: ``DENIED`` or ``FAKED``."""
     child: str = ""
     """The command of the child process that did it, as it is told; empty for this process."""
+    content: int | None = None
+    """Stands for what was in the file just before; None where it isn't known."""
 
 
 DENIED: Final = "denied"

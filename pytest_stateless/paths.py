@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+import zlib
+from typing import Final, NamedTuple
 
 from pytest_stateless.given import text_of
 from pytest_stateless.noted import State
@@ -14,6 +15,9 @@ class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
     lstat = staticmethod(os.lstat)
+    open = staticmethod(os.open)
+    read = staticmethod(os.read)
+    close = staticmethod(os.close)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     path = os.path
@@ -72,6 +76,26 @@ def look(path: str) -> State | None:
         *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size),
         *(found.st_mtime_ns, found.st_ctime_ns),
     )
+
+
+_READ: Final = 1 << 18  # bytes of a file, in a tenth of a millisecond
+_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
+
+
+def content_of(path: str, state: State | None) -> int | None:
+    """Stands for what is in a regular file; None for anything else, and where it is long or can't be read."""
+    if state is None or not stat.S_ISREG(state.mode) or state.size > _READ:
+        return None
+    try:
+        descriptor = _Real.open(path, _FLAGS)
+    except OSError:
+        return None
+    try:
+        return zlib.crc32(_Real.read(descriptor, _READ))
+    except OSError:
+        return None
+    finally:
+        _Real.close(descriptor)
 
 
 def differs(before: State | None, now: State | None) -> bool:

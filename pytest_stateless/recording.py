@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pytest_stateless.attempts import DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS, Attempt
+from pytest_stateless.attempts import CHANGING, DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS, Attempt
 from pytest_stateless.commands import Command, command_of
 from pytest_stateless.given import text_of
 from pytest_stateless.landlock import confine
@@ -31,8 +31,8 @@ from pytest_stateless.noted import (
     comes_to_nothing,
 )
 from pytest_stateless.opening import Openings
-from pytest_stateless.paths import follow_links, look, resolve
-from pytest_stateless.source import Sources
+from pytest_stateless.paths import content_of, follow_links, look, resolve
+from pytest_stateless.source import Place, Sources
 
 
 class _Real:
@@ -80,6 +80,8 @@ class Recording:
         """Tells the process that this one was forked from."""
         self.look_at_fake: Callable[[str], State | None] = look
         """``look``, on the disk that faked writes went to."""
+        self.counts: Callable[[str], bool] = lambda path: False
+        """Whether a write at a path counts, so that what is in a file that is there is taken down."""
         self.at_the_door: set[int] = set()
         """Threads within a call that a stand-in noted already."""
 
@@ -157,18 +159,26 @@ class Recording:
         before = look(path)
         other = resolve(attempt.other, attempt.other_directory) if attempt.other else ""
         place = self.sources.place(frame)
-        yield Write(attempt.operation, path, other or "", before, place)
+        yield self._write(attempt, path, other or "", before, place)
         if attempt.follow and before is not None and stat.S_ISLNK(before.mode):
             # No event tells whether the link itself is meant (``follow_symlinks=False``): look at both.
             path = follow_links(path)
-            yield Write(attempt.operation, path, other or "", look(path), place)
+            yield self._write(attempt, path, other or "", look(path), place)
+
+    def _write(
+        self, attempt: Attempt, path: str, other: str, before: State | None, place: Place | None
+    ) -> Write:
+        is_read = attempt.operation in CHANGING and before is not None and self.counts(path)
+        content = content_of(path, before) if is_read else None
+        return Write(attempt.operation, path, other, before, place, content=content)
 
     def _refusal(self, writes: list[Write]) -> OSError | None:
         """The error for a call whose writes must not happen, which are marked so."""
         if self.refuse is None or any(map(comes_to_nothing, writes)):
             return None
         for write in writes:
-            reason = self.refuse(write)
+            # What gets a further name is as it was, until somebody writes to it by that name.
+            reason = None if write.operation == "link-from" else self.refuse(write)
             if reason is not None:
                 writes[:] = [one._replace(fate=DENIED) for one in writes]
                 return PermissionError(errno.EACCES, reason, write.path)

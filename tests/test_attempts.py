@@ -45,7 +45,13 @@ W, R = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
             id="rename",
         ),
         pytest.param(
-            "os.link", ("a", "b", -1, 6), [Attempt("link", "b", 6, "a", -1, follow=False)], id="link"
+            "os.link",
+            ("a", "b", -1, 6),
+            [
+                Attempt("link", "b", 6, "a", -1, follow=False),
+                Attempt("link-from", "a", -1, "b", 6, follow=False),
+            ],
+            id="link",
         ),
         pytest.param(
             "os.symlink", ("a", "b", 6), [Attempt("symlink", "b", 6, "a", follow=False)], id="symlink"

@@ -138,6 +138,9 @@ def test_each_way_to_write_is_denied(call: str, subject: str, doing: str, projec
             "with pytest.raises(FileNotFoundError): os.rename('missing', 'elsewhere')", id="renaming-nothing"
         ),
         pytest.param("with pytest.raises(FileExistsError): os.mkdir('.')", id="making-what-is-there"),
+        pytest.param(
+            "os.link(HERE / 'test_shop.py', tmp_path / 'a')", id="another-name-in-a-temporary-directory"
+        ),
         pytest.param("import shop.views", id="import-of-what-is-not-compiled"),
         pytest.param(
             "os.close(os.open('a', os.O_CREAT | os.O_WRONLY, dir_fd=os.open(tmp_path, os.O_RDONLY)))",

@@ -68,6 +68,9 @@ class Context:
     strangers: dict[str, bool] = field(default_factory=dict)
     """Whether a changed file was found to be written by a program that is none of ours."""
 
+    def __post_init__(self) -> None:
+        self.recording.counts = lambda path: self.zones.count(path)
+
     @property
     def zones(self) -> Zones:
         """Which paths count."""

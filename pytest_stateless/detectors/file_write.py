@@ -17,7 +17,7 @@ from pytest_stateless.detectors.happened import Happened, Held, Writes, between,
 from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
-from pytest_stateless.paths import PathEvidence, look
+from pytest_stateless.paths import PathEvidence, content_of, look
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, Zones, below_any, within
 
@@ -51,9 +51,25 @@ def capture(context: Context) -> Writes:
         resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
+    contents = dict(_contents(attempts, now))
     relatives = family(context, [one for one in changes if one.path in now and not _is_gone_again(one, now)])
     held = _held_files(context)
-    return Writes(attempts, now, held, zones, context.sources, changes=changes, family=relatives)
+    return Writes(
+        attempts, now, held, zones, context.sources, changes=changes, family=relatives, contents=contents
+    )
+
+
+def _contents(
+    attempts: tuple[Write, ...], now: Mapping[str, tuple[str, State | None]]
+) -> Iterator[tuple[str, int]]:
+    """What is in the files now of which it is known what was in them, where they were written since."""
+    for write in attempts:
+        path, state = now.get(write.path, ("", None))
+        if write.content is None or write.before is None or state is None or state == write.before:
+            continue
+        content = content_of(path, state) if state.size == write.before.size else None
+        if content is not None:
+            yield path, content
 
 
 def _is_gone_again(change: Change, now: Mapping[str, tuple[str, State | None]]) -> bool:
@@ -99,8 +115,7 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     told: dict[str, Leak] = {}
     for path, writes in happened.attempts.items():
         denied = [write for write in writes if write.fate == DENIED]
-        now = happened.now[path]
-        what = _denied(denied[0]) if denied else describe(happened.story(path), now, after.sources)
+        what = _denied(denied[0]) if denied else _became(path, happened, after)
         if what:
             told[path] = _announced(path, what, denied or writes, after.sources)
     for file, state in after.held.items():
@@ -118,6 +133,10 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     yield from (replace(leak, evidence=None) if leak in followed[_FOLLOWED:] else leak for leak in shown)
 
 
+def _became(path: str, happened: Happened, after: Writes) -> str:
+    return describe(happened.story(path), happened.now[path], after.sources, after.contents.get(path))
+
+
 def transient(before: Writes, after: Writes) -> Iterator[Leak]:
     """A note for each path at which something was done and put back: no leak, but good to know."""
     happened = between(before, after)
@@ -125,7 +144,7 @@ def transient(before: Writes, after: Writes) -> Iterator[Leak]:
     for path in sorted(happened.attempts.keys() | happened.changes.keys()):
         if within(path, SHARED_MEMORY) or below_any(path, gone) or _goes_on(path, happened, after):
             continue  # what lay in a directory came and went with it
-        note = (_put_back if path in happened.attempts else _gone_again)(path, happened, after.sources)
+        note = (_put_back if path in happened.attempts else _gone_again)(path, happened, after)
         if note is not None:
             gone |= {path} if happened.now[path] is None else set()
             yield note
@@ -137,21 +156,21 @@ def _goes_on(path: str, happened: Happened, after: Writes) -> bool:
     return last is not None and last.operation == "rename-from" and last.other in after.now
 
 
-def _put_back(path: str, happened: Happened, sources: Sources) -> Leak | None:
+def _put_back(path: str, happened: Happened, after: Writes) -> Leak | None:
     """What Python attempted and nothing is left of."""
-    writes, story, now = happened.attempts[path], happened.story(path), happened.now[path]
-    if any(write.fate == DENIED for write in writes) or describe(story, now, sources):
+    writes, sources = happened.attempts[path], after.sources
+    if any(write.fate == DENIED for write in writes) or _became(path, happened, after):
         return None
-    what = undone(story, sources) or (CAME_AND_WENT if happened.came_and_went(path) else "")
+    what = undone(happened.story(path), sources) or (CAME_AND_WENT if happened.came_and_went(path) else "")
     return _announced(path, what, writes, sources) if what else None
 
 
-def _gone_again(path: str, happened: Happened, sources: Sources) -> Leak | None:
+def _gone_again(path: str, happened: Happened, after: Writes) -> Leak | None:
     """What native code made and deleted again, or a child whose command names it; but for what SQLite needs."""
     if not happened.came_and_went(path) or happened.openings(path):
         return None
     author = happened.sure_author(path)
-    return author and _leak(path, f"{CAME_AND_WENT} {author.name}", author.place, sources)
+    return author and _leak(path, f"{CAME_AND_WENT} {author.name}", author.place, after.sources)
 
 
 def _announced(path: str, what: str, writes: list[Write], sources: Sources) -> Leak:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from pytest_stateless.detectors.authors import Author, Family
@@ -37,6 +37,8 @@ class Writes(NamedTuple):
     """What is seen in watched directories, whoever did it."""
     absorbed_changes: frozenset[int] = frozenset()
     family: Family = Family()
+    contents: Mapping[str, int] = {}
+    """What stands for what is in the files now of which it is known what was in them, by path."""
 
 
 class Happened(NamedTuple):
@@ -65,9 +67,10 @@ class Happened(NamedTuple):
         return [*self._beginning(path), *self.attempts[path]]
 
     def _beginning(self, path: str) -> Iterator[Write]:
-        seen = self.changes.get(path)
+        seen, first = self.changes.get(path), self.attempts[path][0]
         if seen and self.author(path) is not None:
-            yield Write(seen[0].operation, path, seen[0].other, seen[0].before, None)
+            content = first.content if seen[0].before == first.before else None
+            yield Write(seen[0].operation, path, seen[0].other, seen[0].before, None, content=content)
         elif self.now[path] is None and ((seen and seen[0].before is None) or below_any(path, self.new)):
             yield Write("create", path, "", None, None)  # whoever made it: it is gone as it came
 

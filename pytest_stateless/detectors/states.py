@@ -15,15 +15,20 @@ DELETED: Final = "deleted"
 CAME_AND_WENT: Final = "created and deleted again"
 
 
-def describe(writes: list[Write], now: State | None, sources: Sources) -> str:
-    """What happened at one path, from its state before the first attempt to now; empty where it is as it was."""
+def describe(writes: list[Write], now: State | None, sources: Sources, content: int | None = None) -> str:
+    """What happened at one path, from its state before the first attempt to now; empty where it is as it was.
+
+    ``content`` stands for what is in the file now, None where that isn't known.
+    """
     before = None if _makes_shared_memory(writes[0]) else writes[0].before
     last = writes[-1]
     if before is None:
         return "" if now is None else _created(last, now, sources)
     if now is None:
         return f"renamed to {sources.relative(last.other)}" if last.operation == "rename-from" else DELETED
-    differences = list(_differences(before, now, {write.operation for write in writes}))
+    differences = list(
+        _differences(before, now, {write.operation for write in writes}, _alike(writes[0].content, content))
+    )
     if differences and last.operation == "rename-to":
         return f"replaced by {sources.relative(last.other)}"
     return ", ".join(differences)
@@ -53,7 +58,13 @@ def _passing(first: State, writes: list[Write]) -> dict[str, None]:
     found: dict[str, None] = {}
     operations: set[str] = set()
     for write in writes:
-        found.update(dict.fromkeys(_differences(first, write.before or first, operations)))
+        found.update(
+            dict.fromkeys(
+                _differences(
+                    first, write.before or first, operations, _alike(writes[0].content, write.content)
+                )
+            )
+        )
         operations.add(write.operation)
     return found
 
@@ -82,22 +93,37 @@ _KINDS: Final = {
 }
 
 
-def _differences(before: State, now: State, operations: set[str]) -> Iterator[str]:
+def _alike(before: int | None, now: int | None) -> bool | None:
+    """Whether the same is in a file; None where nobody knows."""
+    return None if before is None or now is None else before == now
+
+
+def _differences(before: State, now: State, operations: set[str], alike: bool | None) -> Iterator[str]:
     if stat.S_IFMT(before.mode) != stat.S_IFMT(now.mode):
         yield "replaced"
         return
-    contents = not stat.S_ISDIR(now.mode)  # a directory's own time tells of what lies in it
+    is_directory = stat.S_ISDIR(now.mode)  # its own time tells of what lies in it
+    contents = not is_directory and not alike
     if contents and (before.device, before.inode) != (now.device, now.inode):
         yield "replaced"
     elif contents and now.size == 0 < before.size:
         yield "truncated"
-    elif contents and before.size != now.size:
+    elif contents and (before.size != now.size or _was_rewritten(before, now, operations, alike)):
         yield "modified"
-    elif before.modified != now.modified and (contents or "utime" in operations):
-        yield "modified" if operations - {"utime"} else "time of modification changed"
+    elif before.modified != now.modified and "utime" in operations:
+        yield "time of modification changed"
     if stat.S_IMODE(before.mode) != stat.S_IMODE(now.mode):
         yield f"mode changed to {stat.S_IMODE(now.mode):04o}, was {stat.S_IMODE(before.mode):04o}"
     if (before.user, before.group) != (now.user, now.group):
         yield f"owner changed to {now.user}:{now.group}, was {before.user}:{before.group}"
     if "setxattr" in operations and before.changed != now.changed:
         yield "extended attributes changed"
+
+
+def _was_rewritten(before: State, now: State, operations: set[str], alike: bool | None) -> bool:
+    """Whether something else may be in a file of the same length; its time of modification may be put back."""
+    if alike is False:
+        return True
+    if before.modified != now.modified:
+        return bool(operations - {"utime"})
+    return "modify" in operations and before.changed != now.changed

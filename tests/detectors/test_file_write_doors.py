@@ -71,6 +71,17 @@ def within_directory_for_writing(path: Path, do: Callable[[int], object]) -> Non
         os.close(descriptor)
 
 
+def write_under_another_name(root: Path) -> None:
+    os.link(root / "a", root / "tmp" / "a")
+    (root / "tmp" / "a").write_text("x")
+
+
+def at_the_same_time(path: Path, act: Callable[[], object]) -> None:
+    found = os.stat(path)
+    act()
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
 def close(opened: Any) -> None:
     opened.write("x" if isinstance(opened, io.TextIOBase | codecs.StreamReaderWriter) else b"x")
     opened.close()
@@ -179,7 +190,12 @@ CREATED = {"a": "created"}
 DOORS = {
     "open-w": Door(lambda r: close(open(r / "a", "w")), CREATED),
     "open-a": Door(lambda r: close(open(r / "a", "a")), {"a": "modified"}, existing("a")),
-    "open-rplus": Door(lambda r: close(open(r / "a", "r+")), {"a": "modified"}, text("a", "x")),
+    "open-rplus": Door(lambda r: close(open(r / "a", "r+")), {"a": "modified"}, text("a", "y")),
+    "open-rplus-with-the-time-put-back": Door(
+        lambda r: at_the_same_time(r / "a", lambda: close(open(r / "a", "r+"))),
+        {"a": "modified"},
+        text("a", "y"),
+    ),
     "open-w-empties": Door(lambda r: open(r / "a", "w").close(), {"a": "truncated"}, existing("a")),
     "open-x-bytes-path": Door(lambda r: close(open(os.fsencode(r / "a"), "xb")), CREATED),
     "open-subclass-of-str": Door(lambda r: close(open(Spelled(r / "a"), "w")), CREATED),
@@ -309,7 +325,12 @@ DOORS = {
     "os-replace": Door(
         lambda r: os.replace(r / "a", r / "b"),
         {"a": "renamed to b", "b": "replaced by a"},
-        existing("a", "b"),
+        all_of(existing("a"), text("b", "other")),
+    ),
+    "os-link-into-tmp-and-write-there": Door(
+        write_under_another_name,
+        {"a": "modified"},
+        all_of(directory("tmp"), existing("a")),
     ),
     "os-rename-dir-fd": Door(
         lambda r: within_directory(r / "d", lambda fd: os.rename("a", "b", src_dir_fd=fd, dst_dir_fd=fd)),
@@ -574,6 +595,23 @@ def utime_and_back(root: Path) -> None:
     os.utime(root / "a", ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
+def rewrite(path: Path) -> None:
+    text = path.read_text()
+    path.write_text("meanwhile")
+    path.write_text(text)
+
+
+def replace_by_the_same(path: Path) -> None:
+    path.with_suffix(".new").write_text(path.read_text())
+    os.replace(path.with_suffix(".new"), path)
+
+
+def delete_and_make_anew(path: Path) -> None:
+    text = path.read_text()
+    path.unlink()
+    path.write_text(text)
+
+
 def write_in_deleted_directory(root: Path) -> None:
     (root / "gone").mkdir()
     os.chdir(root / "gone")
@@ -628,6 +666,11 @@ TWINS: dict[str, Callable[[Path], object]] = {
     "created-and-deleted": created_and_deleted,
     "created-and-deleted-by-another-name": made_by_two_names,
     "put-back": put_back,
+    "written-with-the-same": lambda r: (r / "a").write_text("before"),
+    "rewritten-and-back": lambda r: rewrite(r / "a"),
+    "replaced-by-the-same": lambda r: replace_by_the_same(r / "a"),
+    "deleted-and-made-anew": lambda r: delete_and_make_anew(r / "a"),
+    "linked-into-a-temporary-directory": lambda r: os.link(r / "a", r / "tmp" / "a"),
     "chmod-to-the-same": lambda r: os.chmod(r / "a", 0o644),
     "chmod-and-back": chmod_and_back,
     "chown-to-the-same": lambda r: os.chown(r / "a", os.getuid(), os.getgid()),

@@ -20,6 +20,36 @@ def write(operation: str, before: State | None, other: str = "", path: str = "/s
 
 
 @pytest.mark.parametrize(
+    ("writes", "now", "content", "told"),
+    [
+        pytest.param([], FILE._replace(modified=200), 1, "", id="written-with-the-same"),
+        pytest.param([], FILE._replace(inode=8, modified=200), 1, "", id="another-file-with-the-same"),
+        pytest.param([], FILE._replace(modified=200), 2, "modified", id="of-the-same-length"),
+        pytest.param([], FILE._replace(inode=8), 2, "replaced", id="replaced"),
+        pytest.param([], FILE._replace(modified=200), None, "modified", id="nobody-knows"),
+        pytest.param(["utime"], FILE._replace(changed=200), 2, "modified", id="with-the-time-put-back"),
+        pytest.param(["utime"], FILE._replace(changed=200), None, "", id="nobody-knows-but-the-time-is-back"),
+        pytest.param(["modify"], FILE._replace(changed=200), None, "modified", id="seen-to-be-written"),
+        pytest.param(["modify"], FILE._replace(changed=200), 1, "", id="seen-to-be-written-with-the-same"),
+        pytest.param(["modify"], FILE, None, "", id="not-touched"),
+        pytest.param(
+            ["utime"], FILE._replace(modified=200), 1, "time of modification changed", id="the-time-alone"
+        ),
+        pytest.param(
+            [],
+            FILE._replace(inode=8, mode=stat.S_IFREG | 0o600),
+            1,
+            "mode changed to 0600, was 0644",
+            id="the-same-with-another-mode",
+        ),
+    ],
+)
+def test_what_is_in_a_file_decides(writes: list[str], now: State, content: int | None, told: str) -> None:
+    story = [write("open", FILE)._replace(content=1), *(write(operation, FILE) for operation in writes)]
+    assert describe(story, now, SOURCES, content) == told
+
+
+@pytest.mark.parametrize(
     ("writes", "now", "told"),
     [
         pytest.param([write("open", None)], None, "", id="nothing-came-of-it"),
