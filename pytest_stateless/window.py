@@ -85,6 +85,8 @@ class Windows:
     ) -> None:
         self._context = context
         self._detectors = detectors
+        # What still goes away while the patient ones wait may change what the others see.
+        self._patient_first = sorted(detectors, key=lambda detector: not detector.PATIENT)
         self._sleep = sleep
         self._grades = grades
         self._imported = imported
@@ -174,7 +176,7 @@ class Windows:
         if not window.tasks or name not in after:
             return []
         told: list[Leak] = []
-        with _reported(name, errors):
+        with _Reported(name, errors):
             left = async_task.left_running(window.tasks, after[name], self._context)
             after[name] = left.after
             told += graded(judge(left.leaks, allowances)[0], self._grades)
@@ -187,7 +189,7 @@ class Windows:
             name = detector.RULE.id
             leaks = [leak for leak in findings.leaks if leak.rule == name]
             if leaks:
-                with _reported(name, findings.errors):
+                with _Reported(name, findings.errors):
                     told += [
                         leak
                         for leak in outermost.staying(leaks, detector, after[name])
@@ -203,7 +205,7 @@ class Windows:
 
     def reported(self, rule: str) -> AbstractContextManager[None]:
         """What fails within is told under a rule's name, and hides nothing else."""
-        return _reported(rule, self._open[-1].errors if self._open else [])
+        return _Reported(rule, self._open[-1].errors if self._open else [])
 
     def look(self, rule: str) -> Any:
         """What one detector sees now; None where it fails, or isn't there."""
@@ -243,16 +245,16 @@ class Windows:
     def _await_import(self) -> None:
         """Modules are about to be imported."""
         if self._open:
-            with _reported("interpreter-state", self._open[-1].errors):
+            with _Reported("interpreter-state", self._open[-1].errors):
                 self._context.imports.begin()
             if self._context.heap is not None:
-                with _reported("module-state", self._open[-1].errors):
+                with _Reported("module-state", self._open[-1].errors):
                     self._context.heap.await_import()
 
     def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
         for detector in self._detectors:
             if detector.RULE.id == PORTS and PORTS in start and PORTS in end:
-                with _reported(PORTS, errors):
+                with _Reported(PORTS, errors):
                     return list(detector.compare(start[PORTS], end[PORTS]))
         return []
 
@@ -262,10 +264,10 @@ class Windows:
             return
         loop_doors.install()
         self._imported()
-        with _reported("interpreter-state", self._open[-1].errors):
+        with _Reported("interpreter-state", self._open[-1].errors):
             self._context.imports.end()
         if self._context.heap is not None:
-            with _reported("module-state", self._open[-1].errors):
+            with _Reported("module-state", self._open[-1].errors):
                 self._context.heap.meet()
 
     def _shut(self, window: _Window) -> None:
@@ -291,13 +293,12 @@ class Windows:
         """Compare detector by detector; returns what was there at the end."""
         after: _Captures = {}
         left: list[Leak] = []
-        # The patient ones first: what still goes away while they wait may change what the others see.
         self._context.begin_look()
-        for detector in sorted(self._detectors, key=lambda detector: not detector.PATIENT):
+        for detector in self._patient_first:
             name = detector.RULE.id
             if name not in window.before:
                 continue
-            with _reported(name, findings.errors):
+            with _Reported(name, findings.errors):
                 after[name], leaks = self._look_again(detector, window, allowances, patience)
                 left += leaks
                 findings.ports += window.own(detector, after[name]) if name == PORTS else ()
@@ -325,7 +326,7 @@ class Windows:
         now = audit.unnoticed(detector.capture, self._context)
         leaks = window.left(detector, now)
         for pause in patience if detector.PATIENT else ():
-            if not graded(judge(leaks, allowances)[0], self._grades):
+            if not leaks or not graded(judge(leaks, allowances)[0], self._grades):
                 break
             self._sleep(pause)
             if pause == patience[-1]:
@@ -347,7 +348,7 @@ class Windows:
             name = detector.RULE.id
             if rules is not None and name not in rules:
                 continue
-            with _reported(name, errors):
+            with _Reported(name, errors):
                 if ended and name in ended:
                     captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
                 else:
@@ -364,15 +365,24 @@ class Windows:
                 name = detector.RULE.id
                 if name not in window.before or name not in start or name not in end:
                     continue
-                with _reported(name, errors):
+                with _Reported(name, errors):
                     for since in (window.before, window.made) if made else (window.before,):
                         since[name] = detector.absorb(since[name], start[name], end[name])
 
 
-@contextmanager
-def _reported(name: str, errors: list[InternalError]) -> Iterator[None]:
-    """A failing detector is reported under its name and hides nothing else."""
-    try:
-        yield
-    except Exception:
-        errors.append(InternalError(name, traceback.format_exc()))
+class _Reported:
+    """A failing detector is reported under its name and hides nothing else. Each look has a dozen: no generator."""
+
+    __slots__ = ("_errors", "_name")
+
+    def __init__(self, name: str, errors: list[InternalError]) -> None:
+        self._name = name
+        self._errors = errors
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if kind is None or not issubclass(kind, Exception):
+            return False
+        self._errors.append(InternalError(self._name, traceback.format_exc()))
+        return True
