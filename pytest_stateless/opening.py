@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pytest_stateless.source import Place, Sources, is_own
 
@@ -15,13 +15,9 @@ _ENOUGH: Final = 10_000  # paths; a test that opens more files is not to keep a 
 _DATABASE_FILES: Final = ("-wal", "-shm", "-journal")  # which SQLite opens beside the database
 
 
-class Made(NamedTuple):
-    """A descriptor that a function of ``os`` gave: its number may be given to another later."""
-
-    device: int
-    inode: int
-    function: str
-    place: Place | None
+Made = tuple[os.stat_result, str, "Place | None"]
+"""A descriptor that a function of ``os`` gave: what it led to, since its number may be given to another later; the
+function's name, and who called it. No class: pytest's capture gives a dozen in a test."""
 
 
 class _Real:
@@ -63,8 +59,7 @@ class Openings:
         """A function of this name gave these descriptors."""
         place = self._sources.place(frame)
         for descriptor in descriptors:
-            found = _Real.fstat(descriptor)
-            self._made[descriptor] = Made(found.st_dev, found.st_ino, function, place)
+            self._made[descriptor] = _Real.fstat(descriptor), function, place
 
     # ------------------------------------------------------------------------------------------- looking up
 
@@ -89,11 +84,13 @@ class Openings:
     def of_descriptor(self, descriptor: int, device: int, inode: int, kind: str) -> tuple[Place | None, bool]:
         """Which function of ``os`` gave the descriptor, and whether one did; ``kind`` where things share an inode."""
         made = self._made.get(descriptor)
-        if made is None or (made.device, made.inode) != (device, inode):
+        if made is None:
             return None, False
-        if kind and made.function not in (kind, f"{kind}_open", "dup", "dup2"):
+        found, function, place = made
+        is_another = (found.st_dev, found.st_ino) != (device, inode)
+        if is_another or (kind and function not in (kind, f"{kind}_open", "dup", "dup2")):
             return None, False
-        return made.place, True
+        return place, True
 
 
 def _absolute(path: str) -> str:

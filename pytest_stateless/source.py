@@ -104,6 +104,15 @@ class Sources:
 
         Called within the audit hook: it takes strings and returns.
         """
+        if frame is None:
+            return None
+        code = frame.f_code  # each time it is asked for raises an audit event
+        owner, tool = self._look_up(code.co_filename)
+        if tool:  # pytest's capture, a dozen times in a test
+            return Place(code.co_filename, frame.f_lineno, code.co_name, owner, True, False)
+        return self._outwards(frame)
+
+    def _outwards(self, frame: types.FrameType | None) -> Place | None:
         culprit: tuple[types.FrameType, Owner, bool] | None = None
         users: types.FrameType | None = None
         importing, outer = False, ""
