@@ -71,7 +71,8 @@ class Describer:
         made = self._described(number, state, kind)
         if known is None or known.kind != made.kind:
             return made
-        return made._replace(place=known.place, traits=made.traits | known.traits)
+        made = made._replace(place=known.place, traits=made.traits | known.traits)
+        return known if made == known else made
 
     def _described(self, number: int, state: os.stat_result, kind: int) -> Opened:
         identity = (number, state.st_dev, state.st_ino)

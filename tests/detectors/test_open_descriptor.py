@@ -658,3 +658,19 @@ def test_a_loop_that_was_closed_forgives_no_poller_that_stays_open() -> None:
     of_a_loop = another(PIPE, 6)._replace(traits=frozenset({"event-loop"}))
     assert len(list(compare(at(of_a_loop), at(PIPE)))) == 1
     assert list(compare(at(), at(of_a_loop))) == []
+
+
+def test_the_table_is_kept_for_as_long_as_the_very_same_are_open(recorded: Context, keep: ExitStack) -> None:
+    ends = os.pipe()
+    raw(keep, ends)
+    one, other = socket.socketpair()  # sockets are asked each time
+    keep.callback(one.close)
+    keep.callback(other.close)
+    known = open_descriptor.capture(recorded)
+    still = open_descriptor.capture(recorded)
+    assert still.open is known.open
+    assert list(compare(known, still)) == []
+    os.dup2(ends[1], other.fileno())  # as many as before
+    moved = open_descriptor.capture(recorded)
+    assert moved.open[other.fileno()].subject == "pipe"
+    assert [leak.subject for leak in compare(known, moved)] == ["pipe", "socket unix pair"]
