@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+from pytest_stateless.heap.graph import namespace_of
 from pytest_stateless.interpreter.item import (
     ABSENT,
+    Gated,
     Item,
     Place,
     Reading,
@@ -38,6 +40,40 @@ def _is_foreign(finder: object) -> bool:
 
 def _is_import(before: Any, after: Any) -> bool:
     return before is ABSENT
+
+
+class _Made:
+    """Names under which modules were imported, as far as anybody looked: theirs need not be looked at again."""
+
+    imported: Final[set[str]] = set()
+
+
+def _made_by_hand() -> Reading:
+    """What stands among the modules and no loader has made: an import leaves its spec in what it makes."""
+    modules = sys.modules
+    found = {}
+    for name, module in list(modules.items()):
+        if type(name) is not str or name in _Made.imported:
+            continue
+        if namespace_of(module).get("__spec__") is not None:
+            _Made.imported.add(name)
+        else:
+            found[name] = module
+    return Gated(found, _last_of(modules))
+
+
+def _made_again(before: Any) -> Reading:
+    (was, last), (now, latest) = before.gate, _last_of(sys.modules)
+    return before if was == now and last is latest else _made_by_hand()
+
+
+def _last_of(modules: dict[str, Any]) -> tuple[int, object]:
+    """Another one for as long as something that came is there: what comes stands at the end."""
+    return len(modules), next(reversed(modules), None)
+
+
+def _is_told_as_replaced(before: Any, after: Any) -> bool:
+    return before is not ABSENT or after is ABSENT
 
 
 def _put_module(label: Any, new: Any) -> None:
@@ -88,6 +124,16 @@ ITEMS: Final = (
         "use monkeypatch.setitem or monkeypatch.delitem on sys.modules",
         is_first_use=_is_import,
         put=_put_module,
+        places=_place_of_module,
+    ),
+    Item(
+        "sys.modules",
+        _made_by_hand,
+        "who imports it from now on gets what the other processes don't have",
+        "use monkeypatch.setitem on sys.modules",
+        is_first_use=_is_told_as_replaced,
+        by_import=True,
+        again=_made_again,
         places=_place_of_module,
     ),
     Item(

@@ -61,6 +61,11 @@ LEFTOVERS = [
         "old = sys.modules['shop_of_mine']; sys.modules['shop_of_mine'] = object()",
         "sys.modules['shop_of_mine'] = old",
     ),
+    (
+        "sys.modules['driver_of_mine']",
+        "sys.modules['driver_of_mine'] = mock.MagicMock()",
+        "del sys.modules['driver_of_mine']",
+    ),
     ("sys.excepthook", "old = sys.excepthook; sys.excepthook = print", "sys.excepthook = old"),
     ("sys.displayhook", "old = sys.displayhook; sys.displayhook = print", "sys.displayhook = old"),
     (
@@ -258,6 +263,8 @@ IMPORTED = {
         copyreg.pickle(Mine, print)
         codecs.register_error("library", print)
         sys.meta_path.append(type("Finder", (), {"find_spec": lambda *_: None})())
+        sys.modules["library.made"] = type(sys)("library.made")
+        sys.modules[__name__] = Mine()
         """,
 }
 

@@ -275,3 +275,17 @@ def test_a_descriptor_for_signals_that_was_set_where_nobody_listened_is_another_
     wakeup.swapped(9, 8)  # who set 9?
     wakeup.swapped(8, -1)
     assert wakeup.read() != first
+
+
+def test_a_module_that_no_loader_made_is_made_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = next(one for one in ITEMS if one.name == "sys.modules" and one.by_import)
+    assert made.again is not None
+    before = made.read()
+    assert made.again(before) is before
+    shop, thing = types.ModuleType("stateless_shop"), object()
+    monkeypatch.setitem(sys.modules, "stateless_shop", shop)
+    monkeypatch.setitem(sys.modules, "stateless_thing", thing)
+    after = made.again(before) or {}
+    assert (after["stateless_shop"], after["stateless_thing"]) == (shop, thing)
+    assert "sys" not in after
+    assert "json" not in after
