@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.offspring import has_children, reaped
+from pytest_stateless.detectors.offspring import may_have_children, reaped_by
 from pytest_stateless.detectors.strangers import written_by_strangers
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.noted import Change, Spawn
@@ -76,8 +76,9 @@ class Family(NamedTuple):
 
 def family(context: Context, changes: Sequence[Change] = ()) -> Family:
     """What is known now. Who is alive, and what strangers write, only where something changed."""
-    elder = has_children() and _any_alive()
-    known = Family(tuple(context.recording.spawns), reaped(), False, context.alone, context.ours, elder=elder)
+    elder = may_have_children(context) and _any_alive()
+    waited, spawns = reaped_by(context), tuple(context.recording.spawns)
+    known = Family(spawns, waited, False, context.alone, context.ours, elder=elder)
     announced = {write.path for write in context.recording.writes} if changes else ()
     unclear = [change for change in changes if not change.own and change.path not in announced]
     if not unclear:

@@ -10,7 +10,6 @@ from pytest_stateless import proc
 from pytest_stateless.commands import Command
 from pytest_stateless.detectors import offspring, sockets
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.offspring import has_children
 from pytest_stateless.detectors.sockets import Socket
 
 _LISTENING: Final = "0A"  # TCP_LISTEN
@@ -30,17 +29,12 @@ class ChildSocket(NamedTuple):
 
 def read(context: Context) -> tuple[list[int], list[ChildSocket]]:
     """The children of this process and those that left it, and the sockets that only they have; read once in a look."""
-    if sys.platform != "linux" or not (has_children() or offspring.orphans(context)):
-        return [], []
-    found = None if context.shared is None else context.shared.get("child_sockets")
-    if found is None:
-        found = _read(context)
-        if context.shared is not None:
-            context.shared["child_sockets"] = found
-    return found
+    return context.once("child_sockets", lambda: _read(context))
 
 
 def _read(context: Context) -> tuple[list[int], list[ChildSocket]]:
+    if sys.platform != "linux" or not (offspring.may_have_children(context) or offspring.orphans(context)):
+        return [], []
     own = {socket.inode for socket in sockets.read(context).values()}
     children = [*proc.children_of("self"), *(child.pid for child in offspring.orphans(context))]
     found: dict[int, ChildSocket] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pytest_stateless.canaries import Canaries
 from pytest_stateless.heap.change import Snapshot
@@ -19,6 +19,8 @@ from pytest_stateless.zones import Zones
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
 
 _MEMORY: Final = "memory"
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -93,6 +95,15 @@ class Context:
     def end_look(self) -> None:
         """What was read is of the past."""
         self.shared = None
+
+    def once(self, key: str, read: Callable[[], _T]) -> _T:
+        """What a function gives, which is asked once in a look."""
+        if self.shared is None:
+            return read()
+        if key not in self.shared:
+            self.shared[key] = read()
+        found: _T = self.shared[key]
+        return found
 
     def see(self) -> None:
         """Note what changed in the watched directories."""

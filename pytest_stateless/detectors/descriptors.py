@@ -48,12 +48,7 @@ def numbers() -> list[int]:
 
 def table(context: Context) -> Table:
     """All open descriptors, read once in a look."""
-    if context.shared is None:
-        return _read()
-    found: Table | None = context.shared.get("descriptors")
-    if found is None:
-        found = context.shared["descriptors"] = _read()
-    return found
+    return context.once("descriptors", _read)
 
 
 def _read() -> Table:

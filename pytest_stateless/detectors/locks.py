@@ -51,12 +51,7 @@ class _Seen(NamedTuple):
 
 def read(context: Context) -> list[tuple[int, Held]]:
     """The locks, each with its descriptor; read once in a look."""
-    found = None if context.shared is None else context.shared.get(_KEY)
-    if found is None:
-        found = _read(context)
-        if context.shared is not None:
-            context.shared[_KEY] = found
-    return found
+    return context.once(_KEY, lambda: _read(context))
 
 
 def _read(context: Context) -> list[tuple[int, Held]]:

@@ -73,6 +73,11 @@ def has_children() -> bool:
     return True
 
 
+def may_have_children(context: Context) -> bool:
+    """The same, asked once in a look."""
+    return context.once("children", has_children)
+
+
 def _usage() -> Callable[[], Any] | None:
     """What says how much the children used that were waited for; None on Windows."""
     try:
@@ -93,13 +98,18 @@ def reaped() -> int:
     return int(used.ru_minflt + used.ru_majflt)
 
 
+def reaped_by(context: Context) -> int:
+    """The same, asked once in a look."""
+    return context.once("reaped", reaped)
+
+
 def children(context: Context) -> Iterator[Child]:
     """The children that there are; where to look is dear, none that were not asked for within the window."""
     if kernel.task_count():
-        if has_children():
+        if may_have_children(context):
             yield from _listed(context.show_values)
         yield from orphans(context)
-    elif context.recording.spawns and has_children():
+    elif context.recording.spawns and may_have_children(context):
         yield from _told_by_psutil(context.show_values)
 
 
@@ -145,16 +155,17 @@ def orphans(context: Context) -> list[Child]:
     Nobody need have announced the child between them: it was waited for, or is still there.
     """
     recording = context.recording
-    started = bool(recording.spawns) or recording.reaped not in (None, reaped())
-    if not started or not kernel.task_count():
+    if not recording.spawns and recording.reaped in (None, reaped_by(context)):
         return []
-    found: list[Child] | None = None if context.shared is None else context.shared.get("orphans")
-    if found is None:
-        tests = {context.test, *(spawn.test for spawn in recording.spawns)} - {""}
-        found = [child for child in _orphans(tests, context.show_values) if child.started >= recording.began]
-        if context.shared is not None:
-            context.shared["orphans"] = found
-    return found
+    return context.once("orphans", lambda: _searched(context))
+
+
+def _searched(context: Context) -> list[Child]:
+    if not kernel.task_count():
+        return []
+    tests = {context.test, *(spawn.test for spawn in context.recording.spawns)} - {""}
+    found = _orphans(tests, context.show_values)
+    return [child for child in found if child.started >= context.recording.began]
 
 
 def may_be_ours(process: int, context: Context) -> bool:

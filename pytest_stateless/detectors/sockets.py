@@ -55,12 +55,7 @@ class Socket(NamedTuple):
 
 def read(context: Context) -> dict[int, Socket]:
     """All open sockets by their descriptors, asked once in a look."""
-    found = None if context.shared is None else context.shared.get("sockets")
-    if found is None:
-        found = _ask_all(descriptors.table(context))
-        if context.shared is not None:
-            context.shared["sockets"] = found
-    return found
+    return context.once("sockets", lambda: _ask_all(descriptors.table(context)))
 
 
 def _ask_all(table: descriptors.Table) -> dict[int, Socket]:

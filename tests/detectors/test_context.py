@@ -57,6 +57,21 @@ def heap(context: Context) -> Heap:
     return heap
 
 
+def test_what_detectors_ask_together_is_asked_once_in_a_look(context: Context) -> None:
+    answers = iter(range(9))
+
+    def ask() -> int:
+        return context.once("number", answers.__next__)
+
+    assert (ask(), ask()) == (0, 1)
+    context.begin_look()
+    assert (ask(), ask()) == (2, 2)
+    context.begin_look()  # what is left may have gone meanwhile
+    assert (ask(), ask()) == (3, 3)
+    context.end_look()
+    assert (ask(), ask()) == (4, 5)
+
+
 def note(recording: Recording) -> None:
     """As the audit hook does."""
     recording.writes.append(Write("open", "/srv/shop/a", "", None, None))
