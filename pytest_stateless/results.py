@@ -20,6 +20,10 @@ _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 """pytest's options that leave tests out: an allowance of the whole run may then match nothing."""
 
 
+_COUNTED: Final = ("leaks", "errors", "put_back", "left_out")
+"""What is told of each test; of the rest it is enough to be told once."""
+
+
 class LeakSection:
     """What a leaking test failed with, shown with colours where the terminal has them."""
 
@@ -72,13 +76,20 @@ class Results:
         self._left_out = 0
         self._notices: dict[str, None] = {}
         """Why less is seen than could be, as the workers told it: each once."""
+        self._clean = ""
+        """What the last test with nothing to tell carried: it tells nothing new of another."""
         self._failed_writes: list[str] = []
         self._stopped = False
 
     def take(self, report: pytest.TestReport) -> None:
         """Gather what a report carries, and show it with colours where it is all that the report says."""
-        payload = _loads(report.__dict__[PAYLOAD])
         self._checked += 1
+        text = report.__dict__[PAYLOAD]
+        if text == self._clean:
+            return
+        payload = _loads(text)
+        if not any(payload[told] for told in _COUNTED):
+            self._clean = text
         self._used.update((text, where) for text, where in payload["used"])
         self._allowances.update(dict.fromkeys((text, where) for text, where in payload["allowances"]))
         self._ports.update(map(OpenedPort.from_dict, payload["ports"]))

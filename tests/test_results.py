@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_stateless.leak import Leak
+from pytest_stateless.options import settings_of
+from pytest_stateless.reports.session import PutBack
+from pytest_stateless.results import Results
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -412,6 +419,50 @@ def test_programs_get_hostile_text_as_it_is(hostile: Project) -> None:
     assert (
         values[1] == r"f\n::error file=x::y\x1b]0;t\x07%0A<b>&\udcff,z  created by test_shop.py:6 in test_a"
     )
+
+
+_EMPTY = {"leaks": [], "errors": [], "used": [], "ports": [], "put_back": [], "left_out": 0, "notices": []}
+
+
+def carrying(**told: Any) -> Any:
+    """A report that carries this."""
+    payload = json.dumps({**_EMPTY, "allowances": [["module-state:shop.*", "ini"]], **told})
+    return SimpleNamespace(
+        stateless=payload, nodeid="t", location=("t.py", 1, "t"), longrepr=None, when="call", outcome="passed",
+        failed=False, skipped=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [
+        pytest.param({}, (0, 0, 0), id="clean"),
+        pytest.param({"leaks": [Leak("file-write", "a", "created").to_dict()]}, (2, 0, 0), id="leak"),
+        pytest.param({"errors": [{"detector": "thread", "traceback": "x"}]}, (2, 0, 0), id="error"),
+        pytest.param(
+            {"put_back": [PutBack("a", "created and gone again", "t", None, None).to_dict()]},
+            (0, 2, 0),
+            id="put-back",
+        ),
+        pytest.param({"left_out": 3}, (0, 0, 6), id="left-out"),
+    ],
+)
+def test_what_two_reports_carry_alike_is_counted_of_each(
+    told: dict[str, Any], counted: tuple[int, int, int], pytestconfig: pytest.Config
+) -> None:
+    results = Results(pytestconfig, settings_of(pytestconfig))
+    for _ in range(2):
+        results.take(carrying(**told))
+    found = results.session_leaks()
+    assert found.checked == 2
+    assert (len(found.tests), len(found.put_back), found.left_out) == counted
+
+
+def test_a_clean_report_that_tells_something_new_is_read(pytestconfig: pytest.Config) -> None:
+    results = Results(pytestconfig, settings_of(pytestconfig))
+    results.take(carrying())
+    results.take(carrying(allowances=[["module-state:cart.*", "ini"]]))
+    assert [text for text, _ in results._allowances] == ["module-state:shop.*", "module-state:cart.*"]
 
 
 def test_what_a_test_does_to_json_spoils_no_report(project: Project) -> None:
