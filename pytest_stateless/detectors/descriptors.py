@@ -95,9 +95,9 @@ def stat_of(descriptor: int) -> os.stat_result | None:
         return None
 
 
-def writable_file(descriptor: int) -> tuple[str, State] | None:
-    """Path and state of a regular file that is open for writing and still has a name."""
-    found = stat_of(descriptor)
+def writable_file(descriptor: int, known: os.stat_result | None = None) -> tuple[str, State] | None:
+    """Path and state of a regular file that is open for writing and still has a name; ``known`` if it was asked."""
+    found = stat_of(descriptor) if known is None else known
     if found is None or not stat.S_ISREG(found.st_mode) or not found.st_nlink:
         return None
     if access_of(descriptor) == os.O_RDONLY:

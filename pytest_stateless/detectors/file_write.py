@@ -90,7 +90,7 @@ def _held_files(context: Context) -> dict[Held, tuple[int, int]]:
     for descriptor, known in descriptors.table(context).items():
         if not stat.S_ISREG(known.st_mode):
             continue
-        found = descriptors.writable_file(descriptor)
+        found = descriptors.writable_file(descriptor, known)
         if found is not None:
             path, state = found
             held[Held(path, state.device, state.inode)] = (state.size, state.modified)

@@ -151,8 +151,11 @@ def _numbered(context: Context) -> Iterator[Thing]:
         return bool(spawns) and offspring.may_be_ours(process, context)
 
     for kind, (path, number, makers) in _TABLES.items():
+        table = proc.text(path)
+        if table.find("\n") + 1 == len(table):  # the heading alone, as nearly always
+            continue
         me = Maker(_Real.getpid(), _Real.geteuid(), context.alone, is_child)
-        for thing in numbered(proc.text(path), kind, number, makers, me):
+        for thing in numbered(table, kind, number, makers, me):
             yield thing._replace(place=starter) if thing.by_child else thing
 
 
