@@ -106,6 +106,8 @@ class Checks:
         self._seeking = Seeking(context.canaries, self._clients, only_secrets, settings.canaries)
         self._second = SecondRun(context.sources, settings.severity)
         self._between = Between(config.pluginmanager)
+        self._known: set[str] | None = None if settings.no_blame else set()
+        """Names of the requests that came in any test; None where no second run tells what is of a request."""
         self._running: Run | None = None
         self._holding = False
         """Whether reports are held back."""
@@ -185,7 +187,8 @@ class Checks:
         self._abandon()  # what is left of a test that was interrupted
         self._context.failed, self._context.test = False, item.nodeid
         allowances = (*item.stash[CHECKED], *self._settings.allow)
-        requests = RequestWindows(Looking(self._windows, self._quarantine), self._request_closer(item))
+        looking = Looking(self._windows, self._quarantine)
+        requests = RequestWindows(looking, self._request_closer(item), known=self._known)
         run = item.stash[_RUN] = Run(allowances, requests)
         self._running = run
         prepare(item)

@@ -39,9 +39,8 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
 
     def make_heap() -> Heap:
         modules = application_modules(sources) if settings.scope == "application" else None
-        return Heap(
-            sys.modules, scope_of(sources, modules, RANDOM_GENERATORS if _is_reseeded(config) else ())
-        )
+        scope = scope_of(sources, modules, RANDOM_GENERATORS if _is_reseeded(config) else ())
+        return Heap(sys.modules, scope, divided=settings.requests == "each")
 
     basetemp = _basetemp(config)
     take_for_temporary(basetemp)

@@ -22,6 +22,8 @@ class Interval:
         """What it is compared with: the same, but with what others left since."""
         self.postponed: list[Leak] = []
         """What requests within it left that may still be put back before it ends."""
+        self.has_looked = False
+        """Whether a request within it has ended, so that there is a look for the next to begin with."""
         self.tasks: Sequence[Any] = ()
         """Tasks of asyncio's that a request started, and that its loop goes on with."""
 

@@ -6,7 +6,10 @@ import enum
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
+
+SINCE: Final = "since-the-last-request"
+"""Trait of what was left during its request or before it, after the one that came before."""
 
 
 class Owner(str, enum.Enum):
@@ -77,6 +80,10 @@ class Leak:
     def during(self, request: str) -> Leak:
         """The same leak, with the request that left it behind."""
         return replace(self, request=request)
+
+    def with_trait(self, trait: str) -> Leak:
+        """The same leak, with a further trait."""
+        return replace(self, traits=self.traits | {trait})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, as they ride on a test report and stand in the JSON report."""

@@ -123,10 +123,10 @@ class Looking:
         self._quarantine = quarantine
         self._rules = rules
 
-    def open(self) -> Any:
+    def open(self, *, shares: bool = False) -> Any:
         """As of the windows."""
         with self._quarantine.looking():
-            return self._windows.open(rules=self._rules)
+            return self._windows.open(rules=self._rules, shares=shares)
 
     def reported(self, rule: str) -> AbstractContextManager[None]:
         """As of the windows."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import NOTES, PORTS, Context, Detector, async_task
+from pytest_stateless.detectors import NOTES, PORTS, SHARED, Context, Detector, async_task
 from pytest_stateless.detectors.offspring import now, reaped
 from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.interval import Interval
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import SINCE, Leak
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade, graded
 from pytest_stateless.twins import without_twins
@@ -101,11 +102,14 @@ class Windows:
         """Whether any window is open."""
         return bool(self._open)
 
-    def open(self, *, undisturbed: bool = False, rules: Container[str] | None = None) -> _Window:
+    def open(
+        self, *, undisturbed: bool = False, rules: Container[str] | None = None, shares: bool = False
+    ) -> _Window:
         """Begin an interval; ``undisturbed`` if nothing but pytest itself ran since the last one ended.
 
         Then what the last look saw still stands, which halves what a test in a row of tests costs. ``rules``
-        says which detectors look, within a window of all of them; None for all.
+        says which detectors look, within a window of all of them; None for all. ``shares`` if it is a request that is
+        passed on, and may begin with what the one before ended with.
         """
         if not self._open:
             self._context.recording.began, self._context.recording.reaped = now(), reaped()
@@ -116,9 +120,14 @@ class Windows:
             imports.listen(self._meet, self._await_import)
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
-        window = _Window(self._capture(errors, ended, rules), errors)
+        shared = SHARED if shares and rules is None and self._can_share() else {}
+        window = _Window(self._capture(errors, ended, rules, shared), errors)
         self._open.append(window)
         return window
+
+    def _can_share(self) -> bool:
+        """Whether there is a look to begin with. What was sent is searched for in all of the memory."""
+        return len(self._open) == 1 and self._open[0].has_looked and not self._context.canaries.secrets
 
     def close(
         self, window: _Window, allowances: Sequence[Allowance] = (), request: str | None = None
@@ -153,11 +162,13 @@ class Windows:
             if request is not None:
                 for told in (findings.leaks, findings.notes):
                     told[:] = [leak if leak.request else leak.during(request) for leak in told]
-            if not patience and window is not self._open[0]:
-                self._postpone(self._open[0], after, findings)
+            if window is not self._open[0]:
+                self._postpone(self._open[0], after, findings, passes_on=not patience)
             findings.leaks += self._left_running(window, allowances, request, after, findings.errors)
             self._open.remove(window)
             self._absorb(window.before, after, findings.errors)
+            if len(self._open) == 1:
+                self._open[0].has_looked |= SHARED.keys() & self._open[0].before.keys() <= after.keys()
             self._ended = {} if self._open else after
         finally:
             self._shut(window)
@@ -182,19 +193,18 @@ class Windows:
             told += graded(judge(left.leaks, allowances)[0], self._grades)
         return [leak.during(request) if request else leak for leak in told]
 
-    def _postpone(self, outermost: _Window, after: _Captures, findings: Findings) -> None:
-        """Leave what may still be put back to the outermost window."""
+    def _postpone(self, outermost: _Window, after: _Captures, findings: Findings, *, passes_on: bool) -> None:
+        """Leave what may still be put back to the outermost window, and what may be of the test itself."""
         told: list[Leak] = []
-        for detector in self._detectors:
-            name = detector.RULE.id
-            leaks = [leak for leak in findings.leaks if leak.rule == name]
-            if leaks:
-                with _Reported(name, findings.errors):
-                    told += [
-                        leak
-                        for leak in outermost.staying(leaks, detector, after[name])
-                        if is_kept_by_the_application(leak)
-                    ]
+        if not passes_on:
+            told = [leak for leak in findings.leaks if SINCE not in leak.traits]
+        else:
+            for detector in self._detectors:
+                name = detector.RULE.id
+                leaks = [leak for leak in findings.leaks if leak.rule == name]
+                if leaks:
+                    with _Reported(name, findings.errors):
+                        told += filter(_is_told_at_once, outermost.staying(leaks, detector, after[name]))
         outermost.postponed += [leak for leak in findings.leaks if all(leak is not one for one in told)]
         findings.leaks = told
 
@@ -341,6 +351,7 @@ class Windows:
         errors: list[InternalError],
         ended: _Captures | None = None,
         rules: Container[str] | None = None,
+        shared: Mapping[str, Callable[[Context], Any]] = MappingProxyType({}),
     ) -> _Captures:
         captures = {}
         self._context.begin_look()
@@ -352,7 +363,7 @@ class Windows:
                 if ended and name in ended:
                     captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
                 else:
-                    captures[name] = audit.unnoticed(detector.capture, self._context)
+                    captures[name] = audit.unnoticed(shared.get(name, detector.capture), self._context)
         self._context.end_look()
         return captures
 
@@ -368,6 +379,11 @@ class Windows:
                 with _Reported(name, errors):
                     for since in (window.before, window.made) if made else (window.before,):
                         since[name] = detector.absorb(since[name], start[name], end[name])
+
+
+def _is_told_at_once(leak: Leak) -> bool:
+    """Whether the end of the test need not be waited for: the next would have seen it, and it is of this one."""
+    return is_kept_by_the_application(leak) and SINCE not in leak.traits
 
 
 class _Reported:

@@ -23,7 +23,7 @@ from pytest_stateless.detectors import (
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
-__all__ = ["DETECTORS", "NOTES", "PORTS", "RULES", "Context", "Detector"]
+__all__ = ["DETECTORS", "NOTES", "PORTS", "RULES", "SHARED", "Context", "Detector"]
 
 
 class Detector(Protocol):
@@ -83,3 +83,12 @@ PORTS: Final = unexpected_port.RULE.id
 
 NOTES: Final[dict[str, Callable[[Any, Any], Iterator[Leak]]]] = {file_write.RULE.id: file_write.transient}
 """By the rule of a detector: what it notes beside its leaks, from the same two looks. Notes fail nothing."""
+
+SHARED: Final[dict[str, Callable[[Context], Any]]] = {
+    one.RULE.id: one.share for one in (module_state, interpreter_state)
+}
+"""By the rule of a detector: what a request begins with, mostly as the last look saw it.
+
+Anew is looked at what may be told as soon as the request ends. Of all else a leak has the trait ``SINCE``: it is told
+with the test, and may be of what ran before the request.
+"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from pytest_stateless.zones import Zones
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
 
 _MEMORY: Final = "memory"
+_FRESH: Final = "fresh"
 
 _T = TypeVar("_T")
 
@@ -119,6 +120,21 @@ class Context:
         if _MEMORY not in self.shared:
             self.shared[_MEMORY] = self.heap.look()
         return self.heap, self.shared[_MEMORY]
+
+    def look_at_own_memory(self) -> tuple[Heap, Snapshot, Set[int] | None]:
+        """The same, but of libraries what the last look saw; and the identities of what was looked at, None for all.
+
+        For the rest of this look, that is the memory.
+        """
+        if self.heap is None or self.shared is None or _MEMORY in self.shared:
+            return *self.look_at_memory(), self.fresh
+        self.shared[_MEMORY], self.shared[_FRESH] = self.heap.look_at_own()
+        return self.heap, self.shared[_MEMORY], self.fresh
+
+    @property
+    def fresh(self) -> Set[int] | None:
+        """Identities of the containers that this look at the memory is of; None for all."""
+        return None if self.shared is None else self.shared.get(_FRESH)
 
     def search(self) -> Search:
         """What searches the memory, the same for as long as the memory isn't discovered anew."""

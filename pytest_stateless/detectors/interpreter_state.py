@@ -15,7 +15,7 @@ from pytest_stateless.interpreter.evidence import ItemEvidence
 from pytest_stateless.interpreter.imported import Import, with_imports
 from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading, unchanged
 from pytest_stateless.interpreter.table import ITEMS, look, look_again
-from pytest_stateless.leak import Leak, Owner, Rule, Severity
+from pytest_stateless.leak import SINCE, Leak, Owner, Rule, Severity
 
 RULE: Final = Rule(
     "interpreter-state", "What the interpreter or the system keeps for the process changed and stayed."
@@ -35,6 +35,8 @@ class Look(NamedTuple):
     tools: frozenset[str]
     """Top-level packages of the test tools."""
     show_values: bool
+    is_shared: bool = False
+    """Whether it is what another look saw."""
 
 
 def capture(context: Context) -> Look:
@@ -58,6 +60,12 @@ def carry(end: Look, context: Context) -> Look:
     )
 
 
+def share(context: Context) -> Look:
+    """As ``SHARED`` says: nothing of it is told at once, so that the last look does."""
+    last = context.last.get(RULE.id)
+    return capture(context) if last is None else last._replace(is_shared=True)
+
+
 def absorb(before: Look, start: Look, end: Look) -> Look:
     """As the contract says."""
     rows = zip(before.readings, start.readings, end.readings, strict=True)
@@ -69,7 +77,8 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     begun = with_imports(before.readings, after.imports[len(before.imports) :])
     for item, was, now in zip(ITEMS, begun, after.readings, strict=True):
         if was is not now and was is not None and now is not None and not unchanged(was, now):
-            yield from _leaks(item, differences(item, was, now), after)
+            leaks = _leaks(item, differences(item, was, now), after)
+            yield from (leak.with_trait(SINCE) for leak in leaks) if before.is_shared else leaks
 
 
 def _leaks(item: Item, found: list[Difference], look_: Look) -> Iterator[Leak]:

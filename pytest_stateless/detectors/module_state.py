@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -22,7 +22,7 @@ from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import is_by_a_tool, traits_of
 from pytest_stateless.heap.watch import Evidence
 from pytest_stateless.heap.written import names_written
-from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.leak import SINCE, Leak, Owner, Rule
 from pytest_stateless.source import Sources
 
 RULE: Final = Rule("module-state", "State reachable from a module changed and stayed.")
@@ -50,6 +50,8 @@ class Look(NamedTuple):
     heap: Heap
     sources: Sources
     show_values: bool
+    fresh: Set[int] | None = None
+    """Identities of the containers that were looked at; None for all. What the others hold is of the last look."""
 
 
 def capture(context: Context) -> Look:
@@ -63,6 +65,12 @@ def carry(end: Look, context: Context) -> Look:
     if context.heap is None:
         return capture(context)
     return end._replace(snapshot=context.heap.look_again(_MOVED_BY_PYTEST), heap=context.heap)
+
+
+def share(context: Context) -> Look:
+    """As ``SHARED`` says: the application's own state is looked at anew."""
+    heap, snapshot, fresh = context.look_at_own_memory()
+    return Look(snapshot, heap, context.sources, context.show_values, fresh)
 
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
@@ -89,6 +97,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     paths = find_paths([change.container for change, _ in differing], after.heap, list(groups.values()))
     imported = frozenset(_imported(changes))
     application, reach = frozenset(groups[Owner.APPLICATION]), Reach()
+    met = _met_since(before, after)
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
@@ -100,7 +109,18 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
                 lasts=after.heap.has_met,
                 way=way_to(after.heap, change.container),
             )
-            yield from _leaks(about, found)
+            leaks = _leaks(about, found)
+            place = identity(change.container)
+            is_certain = before.fresh is None or place in before.fresh or place in met
+            yield from leaks if is_certain else (leak.with_trait(SINCE) for leak in leaks)
+
+
+def _met_since(before: Look, after: Look) -> frozenset[int]:
+    """Identities of the containers that came with imports, if that makes a difference."""
+    if before.fresh is None:
+        return frozenset()
+    chunks = after.snapshot[len(before.snapshot) :]
+    return frozenset(identity(thing) for chunk in chunks if chunk for thing in chunk.containers)
 
 
 def _entries(change: Change, changed: dict[int, Change], heap: Heap) -> list[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ from pytest_stateless.heap.path import Path, find_paths
 from pytest_stateless.heap.readers import OF_CONNECTIONS, SQLITE, reader_of
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.transactions import driver_of, is_in_transaction, roll_back
-from pytest_stateless.leak import Leak, Owner, Rule
+from pytest_stateless.leak import SINCE, Leak, Owner, Rule
 from pytest_stateless.source import Sources
 
 RULE: Final = Rule("open-transaction", "A transaction is still open on a connection to a database.")
@@ -31,6 +31,8 @@ class Transactions(NamedTuple):
     """What Django calls those that it made."""
     heap: Heap | None
     sources: Sources
+    fresh: Set[int] | None = None
+    """Identities of the connections that were looked for, among others; None where all were."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def capture(context: Context) -> Transactions:
     for alias, wrapper in django.databases():
         if django.is_left_open(wrapper):
             found[identity(wrapper)], aliases[identity(wrapper)] = wrapper, alias
-    return Transactions(found, aliases, heap, context.sources)
+    return Transactions(found, aliases, heap, context.sources, context.fresh)
 
 
 def carry(end: Transactions, context: Context) -> Transactions:
@@ -102,7 +104,9 @@ def compare(before: Transactions, after: Transactions) -> Iterator[Leak]:
             del fresh[place]
             yield _leak(f"django.db.connections[{alias!r}]", "a transaction is open", Owner.DEPENDENCY, ())
     if fresh and after.heap is not None:
-        yield from _behind_modules(list(fresh.values()), after.heap, after.sources)
+        leaks = _behind_modules(list(fresh.values()), after.heap, after.sources)
+        is_certain = before.fresh is None or fresh.keys() <= before.fresh
+        yield from leaks if is_certain else (leak.with_trait(SINCE) for leak in leaks)
 
 
 def _is_left_open(connection: object) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Set
 from itertools import chain, compress
 from operator import is_not
 from typing import Any, Final
@@ -35,9 +35,13 @@ from pytest_stateless.heap.graph import (
 )
 from pytest_stateless.heap.holders import cache_namespace, cache_of
 from pytest_stateless.heap.met import Met
+from pytest_stateless.heap.own import Own
 from pytest_stateless.heap.scope import Scope
 
 _OFTEN: Final = 2  # changes of a chunk after which it is split
+_PASSES: Final = (
+    3  # over the application's own containers, where some lead to others that were met elsewhere before
+)
 _SMALL: Final = 8  # containers; reading so few anew costs about as much as comparing them
 
 
@@ -47,7 +51,8 @@ class Heap:
     It holds live objects, so it lives no longer than the windows that use it.
     """
 
-    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope) -> None:
+    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope, *, divided: bool = False) -> None:
+        """``divided`` if the application's own containers are to be looked at alone, too."""
         self.scope = scope
         self.churn = 0
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
@@ -68,6 +73,12 @@ class Heap:
         self._chunks: list[Chunk | None] = []
         self._brought = Brought(self._chunks)
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
+        self._own: Own | None = None
+        if divided and scope.modules is None:
+            self._own = Own(
+                modules, scope, self._chunks, lambda own: Heap(modules, own)._seen.keys(), self.plan
+            )
+            self._own.find()
         self._forget_ourselves()
         roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
         self._chunks += self._discover(roots)
@@ -124,6 +135,21 @@ class Heap:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
         return self._look_at(range(len(self._chunks)))
 
+    def look_at_own(self) -> tuple[Snapshot, Set[int] | None]:
+        """What the last look saw, with what the application's own containers hold now, and the identities of these.
+
+        None for identities where it is all that was looked at.
+        """
+        own = self._own
+        for _ in range(_PASSES):
+            if own is None or not own.are_few:
+                break
+            places = own.find()
+            snapshot = self._look_at(own.positions)
+            if own.are_known:
+                return snapshot, places
+        return self.look(), None
+
     def look_again(self, modules: Iterable[str]) -> Snapshot:
         """What the last look saw, with what the namespaces of some modules hold now: no others have changed since."""
         if self._looked_at_again is None:
@@ -149,7 +175,7 @@ class Heap:
             if chunk.kind is Kind.EMPTY_DICT:
                 if any(chunk.containers):
                     chunks[position] = make_chunk(Kind.DICT, chunk.containers, self.plan) or chunk
-                    arrived += chunks[position].referents  # type: ignore[union-attr]
+                    arrived += self._note(position, chunks[position].referents)  # type: ignore[union-attr]
                 continue
             if is_as_before(chunk):
                 continue
@@ -157,10 +183,15 @@ class Heap:
             if now is not None:
                 chunks[position] = now
                 self._moves[position] += 1
-                arrived += self._fresh(chunk, now)
+                arrived += self._note(position, list(self._fresh(chunk, now)))
         if arrived:
             chunks += self._discover(arrived)
         return tuple(chunks)
+
+    def _note(self, position: int, arrived: list[object]) -> list[object]:
+        if self._own is not None:
+            self._own.note(position, arrived)
+        return arrived
 
     def await_import(self) -> None:
         """An import begins: what it changes elsewhere will be its own."""
@@ -175,6 +206,8 @@ class Heap:
                 self._met.watch(name, namespace, self._discover([namespace]))
         self._met.take_in(self._discover(brought))
         self._met.listen()
+        if self._own is not None:
+            self._own.forget()
 
     def without_imported(self, container: object, found: list[Entry]) -> list[Entry]:
         """What differs in a container, but for what imports within the window put there or took away."""
@@ -214,6 +247,11 @@ class Heap:
         if self.is_scattered:
             self._compact()
 
+    def _forget_positions(self) -> None:
+        self._looked_at_again = None
+        if self._own is not None:
+            self._own.move()
+
     def _drop(self, lost: set[int]) -> None:
         """Watch some containers no longer. Should a module lead to one again, it is met as if it were new."""
         for position, chunk in enumerate(self._chunks):
@@ -223,7 +261,7 @@ class Heap:
                 self._chunks[position] = make_chunk(chunk.kind, kept, self.plan) or chunk
         for place in lost:
             self._seen.pop(place, None)
-        self._looked_at_again = None
+        self._forget_positions()
 
     def _split(self, position: int, chunk: Chunk) -> None:
         """Halve a chunk: what moves with every test ends up in small ones, which are cheap to read anew."""
@@ -236,7 +274,7 @@ class Heap:
             self._chunks[position] = halves[0]
             self._chunks.append(halves[1])
             del self._moves[position]
-            self._looked_at_again = None
+            self._forget_positions()
 
     def _compact(self) -> None:
         whole: list[Chunk | None] = []
@@ -255,7 +293,7 @@ class Heap:
             whole.append(chunk)
         self._chunks[:] = [*whole, *(concatenated(parts) for parts in small.values() if parts)]
         self._moves = moves
-        self._looked_at_again = None
+        self._forget_positions()
 
     @property
     def is_scattered(self) -> bool:
@@ -314,6 +352,8 @@ class Heap:
                 arrived += self._children(plan, thing, found)
             level = arrived
         for kind, containers in found.items():
+            if self._own is not None and self._own.are_known:
+                containers = self._own.first(containers)
             for start in range(0, len(containers), CHUNK):
                 chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]), self.plan)
                 if chunk is not None:

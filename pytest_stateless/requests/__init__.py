@@ -7,7 +7,7 @@ from pytest_stateless.requests.asgi import wrap_asgi
 from pytest_stateless.requests.clients import Clients
 from pytest_stateless.requests.lifespans import LIFESPANS
 from pytest_stateless.requests.sent import Listen, Sent, secrets_in
-from pytest_stateless.requests.windows import RequestWindows
+from pytest_stateless.requests.windows import RequestWindows, ordinal
 from pytest_stateless.requests.wrap import INTERFACES, interface_of
 from pytest_stateless.requests.wsgi import wrap_wsgi
 
@@ -22,6 +22,7 @@ __all__ = [
     "compared",
     "interface_of",
     "noted",
+    "ordinal",
     "secrets_in",
     "wrap_asgi",
     "wrap_wsgi",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import SINCE, Leak
 
 EVERY: Final = "with-every-request"
 """The trait of a leak whose place every request of the kind moved."""
@@ -66,7 +66,7 @@ def noted(leaks: Iterable[Leak]) -> list[Leak]:
     """
     told = list(leaks)
     known = {_place_and_kind(leak): leak for leak in told if EVERY in leak.traits and leak.origin is not None}
-    return [_noted(_by_the_same(leak, known.get(_place_and_kind(leak)))) for leak in told]
+    return [_noted(_or_before(_by_the_same(leak, known.get(_place_and_kind(leak))))) for leak in told]
 
 
 def _place_and_kind(leak: Leak) -> tuple[str, str, str]:
@@ -76,7 +76,11 @@ def _place_and_kind(leak: Leak) -> tuple[str, str, str]:
 def _by_the_same(leak: Leak, known: Leak | None) -> Leak:
     if known is None or EVERY not in leak.traits or leak.origin is not None:
         return leak
-    return replace(leak, origin=known.origin, chain=known.chain, note=None)
+    return replace(leak, origin=known.origin, chain=known.chain, note=None, traits=leak.traits - {SINCE})
+
+
+def _or_before(leak: Leak) -> Leak:
+    return leak.during(f"{leak.request}, or right before it") if SINCE in leak.traits else leak
 
 
 def _noted(leak: Leak) -> Leak:

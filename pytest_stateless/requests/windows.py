@@ -16,8 +16,8 @@ from pytest_stateless.requests.sent import Listen, Sent
 class Opening(Protocol):
     """What opens and closes windows."""
 
-    def open(self) -> Any:
-        """Begin one."""
+    def open(self, *, shares: bool = False) -> Any:
+        """Begin one; ``shares`` if it may begin with what the one before ended with, as who opens it passes it on."""
         ...
 
     def leave(self, window: Any, tasks: Sequence[Any], /) -> None:
@@ -65,7 +65,12 @@ class RequestWindows:
         report: Callable[[Callable[..., Any], Any, str], None],
         listen: Listen | None = None,
         lock: threading.RLock | None = None,
+        known: set[str] | None = None,
     ) -> None:
+        """``known`` are names of requests that came before, by which what each of a kind sets up has been set up.
+
+        Such requests may share a look; none do where it is None.
+        """
         self.listen = listen
         """Told what each request sends; None where nobody wants to know."""
         self.lock = lock or threading.RLock()
@@ -73,7 +78,11 @@ class RequestWindows:
         self._windows = windows
         self._report = report
         self._groups: list[Group] = []
-        self._count = 0
+        self.count = 0
+        """How many requests have begun."""
+        self._by_hand = False
+        """Whether the test itself opened one: what these leave is all told at once."""
+        self._known = known
         self.kinds: dict[str, frozenset[str]] = {}
         """By the name that a window ended with, the names of its requests without their numbers."""
         self.current: ContextVar[Group | None] = ContextVar("pytest_stateless_request", default=None)
@@ -86,17 +95,22 @@ class RequestWindows:
         that the test opened itself is of that one.
         """
         with self.lock:
+            self._by_hand = self._by_hand or not by_client
             current = self.current.get()
             if current is not None and not current.ended and _is_within(current, name, by_client):
                 current.running += 1
                 return current
-            self._count += 1
-            numbered = f"{name} ({ordinal(self._count)} request)"
+            self.count += 1
+            numbered = f"{name} ({ordinal(self.count)} request)"
             group = self._groups[-1] if self._groups else None
             if group is None or group is current:
-                group = self._open(group)
+                group = self._open(
+                    group, shares=by_client and not self._by_hand and name in (self._known or ())
+                )
             else:
                 group.running += 1
+            if self._known is not None:
+                self._known.add(name)
             group.names.append(numbered)
             group.kinds.add(name)
             if by_client:
@@ -111,10 +125,10 @@ class RequestWindows:
             with self.lock:
                 self.listen(name, sent)
 
-    def _open(self, parent: Group | None) -> Group:
+    def _open(self, parent: Group | None, *, shares: bool) -> Group:
         if parent is not None:
             parent.running += 1
-        group = Group(self._windows.open(), parent, [], set(), by_client=True)
+        group = Group(self._windows.open(shares=shares), parent, [], set(), by_client=True)
         self._groups.append(group)
         return group
 
