@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from pytest_stateless.interpreter import exits
+from pytest_stateless.interpreter import exits, forks
 from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Items, Reading, loaded
 from pytest_stateless.interpreter.kinds import (
     kept,
@@ -31,6 +31,8 @@ class _Real:
     gettrace = staticmethod(sys.gettrace)
     getprofile = staticmethod(sys.getprofile)
     get_asyncgen_hooks = staticmethod(sys.get_asyncgen_hooks)
+    get_origins = staticmethod(sys.get_coroutine_origin_tracking_depth)
+    lazy = getattr(sys, "get_lazy_imports", None), getattr(sys, "get_lazy_imports_filter", None)
 
 
 # -------------------------------------------------------------------------------------------------------- hooks
@@ -65,6 +67,18 @@ def _generator_hooks() -> Reading | None:
     if _get_ident() != _HOME or (running is not None and running() is not None):
         return None
     return {WHOLE: Items(_Real.get_asyncgen_hooks())}
+
+
+def _origins() -> Reading | None:
+    """Not while a loop runs, which sets it for as long where it debugs."""
+    return None if _generator_hooks() is None else {WHOLE: _Real.get_origins()}
+
+
+def _lazy_imports() -> Reading | None:
+    """Which imports wait until they are needed (3.15 and later)."""
+    if None in _Real.lazy:
+        return None
+    return {WHOLE: tuple(get() for get in _Real.lazy if get is not None)}
 
 
 def _monitors() -> Reading | None:
@@ -176,6 +190,27 @@ ITEMS: Final = (
         "put the hooks back",
     ),
     *_SETTINGS,
+    Item(
+        "sys.set_coroutine_origin_tracking_depth()",
+        _origins,
+        "each coroutine of later requests keeps where it was made",
+        "put it back: sys.set_coroutine_origin_tracking_depth(0)",
+        show=str,
+    ),
+    Item(
+        "sys.set_lazy_imports()",
+        _lazy_imports,
+        "later imports run at another time than in the other processes",
+        "set it where the process starts",
+    ),
+    Item(
+        "os.register_at_fork()",
+        forks.read,
+        "every later fork runs it, and nothing takes it out again",
+        "register it where the process starts",
+        warns=lambda _: True,
+        by_import=True,
+    ),
     Item(
         "atexit",
         exits.read,

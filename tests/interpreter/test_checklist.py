@@ -97,6 +97,16 @@ PYTHON: Final = (
     state("stack size of threads", "old = threading.stack_size(1 << 20)", "threading.stack_size(old)"),
     state("gc.set_debug()", "gc.set_debug(gc.DEBUG_UNCOLLECTABLE)", "gc.set_debug(0)"),
     state("faulthandler", "faulthandler.disable()", "faulthandler.enable(sys.__stderr__.fileno())"),
+    state(
+        "sys.set_coroutine_origin_tracking_depth()",
+        "sys.set_coroutine_origin_tracking_depth(3)",
+        "sys.set_coroutine_origin_tracking_depth(0)",
+    ),
+    *(
+        [state("sys.set_lazy_imports()", "sys.set_lazy_imports('all')", "sys.set_lazy_imports('normal')")]
+        if sys.version_info >= (3, 15)
+        else []
+    ),
     state("tracemalloc", "tracemalloc.start()", "tracemalloc.stop()"),
     state("atexit", "atexit.register(noted)", "atexit.unregister(noted)"),
     *(
@@ -227,6 +237,8 @@ ELSEWHERE: Final = {
     "numpy.random": "tests/interpreter/test_tools.py, with the real numpy",
     "asyncore.socket_map": "until Python 3.11",
     "asyncio.set_child_watcher()": "until Python 3.13",
+    "sys.set_lazy_imports()": "from Python 3.15 on",
+    "os.register_at_fork()": "nothing takes it out again: test_what_runs_around_forks_is_told",
     "sys.monitoring": "from Python 3.12 on",
     "sys.settrace()": "where no tracer measures the tests",
 }

@@ -1,0 +1,46 @@
+"""What runs around each fork: the functions that came to ``os.register_at_fork``, which nobody can take out again."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any, Final
+
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Reading, loaded
+
+_KNOWN: Final = (
+    ("threading", "_after_fork"),
+    ("logging", "_prepareFork"),  # since 3.13
+    ("logging", "_acquireLock"),
+    ("logging", "_afterFork"),  # since 3.13
+    ("logging", "_releaseLock"),
+)
+"""Functions of the standard library's that are in the interpreter's lists: after a fork in the child, before it, after
+it in the parent."""
+
+
+class _Lists:
+    """The interpreter's own lists, found once."""
+
+    found: tuple[list[Any], ...] = ()
+    looked = False
+
+
+def _find() -> None:
+    """No function shows them, but the garbage collector knows who refers to what is always in them."""
+    _Lists.looked = True
+    known = [(loaded(module) or {}).get(name) for module, name in _KNOWN]
+    functions = [function for function in known if function is not None]
+    _Lists.found = tuple(
+        holder
+        for holder in gc.get_referrers(*functions)
+        if type(holder) is list and holder is not functions and holder is not known
+    )
+
+
+def read() -> Reading:
+    """All of them, those of one list after those of another."""
+    if not _Lists.looked:
+        _find()
+    if not _Lists.found:
+        return {WHOLE: UNKNOWN}
+    return {WHOLE: Items([function for held in _Lists.found for function in held])}
