@@ -121,8 +121,16 @@ def _function_of(handle: Any) -> types.FunctionType | None:
         return None
     slots: dict[str, Any] = class_namespace(base)
     function, cancelled = (slots[name].__get__(handle) for name in ("_callback", "_cancelled"))
-    function = unwrapped(function)
-    return function if type(function) is types.FunctionType and not cancelled else None
+    function = _python_function(unwrapped(function))
+    return None if cancelled else function
+
+
+def _python_function(called: Any) -> types.FunctionType | None:
+    """The function itself, or what an object of a class of Python's runs when it is called."""
+    if type(called) is not types.FunctionType:
+        calls = (class_namespace(cls).get("__call__") for cls in mro_of(type(called)))
+        called = next((call for call in calls if call is not None), None)
+    return called if type(called) is types.FunctionType else None
 
 
 # --------------------------------------------------------------------------------------------------- tasks

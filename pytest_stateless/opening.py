@@ -88,7 +88,7 @@ class Openings:
             return None, False
         found, function, place = made
         is_another = (found.st_dev, found.st_ino) != (device, inode)
-        if is_another or (kind and function not in (kind, f"{kind}_open", "dup", "dup2")):
+        if is_another or (kind and function not in (kind, f"{kind}_open", f"{kind}_create", "dup", "dup2")):
             return None, False
         return place, True
 
@@ -109,7 +109,10 @@ def numbers_in(result: Any) -> Iterable[int]:
 
 WITHOUT_EVENT: Final = tuple(
     name
-    for name in ("pipe", "pipe2", "dup", "dup2", "openpty", "eventfd", "memfd_create", "pidfd_open")
+    for name in (
+        *("pipe", "pipe2", "dup", "dup2", "openpty", "posix_openpt", "eventfd", "timerfd_create"),
+        *("memfd_create", "pidfd_open"),
+    )
     if hasattr(os, name) and sys.platform != "win32"
 )
 """Functions of ``os`` that give descriptors and tell no audit hook."""

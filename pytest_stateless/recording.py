@@ -82,6 +82,8 @@ class Recording:
         """``look``, on the disk that faked writes went to."""
         self.counts: Callable[[str], bool] = lambda path: False
         """Whether a write at a path counts, so that what is in a file that is there is taken down."""
+        self._reading: set[int] = set()
+        """Threads in which a file is opened here, to see what is in it."""
         self.at_the_door: set[int] = set()
         """Threads within a call that a stand-in noted already."""
 
@@ -118,6 +120,8 @@ class Recording:
     def _note_writes(self, event: str, args: tuple[Any, ...]) -> OSError | None:
         attempts = DECISIONS[event](*args)
         if event == "open":
+            if _Real.get_ident() in self._reading:
+                return None
             self.openings.note_file(args[0], _Real.getframe(3))
             if _Real.get_ident() in self.at_the_door:
                 return None
@@ -169,8 +173,16 @@ class Recording:
         self, attempt: Attempt, path: str, other: str, before: State | None, place: Place | None
     ) -> Write:
         is_read = attempt.operation in CHANGING and before is not None and self.counts(path)
-        content = content_of(path, before) if is_read else None
+        content = self._content_of(path, before) if is_read else None
         return Write(attempt.operation, path, other, before, place, content=content)
+
+    def _content_of(self, path: str, state: State | None) -> int | None:
+        thread = _Real.get_ident()
+        self._reading.add(thread)
+        try:
+            return content_of(path, state)
+        finally:
+            self._reading.discard(thread)
 
     def _refusal(self, writes: list[Write]) -> OSError | None:
         """The error for a call whose writes must not happen, which are marked so."""

@@ -82,6 +82,7 @@ def test_a_socket_is_found_by_its_identity(openings: Openings) -> None:
         pytest.param("pipe", "", True, id="of-its-own-inode"),
         pytest.param("eventfd", "eventfd", True, id="same-kind"),
         pytest.param("pidfd_open", "pidfd", True, id="opened"),
+        pytest.param("timerfd_create", "timerfd", True, id="created"),
         pytest.param("dup", "eventfd", True, id="duplicated"),
         pytest.param("eventfd", "pidfd", False, id="another-kind"),
     ],

@@ -479,6 +479,17 @@ def test_so_it_is_in_a_loop_that_nobody_knew(loop: asyncio.AbstractEventLoop, to
     assert told(lambda: None) == []
 
 
+class Expiry:
+    """What a loop calls need not be a function."""
+
+    def __call__(self) -> None:
+        """Nothing is called here."""
+
+
+def test_what_no_python_code_runs_is_nobodys(told: Told, loop: asyncio.AbstractEventLoop) -> None:
+    assert told(lambda: loop.call_later(3600, dict[str, int]().clear)) == []
+
+
 def test_one_that_was_cancelled_is_not(told: Told, loop: asyncio.AbstractEventLoop) -> None:
     assert told(lambda: loop.call_later(3600, expire).cancel()) == []
 
@@ -712,6 +723,7 @@ def test_a_loop_in_which_nothing_is_new_costs_no_look_at_each_task(
             lambda loop: loop.run_until_complete(one_for_another()), "refresh", id="task-for-another"
         ),
         pytest.param(lambda loop: loop.call_later(9, expire), "expire", id="function"),
+        pytest.param(lambda loop: loop.call_later(9, Expiry()), "Expiry.__call__", id="object"),
         pytest.param(later_instead_of, "expire", id="function-for-another"),
         pytest.param(lambda loop: loop.call_soon(expire), "expire", id="function-at-once"),
         pytest.param(lambda loop: loop.run_until_complete(a_generator()), "rows", id="generator"),

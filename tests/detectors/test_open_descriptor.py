@@ -326,6 +326,11 @@ if sys.platform == "linux":
     LEFT |= {
         "poller": (lambda keep: keep.enter_context(select.epoll()), "epoll", False),
         "eventfd": (lambda keep: raw(keep, os.eventfd(0)), "eventfd", True),
+        **(
+            {"timerfd": (lambda keep: raw(keep, vars(os)["timerfd_create"](0)), "timerfd", True)}
+            if hasattr(os, "timerfd_create")  # since 3.13
+            else {}
+        ),
         "memory": (lambda keep: raw(keep, os.memfd_create("orders")), "memfd orders", True),
         "child": (lambda keep: raw(keep, os.pidfd_open(os.getpid())), "pidfd", True),
         "watcher": (lambda keep: raw(keep, ctypes.CDLL(None).inotify_init()), "inotify", False),
