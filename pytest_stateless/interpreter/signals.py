@@ -6,6 +6,7 @@ import faulthandler
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pytest_stateless.heap.compare import same as identical
@@ -64,9 +65,17 @@ def _native() -> Reading | None:
     faults = _FAULTS if faulthandler.is_enabled() else ()
     return {
         name: "caught" if caught >> number - 1 & 1 else "ignored"
-        for number, name in _NAMES.items()
-        if (caught | ignored) >> number - 1 & 1 and name not in faults and _is_default(_getsignal(number))
+        for number in _in_mask(caught | ignored)
+        if (name := _NAMES.get(number)) and name not in faults and _is_default(_getsignal(number))
     }
+
+
+def _in_mask(mask: int) -> Iterator[int]:
+    """The few signals in a mask, in order: nearly all are neither caught nor ignored."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length()
+        mask ^= lowest
 
 
 _FAULTS: Final = ("SIGSEGV", "SIGFPE", "SIGABRT", "SIGBUS", "SIGILL")

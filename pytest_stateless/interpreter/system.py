@@ -28,6 +28,7 @@ class _Real:
     getcwd = staticmethod(os.getcwd)
     chdir = staticmethod(os.chdir)
     umask = staticmethod(os.umask)
+    isatty = staticmethod(os.isatty)
     environ = os.environ
     tzset = getattr(time, "tzset", None)
 
@@ -116,9 +117,11 @@ def _terminals() -> Reading | None:
         return None
     found: dict[str, Any] = {}
     for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if not _Real.isatty(number):  # it may be one again when pytest stops capturing
+            continue
         try:
             flags = termios["tcgetattr"](number)
-        except (termios["error"], OSError):  # no terminal, which it may be again when pytest stops capturing
+        except (termios["error"], OSError):  # it was closed meanwhile
             continue
         found[name] = tuple(map(_whole, flags))
     return found
