@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
@@ -19,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap import holders
+from pytest_stateless.heap.ancestry import ancestors, is_root, loaded
 from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
@@ -45,6 +45,9 @@ from pytest_stateless.heap.spell import spell_entry
 _open: Final = open  # a test may replace it
 
 
+_FREELY: Final = (
+    2000  # things that are looked at before it is found out which lead anywhere, for the price of 10,000
+)
 _STEPS: Final = 24  # of a path that are told; of a longer one, half of them from either end
 
 
@@ -93,20 +96,20 @@ def find_paths(
 
     ``groups`` are modules by name in the order of preference: all that is reached from one group is found through it.
     """
-    wanted = {identity(target) for target in targets} - heap.lost
+    wanted = {identity(target): target for target in targets}
     known = {place: heap.paths[place][0] for place in wanted if _still_leads(heap, place)}
-    search = _Search(heap, wanted - known.keys())
+    without = heap.lost | known.keys()
+    search = _Search(heap, {place: target for place, target in wanted.items() if place not in without})
     roots = [search.roots(group) for group in groups] if search.wanted else []
     for level in roots:
         search.name(level)
     if search.wanted and groups:
-        search.elsewhere = set(_globals(heap, groups[1:]))
+        search.elsewhere = set(_elsewhere(heap, groups))
     for level in roots:
         if search.wanted:
             search.run(level)
             search.elsewhere.clear()
-            heap.lose(search.wanted)
-            search.wanted -= heap.lost
+            search.lose()
     while search.wanted and search.foreign:
         away, search.foreign = search.foreign, {}
         search.run(list(away.values()))
@@ -114,11 +117,17 @@ def find_paths(
     return known | search.found
 
 
-def _globals(heap: Heap, groups: Iterable[Mapping[str, types.ModuleType]]) -> Iterator[tuple[object, int]]:
-    """Name and identity of all that modules have under a name."""
-    for name, module in chain.from_iterable(group.items() for group in groups):
+def _elsewhere(heap: Heap, groups: Sequence[Mapping[str, types.ModuleType]]) -> Iterator[tuple[object, int]]:
+    """Name and identity of what modules of later groups have under a name that is one in the first group too."""
+    own = {label for namespace in _namespaces(heap, groups[0]) for label in namespace if type(label) is str}
+    for namespace in chain.from_iterable(_namespaces(heap, group) for group in groups[1:]):
+        yield from ((label, identity(dict.get(namespace, label))) for label in own & namespace.keys())
+
+
+def _namespaces(heap: Heap, group: Mapping[str, types.ModuleType]) -> Iterator[dict[str, object]]:
+    for name, module in group.items():
         if heap.scope.enters_module(name) and heap.plan(type(module)).kind is Kind.MODULE:
-            yield from ((label, identity(value)) for label, value in list(module_namespace(module).items()))
+            yield module_namespace(module)
 
 
 def _still_leads(heap: Heap, place: int) -> bool:
@@ -137,7 +146,7 @@ def way_to(heap: Heap, container: object) -> Callable[[], bool]:
 
 
 def _leads(heap: Heap | Scope, steps: Sequence[_Step]) -> bool:
-    if not steps or steps[0].thing is not _namespace(steps[0].module):
+    if not steps or steps[0].thing is not loaded(steps[0].module):
         return False
     return all(_holds(heap, parent, step) for parent, step in pairwise(steps))
 
@@ -153,9 +162,10 @@ def _holds(heap: Heap | Scope, parent: _Step, step: _Step) -> bool:
 
 
 class _Search:
-    def __init__(self, heap: Heap, wanted: set[int]) -> None:
+    def __init__(self, heap: Heap, wanted: dict[int, object]) -> None:
         self.heap = heap
         self.wanted = wanted
+        """By identity."""
         self.found: dict[int, Path] = {}
         self.steps: dict[int, _Step] = {}
         self.foreign: dict[int, _Step] = {}
@@ -164,6 +174,8 @@ class _Search:
         """Namespaces that were found already, and yet are to be searched."""
         self.elsewhere: set[tuple[object, int]] = set()
         """What modules of later groups have under the same name: it was imported from there, and is found there."""
+        self._within: set[int] | None = None
+        """All that leads to something wanted; None for as long as everything is looked at."""
 
     def roots(self, modules: Mapping[str, types.ModuleType]) -> list[_Step]:
         level = []
@@ -173,7 +185,7 @@ class _Search:
             if self.heap.plan(type(module)).kind is Kind.MODULE:
                 namespace = module_namespace(module)
                 own = namespace.get("__name__")
-                if type(own) is str and own != name and namespace is _namespace(own):
+                if type(own) is str and own != name and namespace is loaded(own):
                     continue  # an alias
                 level.append(_Step(None, name, namespace, True, name))
                 if identity(module) in self.wanted:
@@ -188,6 +200,9 @@ class _Search:
 
     def run(self, level: list[_Step]) -> None:
         while level and self.wanted:
+            if len(self.steps) > _FREELY:
+                self._narrow()
+            level = [step for step in level if self._leads(step.thing)]
             level = [step for step in level if self._arrive(step) or identity(step.thing) in self._named]
             following: dict[int, _Step] = {}
             for step in level:
@@ -199,13 +214,29 @@ class _Search:
                     following.setdefault(place, found)
             level = list(following.values())
 
+    def lose(self) -> None:
+        """Want no longer what no module leads to."""
+        if self.wanted:
+            self.heap.lose(self.wanted, self._narrow())
+            for place in self.wanted.keys() & self.heap.lost:
+                del self.wanted[place]
+
+    def _narrow(self) -> set[int]:
+        """From now on, look only at what leads to something wanted."""
+        if self._within is None:
+            self._within = ancestors(list(self.wanted.values()), self.heap)
+        return self._within
+
+    def _leads(self, thing: object) -> bool:
+        return self._within is None or identity(thing) in self._within
+
     def _arrive(self, step: _Step) -> bool:
         place = identity(step.thing)
         if place in self.steps:
             return False
         self.steps[place] = step
         if place in self.wanted:
-            self.wanted.discard(place)
+            del self.wanted[place]
             self.found[place] = self._path(step)
         return True
 
@@ -253,14 +284,14 @@ class _Search:
         thing = step.thing
         skipped = self._leading_away(step)
         for label, held, namespace in edges(self.heap, thing, step.namespace):
-            if skipped and _spelled(label) in skipped:
+            if not self._leads(held) or (skipped and _spelled(label) in skipped):
                 continue
             plan = self.heap.plan(type(held))
             if plan.kind is Kind.ATOM:
                 continue
             if step.parent is None and (label[0], identity(held)) in self.elsewhere:
                 continue
-            if plan.kind is Kind.MODULE and self._is_root(held):
+            if plan.kind is Kind.MODULE and is_root(held, self.heap):
                 continue
             if plan.kind is Kind.CLASS and not is_heap_type(held):
                 continue
@@ -270,13 +301,6 @@ class _Search:
                 )
                 continue
             yield label, held, namespace
-
-    def _is_root(self, module: Any) -> bool:
-        namespace = module_namespace(module)
-        name = namespace.get("__name__")
-        return type(name) is str and (
-            namespace is _namespace(name) or not self.heap.scope.enters_module(name)
-        )
 
     def _leading_away(self, step: _Step) -> tuple[str, ...]:
         if not step.namespace or step.parent is None:
@@ -430,10 +454,8 @@ def _defined_at(module: str, label: str) -> tuple[str, str]:
     """Where a module's name comes from: the module that defines it, and its label there."""
     for _ in range(_HOPS):
         name = label[1:]
-        thing = _namespace(module).get(name, label)
-        origins = (
-            origin for origin in _origins(module, name) if _namespace(origin[0]).get(origin[1]) is thing
-        )
+        thing = loaded(module).get(name, label)
+        origins = (origin for origin in _origins(module, name) if loaded(origin[0]).get(origin[1]) is thing)
         module, name = next(origins, (module, ""))
         if not name:
             break
@@ -448,14 +470,9 @@ def _origins(module: str, name: str) -> Iterator[tuple[str, str]]:
     yield from ((home, name) for home, _ in imported.get("*", ()))
 
 
-def _namespace(module: str) -> Mapping[str, object]:
-    loaded = sys.modules.get(module)
-    return module_namespace(loaded) if type(loaded) is types.ModuleType else {}
-
-
 def _from_imports(module: str) -> Mapping[str, list[tuple[str, str]]]:
     """The names that a module's source binds by ``from … import …``, each with the modules and the names there."""
-    namespace = _namespace(module)
+    namespace = loaded(module)
     file, package = namespace.get("__file__"), namespace.get("__package__")
     if type(file) is not str or not file.endswith(".py"):
         return {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from itertools import chain, compress
 from operator import is_not
 from typing import Any, Final
@@ -51,8 +51,18 @@ class Heap:
     It holds live objects, so it lives no longer than the windows that use it.
     """
 
-    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope, *, divided: bool = False) -> None:
-        """``divided`` if the application's own containers are to be looked at alone, too."""
+    def __init__(
+        self,
+        modules: dict[str, types.ModuleType],
+        scope: Scope,
+        without: Mapping[int, object] | None = None,
+        *,
+        divided: bool = False,
+    ) -> None:
+        """``without`` are identities of more objects that are left out.
+
+        ``divided`` if the application's own containers are to be looked at alone, too.
+        """
         self.scope = scope
         self.churn = 0
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
@@ -69,7 +79,7 @@ class Heap:
         self._moves: Counter[int] = Counter()
         """How often a chunk was found changed, by its position, since it was last split."""
         self._plans: dict[int, tuple[Plan, type]] = {}
-        self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
+        self._seen: dict[int, object] = {**dict.fromkeys(scope.without_objects), **(without or {})}
         self._chunks: list[Chunk | None] = []
         self._brought = Brought(self._chunks)
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
@@ -114,6 +124,10 @@ class Heap:
         for chunk in self._chunks:
             if chunk is not None and chunk.kind is Kind.INSIDE:
                 yield from compress(chunk.containers, map(readers.__contains__, chunk.keys))
+
+    def watched_as(self, kind: Kind) -> list[Any]:
+        """All containers that are watched as one kind."""
+        return [thing for chunk in self._chunks if chunk and chunk.kind is kind for thing in chunk.containers]
 
     def has_module(self, name: str) -> bool:
         """Whether a module of that name is loaded and watched."""
@@ -219,12 +233,15 @@ class Heap:
         length = max(begun, default=-1) + 1
         return snapshot + tuple(begun.get(position) for position in range(len(snapshot), length))
 
-    def lose(self, suspects: Iterable[int]) -> None:
-        """Find out which of these containers no module leads to any more: a walk without names costs a fraction."""
+    def lose(self, suspects: Iterable[int], ancestors: Iterable[int]) -> None:
+        """Find out which of these containers no module leads to any more: a walk through their ancestors alone."""
         suspects = set(suspects) - self._asked
         if suspects:
             self._asked |= suspects
-            self.lost |= suspects - Heap(self._modules, self.scope)._seen.keys()
+            without: dict[int, object] = dict.fromkeys(self._seen)
+            for place in ancestors:
+                without.pop(place, None)
+            self.lost |= suspects - Heap(self._modules, self.scope, without)._seen.keys()
 
     def let_go(self) -> None:
         """Nobody looks at it any more."""

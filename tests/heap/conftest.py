@@ -6,11 +6,14 @@ import itertools
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 
 from pytest_stateless.detectors import Context, module_state
+from pytest_stateless.heap import path
+from pytest_stateless.heap.graph import identity
+from pytest_stateless.heap.path import Path, find_paths
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
@@ -120,3 +123,28 @@ def module(new_module: Callable[[], types.ModuleType]) -> Iterator[types.ModuleT
     yield made
     del sys.modules[made.__name__]
     vars(made).clear()
+
+
+Modules = dict[str, types.ModuleType]
+
+
+def both_ways(
+    targets: list[Any], modules: Modules, scope: Scope, groups: list[Modules]
+) -> tuple[dict[int, Path], dict[int, Path]]:
+    """The ways to containers, found among everything, and only among what leads there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(path, "_FREELY", sys.maxsize)
+        patch.setattr(path, "ancestors", _everything)
+        found = find_paths(targets, Heap(modules, scope), groups)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(path, "_FREELY", -1)
+        return found, find_paths(targets, Heap(modules, scope), groups)
+
+
+class _Everything(set[int]):
+    def __contains__(self, place: object) -> bool:
+        return True
+
+
+def _everything(targets: list[Any], heap: Heap) -> set[int]:
+    return _Everything(map(identity, heap.things()))

@@ -19,6 +19,7 @@ from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.path import Path, find_paths
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
+from tests.heap.conftest import both_ways
 
 Modules = dict[str, types.ModuleType]
 Make = Callable[[Any], Any]
@@ -44,9 +45,10 @@ def modules() -> Iterator[Callable[..., Modules]]:
 
 
 def path_to(target: object, modules: Modules, scope: Scope | None = None) -> Path | None:
-    """The way to one container."""
-    heap = Heap(modules, scope or Scope(frozenset(modules)))
-    return find_paths([target], heap, [modules]).get(identity(target))
+    """The way to one container: the same whether or not it is known from the start what leads there."""
+    found, narrowed = both_ways([target], modules, scope or Scope(frozenset(modules)), [modules])
+    assert found == narrowed
+    return found.get(identity(target))
 
 
 class Plain:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless.heap.ancestry import ancestors
 from pytest_stateless.heap.change import Snapshot, absorb, by_key, changes, safe_key, without
 from pytest_stateless.heap.chunk import CHUNK, Chunk, Content, make_chunk
 from pytest_stateless.heap.diff import entries
@@ -484,7 +485,7 @@ def test_a_container_that_no_module_leads_to_is_watched_no_longer(shop: Any) -> 
     shop.carts.clear()
     gone.append(B)
     heap.look()
-    heap.lose([identity(gone), identity(shop.kept)])
+    heap.lose([identity(gone), identity(shop.kept)], ancestors([gone, shop.kept], heap))
     assert heap.lost == {identity(gone)}
     heap.settle()
     assert not watches(heap, gone)
@@ -499,7 +500,7 @@ def test_a_container_that_a_module_leads_to_again_is_watched_again(shop: Any) ->
     heap.look()
     del shop.carts["bob"]
     heap.look()
-    heap.lose([identity(gone)])
+    heap.lose([identity(gone)], ancestors([gone], heap))
     heap.settle()
     shop.carts["eve"] = gone
     before = heap.look()
@@ -512,13 +513,13 @@ def test_who_was_asked_about_is_not_asked_again_until_the_next_look(
 ) -> None:
     shop.kept = [A]
     heap = heap_of(shop)
-    heap.lose([identity(shop.kept)])
+    heap.lose([identity(shop.kept)], ancestors([shop.kept], heap))
     with monkeypatch.context() as patch:
         patch.setattr(Heap, "_discover", None)
-        heap.lose([identity(shop.kept)])
+        heap.lose([identity(shop.kept)], ancestors([shop.kept], heap))
     kept, shop.kept = shop.kept, None
     heap.look()
-    heap.lose([identity(kept)])
+    heap.lose([identity(kept)], ancestors([kept], heap))
     assert heap.lost == {identity(kept)}
 
 

@@ -1,0 +1,162 @@
+"""Which things lead to some others, found backwards and without names: of a whole program few lead to any one.
+
+What things hold is read in bulk, a block at a time, as a set of addresses. Each block is then asked, generation after
+generation, whether it holds what was found last; only where it does, its things are looked at one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, compress
+from typing import Any, Final
+
+from pytest_stateless.heap.graph import Kind, get_bases, get_referents, identity, module_namespace
+from pytest_stateless.heap.holders import held
+from pytest_stateless.heap.memory import addresses
+from pytest_stateless.heap.snapshot import Heap
+
+_BLOCK: Final = (
+    128  # things: of larger ones there are fewer to ask, but each has more to be looked at one by one
+)
+
+_Read = Callable[..., Iterable[object]]
+"""Gives what all things given hold; what leads nowhere may be among it."""
+
+
+def ancestors(targets: Sequence[object], heap: Heap) -> set[int]:
+    """The identities of the targets and of all that leads to one of them, as far as the heap met it.
+
+    Functions don't lead to their module's namespace, nor do modules where paths begin at it.
+    """
+    shelves = [_Shelf(read, things) for read, things in _readings(heap)]
+    found: set[int] = set()
+    fresh = dict(zip(map(identity, targets), targets, strict=True))
+    while fresh:
+        found.update(fresh)
+        places, held_at = set(fresh), set(addresses(list(fresh.values())))
+        holding = list(chain.from_iterable(shelf.holding(places, held_at) for shelf in shelves))
+        arrived = dict(zip(map(identity, holding), holding, strict=True))
+        fresh = {place: arrived[place] for place in arrived.keys() - found}
+    return found
+
+
+class _Shelf:
+    """Things that are read alike, in blocks. Few containers: many would make the garbage collector run."""
+
+    def __init__(self, read: _Read, things: list[Any]) -> None:
+        self._read = read
+        self._things = things
+        self._holds = [
+            frozenset(addresses(list(read(*things[start : start + _BLOCK]))))
+            for start in range(0, len(things), _BLOCK)
+        ]
+        """Addresses, by the position of the block."""
+        self._holders: dict[int, dict[int, list[Any]]] = {}
+        """By the position of a block, and by what is held."""
+
+    def holding(self, places: set[int], held_at: set[int]) -> Iterator[Any]:
+        """The things that hold something of these identities, and addresses."""
+        for position, holds in enumerate(self._holds):
+            if not held_at.isdisjoint(holds):
+                holders = self._holders.get(position) or self._index(position)
+                for place in places & holders.keys():
+                    yield from holders[place]
+
+    def _index(self, position: int) -> dict[int, list[Any]]:
+        holders = self._holders[position] = {}
+        for thing in self._things[position * _BLOCK : (position + 1) * _BLOCK]:
+            for place in map(identity, self._read(thing)):
+                holders.setdefault(place, []).append(thing)
+        return holders
+
+
+# ------------------------------------------------------------------------------------------------ reading in bulk
+
+_APART: Final = frozenset({Kind.FUNCTION, Kind.CLASS, Kind.MODULE, Kind.HELD, Kind.ATOM})
+_INSTANCE: Final = len(Kind)
+"""Stands among the kinds for whatever has attributes."""
+
+
+def _readings(heap: Heap) -> Iterator[tuple[_Read, list[Any]]]:
+    """All that the heap met, by how it is read."""
+    things = heap.things()
+    kinds = _kinds(things, heap)
+
+    def of(*wanted: int) -> list[Any]:
+        return list(compress(things, kinds.translate(bytes(kind in wanted for kind in range(256)))))
+
+    yield _of_functions, of(Kind.FUNCTION)
+    yield _of_classes, of(Kind.CLASS)
+    yield _of_modules, [module for module in of(Kind.MODULE) if not is_root(module, heap)]
+    yield _of_holders, of(Kind.HELD)
+    yield partial(_of_instances, heap), of(_INSTANCE)
+    yield _of_mappings, heap.watched_as(Kind.MAPPING)
+    yield get_referents, of(*(kind for kind in Kind if kind not in _APART))
+
+
+def _kinds(things: list[object], heap: Heap) -> bytes:
+    """The kind of each, or that it has attributes."""
+    classes = list(map(type, things))
+    places = addresses(classes)
+    kinds = {place: _kind(heap, cls) for place, cls in dict(zip(places, classes, strict=True)).items()}
+    return bytes(map(kinds.__getitem__, places))
+
+
+def _kind(heap: Heap, cls: type) -> int:
+    plan = heap.plan(cls)
+    return plan.kind if plan.namespace is None else _INSTANCE
+
+
+_defaults_of, _keywords_of, _closure_of, _attributes_of = (
+    vars(types.FunctionType)[name].__get__
+    for name in ("__defaults__", "__kwdefaults__", "__closure__", "__dict__")
+)
+_proxy_of: Final = vars(type)["__dict__"].__get__
+
+
+def _of_functions(*functions: types.FunctionType) -> Iterator[object]:
+    """Not their globals, which are a module's."""
+    tuples = chain(map(_defaults_of, functions), map(_closure_of, functions))
+    return chain(get_referents(*tuples), map(_keywords_of, functions), map(_attributes_of, functions))
+
+
+def _of_classes(*classes: type) -> Iterator[object]:
+    namespaces = get_referents(*map(_proxy_of, classes))
+    return chain(namespaces, map(type, classes), *map(get_bases, classes))
+
+
+def _of_modules(*modules: types.ModuleType) -> Iterator[object]:
+    return map(module_namespace, modules)
+
+
+def _of_holders(*holders: object) -> Iterator[object]:
+    return chain.from_iterable(map(held, holders))
+
+
+def _of_instances(heap: Heap, *instances: Any) -> Iterator[object]:
+    namespaces = [heap.plan(type(thing)).namespace(thing) for thing in instances]  # type: ignore[misc]
+    return chain(get_referents(*instances), namespaces)
+
+
+def _of_mappings(*mappings: dict[object, object]) -> Iterator[object]:
+    """The attributes of instances too: on 3.13 their dictionaries don't show them as referents."""
+    return chain.from_iterable(map(list, map(dict.values, mappings)))
+
+
+# ------------------------------------------------------------------------------------------------------- modules
+
+
+def is_root(module: Any, heap: Heap) -> bool:
+    """Whether a module is one that paths begin at, or is left out: a way through it is none."""
+    namespace = module_namespace(module)
+    name = namespace.get("__name__")
+    return type(name) is str and (namespace is loaded(name) or not heap.scope.enters_module(name))
+
+
+def loaded(module: str) -> Mapping[str, object]:
+    """The namespace of a loaded module; an empty one where there is none."""
+    found = sys.modules.get(module)
+    return module_namespace(found) if type(found) is types.ModuleType else {}
