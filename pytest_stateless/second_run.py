@@ -21,7 +21,7 @@ from pytest_stateless.heap.undo import Undone, release, stands_still, undo
 from pytest_stateless.heap.watch import Evidence, looks_at
 from pytest_stateless.leak import SINCE, Leak, Owner, Severity
 from pytest_stateless.limit import SECONDS, TooLong, limited
-from pytest_stateless.requests import RequestWindows, ordinal
+from pytest_stateless.requests import EVERY, RequestWindows, ordinal
 from pytest_stateless.severity import Grade, graded
 from pytest_stateless.source import Sources
 from pytest_stateless.tracer import follow
@@ -296,8 +296,9 @@ class _Watching:
     def with_request(self, leak: Leak) -> Leak:
         """A leak with the request during which its place moved."""
         if SINCE in leak.traits and self.chain_of(leak) is not None:
-            request = leak.request if id(leak) in self._chains else None
-            return replace(leak, request=request, traits=leak.traits - {SINCE})
+            if id(leak) in self._chains:
+                return replace(leak, traits=leak.traits - {SINCE})
+            return replace(leak, request=None, traits=leak.traits - {SINCE, EVERY})
         name = self._during.get(id(leak))
         return leak if name is None else leak.during(name)
 

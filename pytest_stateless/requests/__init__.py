@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_stateless.requests.alike import Answered, compared, noted
+from pytest_stateless.requests.alike import EVERY, Answered, compared, noted
 from pytest_stateless.requests.asgi import wrap_asgi
 from pytest_stateless.requests.clients import Clients
 from pytest_stateless.requests.lifespans import LIFESPANS
@@ -12,6 +12,7 @@ from pytest_stateless.requests.wrap import INTERFACES, interface_of
 from pytest_stateless.requests.wsgi import wrap_wsgi
 
 __all__ = [
+    "EVERY",
     "INTERFACES",
     "LIFESPANS",
     "Answered",

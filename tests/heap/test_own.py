@@ -1,0 +1,154 @@
+"""What a look at the application's own containers alone sees, of what it leads to and of what a library has."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_stateless.heap.change import changes
+from pytest_stateless.heap.graph import identity
+from pytest_stateless.heap.scope import Scope
+from pytest_stateless.heap.snapshot import Heap
+
+Modules = dict[str, types.ModuleType]
+
+
+class Thing:
+    """An instance of any names."""
+
+
+class World:
+    """A small application, and a library that has much."""
+
+    def __init__(self) -> None:
+        self.shop: Any = types.ModuleType("own_shop")
+        self.library: Any = types.ModuleType("own_library")
+        self.modules: Modules = {"own_shop": self.shop, "own_library": self.library}
+        self.shop.CARTS, self.shop.LINK, self.shop.HOLDER = {"bob": ["tea"]}, {}, Thing()
+        self.library.TABLE, self.library.SPARE, self.library.NESTED = {}, ["spare"], {"deep": [{}]}
+        self.library.MANY = [[number] for number in range(2000)]
+
+    def heap(self, **scope: Any) -> Heap:
+        """The memory of both."""
+        return Heap(self.modules, Scope(owns=lambda name: name.startswith("own_shop"), **scope), divided=True)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    sys.modules.update(world.modules)
+    yield world
+    for name in world.modules:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        pytest.param(lambda world: world.shop.CARTS.update(eve=[]), lambda world: world.shop.CARTS, id="a-table"),
+        pytest.param(lambda world: world.shop.CARTS["bob"].append("cup"), lambda world: world.shop.CARTS["bob"], id="within"),
+        pytest.param(lambda world: setattr(world.shop.HOLDER, "a", 1), lambda world: vars(world.shop.HOLDER), id="an-attribute"),
+        pytest.param(lambda world: world.library.MANY[0].append(1), lambda world: None, id="of-a-library"),
+        pytest.param(lambda world: None, lambda world: None, id="nothing"),
+    ],
+)  # fmt: skip
+def test_it_sees_the_applications_own(
+    act: Callable[[World], object], place: Callable[[World], object], world: World
+) -> None:
+    heap = world.heap()
+    before = heap.look()
+    act(world)
+    after, places = heap.look_at_own()
+    wanted = place(world)
+    found = [change.container for change in changes(before, after)]
+    assert places is not None
+    assert (found == []) is (wanted is None)
+    assert wanted is None or identity(wanted) in places & set(map(identity, found))
+
+
+@pytest.mark.parametrize(
+    ("link", "linked"),
+    [
+        pytest.param(lambda world: world.shop.LINK.update(to=world.library.SPARE), "SPARE", id="directly"),
+        pytest.param(lambda world: world.shop.LINK.update(to=[world.library.SPARE]), "SPARE", id="in-a-list"),
+        pytest.param(lambda world: setattr(world.shop.HOLDER, "to", world.library.SPARE), "SPARE", id="by-an-attribute"),
+        pytest.param(lambda world: world.shop.LINK.update(to=world.library.NESTED), "NESTED", id="with-all-within"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("looked", ["all", "own", "not"])
+def test_what_a_library_had_before_is_the_applications_own_from_its_link_on(
+    link: Callable[[World], object], linked: str, looked: str, world: World
+) -> None:
+    heap = world.heap()
+    heap.look_at_own()
+    link(world)
+    if looked == "all":
+        heap.look()
+    elif looked == "own":
+        heap.look_at_own()
+    before = heap.look_at_own()[0] if looked != "not" else heap.look()
+    inner = world.library.NESTED["deep"] if linked == "NESTED" else world.library.SPARE
+    inner.append("more")
+    after, places = heap.look_at_own()
+    assert places is not None
+    assert any(change.container is inner for change in changes(before, after))
+
+
+def test_a_module_that_the_application_imports_is_its_own(world: World) -> None:
+    heap = world.heap()
+    heap.look_at_own()
+    late: Any = types.ModuleType("own_shop_late")
+    late.STATE = {}
+    heap.await_import()
+    world.modules["own_shop_late"] = late
+    heap.meet()
+    before, _ = heap.look_at_own()
+    late.STATE["bob"] = 1
+    after, _ = heap.look_at_own()
+    assert [change.container for change in changes(before, after)] == [late.STATE]
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [
+        pytest.param({"modules": frozenset({"own_shop"})}, id="nothing-else-is-watched"),
+        pytest.param({"without_packages": frozenset({"own_library"})}, id="most-is-its-own"),
+    ],
+)
+def test_where_it_would_save_little_all_is_looked_at(narrow: dict[str, Any], world: World) -> None:
+    assert world.heap(**narrow).look_at_own()[1] is None
+
+
+def test_where_nobody_asked_for_it_all_is_looked_at(world: World) -> None:
+    heap = Heap(world.modules, Scope())
+    before = heap.look()
+    world.library.TABLE["a"] = 1
+    after, places = heap.look_at_own()
+    assert places is None
+    assert [change.container for change in changes(before, after)] == [world.library.TABLE]
+
+
+def test_they_are_found_where_chunks_were_put_in_another_order(world: World) -> None:
+    heap = world.heap()
+    for number in range(8):
+        world.shop.CARTS[f"user-{number}"] = [number]
+        heap.look()
+        world.library.TABLE[f"key-{number}"] = [number]
+        heap.look()
+        heap.settle()
+    before, places = heap.look_at_own()
+    assert places is not None
+    world.shop.CARTS["user-1"].append(2)
+    after, _ = heap.look_at_own()
+    assert [change.container for change in changes(before, after)] == [world.shop.CARTS["user-1"]]
+
+
+def test_few_of_the_chunks_are_looked_at(world: World) -> None:
+    heap = world.heap()
+    own = heap._own
+    assert own is not None
+    assert len(own.positions) * 2 < len(heap._chunks)
