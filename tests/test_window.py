@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless import audit
+from pytest_stateless import audit, window
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
-from pytest_stateless.leak import Leak, Rule, Severity
+from pytest_stateless.leak import SINCE, Leak, Rule, Severity
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade
 from pytest_stateless.source import Sources
@@ -155,6 +155,93 @@ def test_a_window_within_another_looks_anew_though_one_just_ended_there(
     windows.open(undisturbed=True)
     assert things.looks == before + 1
     windows.abandon()
+
+
+class Shared(Things):
+    """Begins, where it may, with what it saw last, and tells what may be of the time between."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "module-state")
+        self._last: frozenset[str] = frozenset()
+
+    def capture(self, context: Context) -> frozenset[str]:
+        self._last = super().capture(context)
+        return self._last
+
+    def share(self, context: Context) -> frozenset[str]:
+        return self._last | {"shared"}
+
+    def compare(self, before: frozenset[str], after: frozenset[str]) -> Iterator[Leak]:
+        leaks = super().compare(before - {"shared"}, after - {"shared"})
+        yield from (leak.with_trait(SINCE) if "shared" in before else leak for leak in leaks)
+
+
+@pytest.fixture
+def shared(
+    context: Context, world: World, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Shared, Windows]]:
+    things = Shared(world)
+    monkeypatch.setattr(window, "SHARED", {"module-state": things.share})
+    windows = Windows(context, [things])
+    yield things, windows
+    windows.abandon()
+
+
+def one_request(windows: Windows) -> None:
+    windows.open()
+    windows.pass_on(windows.open(shares=True))
+
+
+def within_another(windows: Windows) -> None:
+    one_request(windows)
+    windows.open()
+
+
+@pytest.mark.parametrize(
+    ("before", "looks"),
+    [
+        pytest.param(one_request, 0, id="after-another"),
+        pytest.param(lambda windows: windows.open(), 1, id="the-first"),
+        pytest.param(within_another, 1, id="within-another"),
+        pytest.param(
+            lambda windows: (windows.open(), windows.pass_on(windows.open(rules={"things"}))), 1, id="after-half-a-look"
+        ),
+    ],
+)  # fmt: skip
+def test_a_request_begins_with_what_the_one_before_ended_with(
+    before: Callable[[Windows], object], looks: int, shared: tuple[Shared, Windows]
+) -> None:
+    things, windows = shared
+    before(windows)
+    already = things.looks
+    windows.open(shares=True)
+    assert things.looks - already == looks
+
+
+def test_where_a_secret_is_searched_for_nothing_is_shared(
+    shared: tuple[Shared, Windows], context: Context
+) -> None:
+    things, windows = shared
+    one_request(windows)
+    context.canaries.add("password", "a-long-password")
+    already = things.looks
+    windows.open(shares=True)
+    assert things.looks == already + 1
+
+
+@pytest.mark.parametrize("closing", [Windows.close, Windows.pass_on])
+def test_what_may_be_of_the_test_is_told_with_the_test(
+    closing: Callable[..., Findings], shared: tuple[Shared, Windows], world: World
+) -> None:
+    _, windows = shared
+    test = windows.open()
+    windows.pass_on(windows.open(shares=True))
+    world |= {"put back", "stays"}
+    assert told(closing(windows, windows.open(shares=True), (), "GET / (2nd request)")) == []
+    world.discard("put back")
+    (leak,) = windows.close(test).leaks
+    assert (leak.subject, leak.request) == ("stays", "GET / (2nd request)")
+    assert SINCE in leak.traits
 
 
 def test_the_first_window_looks_whatever_ran_before(windows: Windows, world: World) -> None:

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from pytest_stateless.detectors import Context
-from pytest_stateless.detectors.interpreter_state import Look, absorb, capture, carry, compare
+from pytest_stateless.detectors.interpreter_state import Look, absorb, capture, carry, compare, share
 from pytest_stateless.expected import is_expected
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Numbers
 from pytest_stateless.interpreter.table import ITEMS, MOVED_BETWEEN
+from pytest_stateless.leak import SINCE
 from pytest_stateless.window import Windows
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -401,3 +402,16 @@ def test_the_look_is_not_fooled_by_mocks(context: Context, monkeypatch: pytest.M
         patch.setattr(time, "tzset", lambda: 1 / 0)
         during = capture(context)
     assert list(compare(before, during)) == []
+
+
+def test_what_is_shared_is_the_last_look_and_what_differs_since_may_be_of_the_time_before(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = share(context)  # there was none
+    monkeypatch.setenv("STATELESS_A", "1")
+    shared = share(context)
+    assert (first.is_shared, shared.is_shared) == (False, True)
+    now = capture(context)
+    for before in (first, shared):
+        (leak,) = (leak for leak in compare(before, now) if leak.subject == "os.environ['STATELESS_A']")
+        assert (SINCE in leak.traits) is before.is_shared

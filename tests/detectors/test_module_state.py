@@ -17,7 +17,7 @@ from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.expected import is_expected
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
-from pytest_stateless.leak import Leak
+from pytest_stateless.leak import SINCE, Leak
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
@@ -358,3 +358,55 @@ def test_windows_in_a_row_do_not_grow(shop: types.ModuleType) -> None:
             sizes.append((context.heap.containers, len(context.heap.look())))
     assert max(size for size, _ in sizes[-500:]) <= max(size for size, _ in sizes[:500])
     assert max(chunks for _, chunks in sizes[-500:]) <= max(chunks for _, chunks in sizes[:500])
+
+
+@pytest.fixture
+def beside_a_library(shop: Any) -> Iterator[tuple[Any, Context]]:
+    """A library, and what looks at the shop's own memory alone, too."""
+    library: Any = types.ModuleType("stateless_library")
+    library.TABLE, library.MANY = {}, [[number] for number in range(2000)]
+    modules = {NAME: shop, "stateless_library": library}
+    sys.modules["stateless_library"] = library
+    sources = Sources("/", frozenset({NAME}))
+    scope = Scope(owns=lambda name: name == NAME)
+    yield library, Context(sources, Recording(sources), (), lambda: Heap(modules, scope, divided=True))
+    del sys.modules["stateless_library"]
+
+
+def test_of_what_was_not_looked_at_a_leak_may_be_of_the_time_before(
+    shop: Any, beside_a_library: tuple[Any, Context]
+) -> None:
+    library, context = beside_a_library
+    module_state.capture(context)
+    context.begin_look()
+    before = module_state.share(context)
+    assert context.look_at_memory()[1] is before.snapshot  # for whoever looks along with it
+    assert context.fresh is before.fresh is not None
+    context.end_look()
+    shop.CARTS["new"] = 1
+    library.MANY[0].append("since")
+    late: Any = types.ModuleType("stateless_late")
+    late.STATE = {}
+    assert context.heap is not None
+    context.heap.await_import()
+    sys.modules["stateless_late"] = context.heap._modules["stateless_late"] = late
+    context.heap.meet()
+    late.STATE["bob"] = 1
+    try:
+        leaks = list(module_state.compare(before, module_state.capture(context)))
+    finally:
+        del sys.modules["stateless_late"]
+    found = {leak.subject: SINCE in leak.traits for leak in leaks if leak.subject.startswith("stateless_")}
+    assert found == {
+        f"{NAME}.CARTS['new']": False,
+        "stateless_library.MANY[0]": True,
+        "stateless_late.STATE['bob']": False,
+    }
+
+
+def test_where_all_was_looked_at_already_that_is_shared(beside_a_library: tuple[Any, Context]) -> None:
+    _, context = beside_a_library
+    assert module_state.share(context).fresh is None  # the first look discovers
+    context.begin_look()
+    whole = context.look_at_memory()[1]
+    assert module_state.share(context).snapshot is whole

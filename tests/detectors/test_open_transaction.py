@@ -18,9 +18,10 @@ import pytest
 
 from pytest_stateless.detectors import Context, Detector, open_transaction
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
+from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
-from pytest_stateless.leak import Leak, Owner
+from pytest_stateless.leak import SINCE, Leak, Owner
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 
@@ -251,3 +252,15 @@ def test_those_of_other_threads_are_known(connections: threading.local, left_by:
 def _namespaces(local: threading.local) -> list[dict[str, object]]:
     found = [one for one in gc.get_referents(local) if type(one) is dict]
     return [inner for one in found for inner in list(one.values()) if type(inner) is dict]
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_one_that_was_not_looked_for_may_have_been_begun_before(
+    is_fresh: bool, shop: Shop, context: Context
+) -> None:
+    before = open_transaction.capture(context)
+    assert before.fresh is None
+    shop.module.kept = shop.begun()
+    places = frozenset({identity(shop.module.kept)} if is_fresh else ())
+    (leak,) = open_transaction.compare(before._replace(fresh=places), open_transaction.capture(context))
+    assert (SINCE in leak.traits) is not is_fresh

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless.expected import is_expected
-from pytest_stateless.leak import Leak, Origin, Owner
+from pytest_stateless.leak import SINCE, Leak, Origin, Owner
 from pytest_stateless.requests.alike import EVERY, ONCE, Answered, compared, noted
 
 CARTS: dict[str, int] = {}
@@ -106,6 +106,20 @@ def test_what_every_request_moves_the_same_line_moves(later: dict[str, Any], is_
     found = noted([first, replace(second, **later)])[1]
     assert (found.origin, found.chain) == ((line, (line,)) if is_known else (None, ()))
     assert found.note == ("with every request" if is_known else "not found")
+
+
+def test_what_may_be_of_the_time_before_is_told_so() -> None:
+    line, second = Origin("shop.py", 3, "view"), "GET /a (2nd request)"
+    known = Leak("a", "shop.HITS", "c", line, request="GET /a (1st request)", traits=frozenset({EVERY}))
+    found = noted(
+        [
+            known,
+            replace(known, origin=None, request=second, traits=frozenset({EVERY, SINCE})),
+            Leak("a", "shop.SEEN", "c", request=second, traits=frozenset({SINCE})),
+        ]
+    )
+    # What every request moves, the same line moves.
+    assert [leak.request for leak in found] == [known.request, second, f"{second}, or right before it"]
 
 
 @pytest.mark.parametrize(

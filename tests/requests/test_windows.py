@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_stateless.requests.windows import ordinal
+from pytest_stateless.requests.windows import RequestWindows, ordinal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_stateless.detectors import Context
     from tests.requests.conftest import Served
 
@@ -198,3 +200,40 @@ def test_a_request_that_is_never_ended_ends_with_the_test(served: Served) -> Non
     served.requests.end(inner)
     served.requests.end(outer)
     assert served.found == [("bob", "inner (2nd request)")]
+
+
+class Opened:
+    """Notes which windows might share a look."""
+
+    def __init__(self) -> None:
+        self.shares: list[bool] = []
+
+    def open(self, *, shares: bool = False) -> None:
+        self.shares.append(shares)
+
+    def leave(self, window: object, tasks: Sequence[object], /) -> None: ...
+
+    def close(self, window: object, /) -> None: ...
+
+    def pass_on(self, window: object, /) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("sent", "known", "shares"),
+    [
+        pytest.param("a a", set(), [False, True], id="the-same-again"),
+        pytest.param("a b a", set(), [False, False, True], id="another"),
+        pytest.param("a", {"a"}, [True], id="known-before"),
+        pytest.param("a a", None, [False, False], id="never"),
+        pytest.param("a hand a", {"a", "hand"}, [True, False, False], id="by-hand"),
+    ],
+)
+def test_a_look_is_shared_with_one_of_a_kind_that_came_before(
+    sent: str, known: set[str] | None, shares: list[bool]
+) -> None:
+    opened = Opened()
+    requests = RequestWindows(opened, lambda close, window, name: None, known=known)
+    for name in sent.split():
+        with requests.request(name, by_client=name != "hand"):
+            pass
+    assert opened.shares == shares
