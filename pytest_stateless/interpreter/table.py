@@ -19,7 +19,7 @@ from pytest_stateless.interpreter import (
     texts,
     tools,
 )
-from pytest_stateless.interpreter.item import Again, Item, Reading
+from pytest_stateless.interpreter.item import Again, Gated, Item, Reading, unchanged
 
 ITEMS: Final[tuple[Item, ...]] = (
     *system.ITEMS,
@@ -77,10 +77,15 @@ def look(
         return tuple([read() for read in readers])
     return tuple(
         [
-            read() if before is None else again(before)
+            read() if before is None else _kept(before, again(before))
             for before, again, read in zip(last, _AGAIN, readers, strict=True)
         ]
     )
+
+
+def _kept(before: Reading, now: Reading | None) -> Reading | None:
+    """The very reading of before where it holds the same: later comparisons and what is absorbed are quick then."""
+    return before if type(now) is not Gated and now is not None and unchanged(before, now) else now
 
 
 def look_again(before: tuple[Reading | None, ...]) -> tuple[Reading | None, ...]:
