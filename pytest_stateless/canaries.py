@@ -60,15 +60,18 @@ class Canaries:
         self.read: dict[str, tuple[State, int, Found]] = {}
         """By path, what was found in a file: in which state of it, and of how many secrets."""
 
-    def add(self, name: str, text: str, request: str = "") -> int | None:
-        """Look for a text from now on. Returns its number; None where it was looked for before."""
+    def add(self, name: str, text: str, request: str = "", *, is_new: bool = False) -> int | None:
+        """Look for a text from now on, ``is_new`` where nobody can have it yet.
+
+        Returns its number; None where it was looked for before.
+        """
         for position, secret in enumerate(self.secrets):
             if secret.text == text:
                 if not secret.request:
                     self.secrets[position] = replace(secret, request=request)
                 return None
         number = next(self._numbers)
-        self.secrets.append(Secret(number, name, text, Needle(text), request))
+        self.secrets.append(Secret(number, name, text, Needle(text, is_new=is_new), request))
         return number
 
     def note_request(self, name: str, raw: bytes) -> None:

@@ -22,6 +22,8 @@ _LETTERS: Final = {
 _PERCENT_SIGN: Final = b"%"
 _BACKSLASH: Final = b"\\"
 """What spellings begin with that leave a choice."""
+_LINE: Final = b"\n"
+_ZERO: Final = b"\0"
 
 _WIDE: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 """Encodings of native code; arrays of characters have the third one, or the last."""
@@ -36,17 +38,22 @@ Found = Mapping[int, str]
 class Needle:
     """A text in all its spellings."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_new: bool = False) -> None:
         raw = encoded(text)
-        self.length = len(text)
-        """Characters that a text has at least which holds it, in whatever spelling."""
+        self.is_new = is_new
+        """Whether it was made by chance just now, so that nothing older can have it in it."""
         self._raw = raw
         self._plus = raw.replace(b" ", b"+")
-        self._fixed = tuple(_fixed(text, raw))
+        fixed = list(_fixed(text, raw))
+        self._fixed = tuple(pair for pair in fixed if _ZERO not in pair[1])
+        self._with_zeros = tuple(pair for pair in fixed if _ZERO in pair[1])
 
     def spelling_in(self, straw: Straw) -> str | None:
         """How it is spelled in some bytes: ``""`` where as it is, as ``"base64"`` elsewhere; None if it isn't there."""
         for spelling, pattern in self._fixed:
+            if pattern in straw.raw:
+                return spelling
+        for spelling, pattern in self._with_zeros if straw.has_zeros else ():
             if pattern in straw.raw:
                 return spelling
         if self._raw in straw.unescaped:
@@ -64,36 +71,43 @@ class Straw:
         self.raw = raw
 
     @cached_property
+    def has_zeros(self) -> bool:
+        """Whether any byte is zero, as nearly all are of what lies in units of two bytes or four."""
+        return _ZERO in self.raw
+
+    @cached_property
     def unquoted(self) -> bytes:
-        """Without percent encoding; nothing where there is none."""
-        if b"%" not in self.raw:
-            return b""
-        return _PERCENT.sub(lambda found: bytes.fromhex(found[0].replace(b"%", b"").decode()), self.raw)
+        """Lines without their percent encoding; nothing where there is none."""
+        return _PERCENT.sub(_unquote, self._lines_with(_PERCENT_SIGN))
 
     @cached_property
     def unescaped(self) -> bytes:
-        r"""Without the escapes of JSON and Python, as ``\u0041``; nothing where there is none."""
-        return _ESCAPE.sub(_unescape, self.raw) if b"\\" in self.raw else b""
+        r"""Lines without their escapes of JSON and Python, as ``\u0041``; nothing where there are none."""
+        return _ESCAPE.sub(_unescape, self._lines_with(_BACKSLASH))
+
+    def _lines_with(self, sign: bytes) -> bytes:
+        """The few lines that need to be read back: neither spelling leaves an end of a line as it is."""
+        lines = []
+        at = self.raw.find(sign)
+        while at >= 0:
+            end = self.raw.find(_LINE, at) + 1 or len(self.raw)
+            lines.append(self.raw[self.raw.rfind(_LINE, 0, at) + 1 : end])
+            at = self.raw.find(sign, end)
+        return b"".join(lines)
 
 
-def found_in(straw: Straw, needles: Sequence[Needle]) -> Found:
-    """Which needles some bytes have in them."""
+def found_in(straw: Straw, needles: Sequence[Needle], wanted: Iterable[int] | None = None) -> Found:
+    """Which needles some bytes have in them; ``wanted`` are the positions of those that are looked for, else all."""
     return {
         position: spelling
-        for position, needle in enumerate(needles)
-        if (spelling := needle.spelling_in(straw)) is not None
+        for position in (range(len(needles)) if wanted is None else wanted)
+        if (spelling := needles[position].spelling_in(straw)) is not None
     }
 
 
-def straws(texts: Iterable[bytes]) -> Iterator[Straw]:
-    """Many texts in a few straws: those with a choice of spellings apart, so that few are read back.
-
-    What is found may reach from one text into the next: look at each by itself then.
-    """
-    found = list(texts)
-    choices = [text for text in found if _PERCENT_SIGN in text or _BACKSLASH in text]
-    plain = [text for text in found if not (_PERCENT_SIGN in text or _BACKSLASH in text)]
-    yield from (Straw(b"\n".join(some)) for some in (plain, choices) if some)
+def straw_of(strings: Iterable[str], binaries: Iterable[bytes]) -> Straw:
+    """Many texts in one straw. What is found may reach from one into the next: look at each by itself then."""
+    return Straw(_LINE.join((encoded("\n".join(strings)), *binaries)))
 
 
 def encoded(text: str) -> bytes:
@@ -120,6 +134,10 @@ def base64_of(raw: bytes) -> Iterator[bytes]:
         core = coded[first : (before + len(raw)) * 8 // _SIX_BITS]
         yield core
         yield core.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _unquote(found: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(found[0].replace(_PERCENT_SIGN, b"").decode())
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:

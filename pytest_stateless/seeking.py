@@ -44,8 +44,8 @@ class Seeking:
             self._begin_clients()
 
     def look_for(self, name: str, text: str) -> None:
-        """Look for a text from now on, after each request and at the end."""
-        self._canaries.add(name, text)
+        """Look for a text that was made just now, after each request and at the end."""
+        self._canaries.add(name, text, is_new=True)
         self._begin_clients()
 
     def _begin_clients(self) -> None:

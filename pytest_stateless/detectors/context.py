@@ -136,6 +136,11 @@ class Context:
         """Identities of the containers that this look at the memory is of; None for all."""
         return None if self.shared is None else self.shared.get(_FRESH)
 
+    def note_memory(self) -> None:
+        """Nothing is looked for in the memory yet: what is made from now on isn't in what doesn't change."""
+        if self.heap is not None:
+            self.search().note()
+
     def search(self) -> Search:
         """What searches the memory, the same for as long as the memory isn't discovered anew."""
         heap = self.heap
@@ -148,13 +153,14 @@ class Context:
         """No window is open: forget what was noted, and a memory whose links have mostly been replaced."""
         self.recording.forget()
         self.imports.forget()
-        self._search = None
         if self.heap is None:
             return
         if self.heap.churn > self.heap.references // _CHURN:
             self._drop_heap()
         else:
             self.heap.settle()
+            if self._search is not None:
+                self._search.rest()
 
     def let_go(self) -> None:
         """Hold nothing of the program any more: the last window in a row has closed."""
@@ -164,6 +170,7 @@ class Context:
         self.imports.forget()
 
     def _drop_heap(self) -> None:
+        self._search = None
         if self.heap is not None:
             self.heap.let_go()
             self.heap = None

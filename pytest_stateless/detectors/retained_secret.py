@@ -56,6 +56,7 @@ def capture(context: Context) -> Look:
     """Look for what the test sent; where it sent nothing, look at nothing."""
     secrets = tuple(context.canaries.secrets)
     if not secrets:
+        context.note_memory()
         return NOTHING
     known = context.canaries.known
     traces: dict[str, Trace] = {}

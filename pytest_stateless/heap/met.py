@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import types
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -31,6 +31,14 @@ class _Meeting(NamedTuple):
     """Identities of what it led to."""
 
 
+class Count(NamedTuple):
+    """How many things were met, to tell those that are met later."""
+
+    size: int
+    lost: int
+    """How many others were forgotten: each moved up those that were met after it."""
+
+
 class Met:
     """Shares its heap's chunks and what it has seen."""
 
@@ -44,6 +52,8 @@ class Met:
         self.begun: dict[int, Chunk | None] = {}
         """What was held right after the import, by the chunks' positions."""
         self._modules, self._chunks, self._seen = modules, chunks, seen
+        self.lost = 0
+        """How many things were forgotten."""
         self._gone = gone
         """Told the names of modules that went."""
         self._meetings: list[_Meeting] = []
@@ -92,10 +102,15 @@ class Met:
                 self._gone(frozenset(meeting.name for meeting in gone))
             for meeting in gone:
                 self._meetings.remove(meeting)
-                for place in meeting.seen:
-                    self._seen.pop(place, None)
+                self.forget(meeting.seen)
                 for position in meeting.positions:
                     self.begun[position] = self._chunks[position] = _GONE
+
+    def forget(self, places: Iterable[int]) -> None:
+        """Things that were seen are of no interest any more."""
+        for place in places:
+            if self._seen.pop(place, self) is not self:
+                self.lost += 1
 
     def _is_gone(self, meeting: _Meeting) -> bool:
         module = self._modules.get(meeting.name)

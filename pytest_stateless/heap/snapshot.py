@@ -34,7 +34,7 @@ from pytest_stateless.heap.graph import (
     module_namespace,
 )
 from pytest_stateless.heap.holders import cache_namespace, cache_of
-from pytest_stateless.heap.met import Met
+from pytest_stateless.heap.met import Count, Met
 from pytest_stateless.heap.own import Own
 from pytest_stateless.heap.scope import Scope
 
@@ -140,6 +140,16 @@ class Heap:
     def things(self) -> list[object]:
         """All that modules lead to, or led to when it was met, and that can change or hold what can."""
         return list(self._seen.values())
+
+    @property
+    def met(self) -> Count:
+        """How many ``things`` there are."""
+        return Count(len(self._seen), self._met.lost)
+
+    @property
+    def chunks(self) -> Snapshot:
+        """What the last look saw."""
+        return tuple(self._chunks)
 
     def types(self) -> list[type]:
         """The types of all that was met."""
@@ -276,8 +286,7 @@ class Heap:
             if not lost.isdisjoint(map(identity, chunk.containers)):
                 kept = tuple(thing for thing in chunk.containers if identity(thing) not in lost)
                 self._chunks[position] = make_chunk(chunk.kind, kept, self.plan) or chunk
-        for place in lost:
-            self._seen.pop(place, None)
+        self._met.forget(lost)
         self._forget_positions()
 
     def _split(self, position: int, chunk: Chunk) -> None:

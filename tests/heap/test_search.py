@@ -7,6 +7,7 @@ import base64
 import contextvars
 import ctypes
 import functools
+import gc
 import io
 import json
 import mmap
@@ -23,6 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.search import Search
 from pytest_stateless.heap.snapshot import Heap
@@ -296,11 +298,9 @@ def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.Monk
         return sorted(place.subject for place in search.find(heap.look(), [modules], needles))
 
     assert found() == ["shop.first['bob']"]
-    looked_at: list[object] = []
-    monkeypatch.setattr(search, "_look_at", lambda things, since: looked_at.extend(things))
-    assert found() == ["shop.first['bob']"]
-    assert looked_at == []
-    monkeypatch.undo()
+    with monkeypatch.context() as patching:
+        patching.setattr(search._batches, "things", None)
+        assert found() == ["shop.first['bob']"]
     shop.second.append([SECRET])
     assert found() == ["shop.first['bob']", "shop.second[1][0]"]
     shop.first.clear()
@@ -335,6 +335,110 @@ def test_what_is_added_is_found_beside_what_was_known(shop: Any) -> None:
     assert found() == {"shop.kept[0]": [2], "shop.kept[1]": [0, 1, 2], "shop.kept[2]": [2]}
     shop.kept[1][:] = b"one"
     assert found() == {"shop.kept[0]": [2], "shop.kept[1]": [1], "shop.kept[2]": [2]}
+
+
+class Shop:
+    """A module that is searched, and for what."""
+
+    def __init__(self) -> None:
+        self.module: Any = types.ModuleType("shop")
+        self.modules = {"shop": self.module}
+        self.needles: list[Needle] = []
+        self.module.first, self.module.second, self.module.third = [SECRET], [1], [bytearray(b"one")]
+        self.heap = Heap(self.modules, Scope(frozenset({"shop", "later"})))
+        self.search = Search(self.heap)
+
+    def found(self) -> list[str]:
+        places = self.search.find(self.heap.look(), [self.modules], self.needles)
+        return sorted(place.subject for place in places)
+
+
+CHANGES: dict[str, tuple[Callable[[Any], object], list[str]]] = {
+    "nothing": (lambda shop: None, []),
+    "added": (lambda shop: shop.second.append(SECRET), ["shop.second[1]"]),
+    "replaced": (lambda shop: setattr(shop, "second", SECRET), ["shop.second"]),
+    "in-a-new-tuple": (lambda shop: shop.second.append((SECRET,)), ["shop.second[1][0]"]),
+    "in-a-new-list": (lambda shop: shop.second.append([SECRET]), ["shop.second[1][0]"]),
+    "in-a-buffer": (lambda shop: shop.third[0].extend(RAW), ["shop.third[0]"]),
+    "in-a-new-buffer": (lambda shop: shop.third.append(io.BytesIO(RAW)), ["shop.third[1]"]),
+    "as-text-of-a-subclass": (lambda shop: shop.second.append(Text(SECRET)), ["shop.second[1]"]),
+    "beside": (lambda shop: shop.first.append(1), ["shop.first[0]"]),
+}
+"""What is done after the moment was noted, and what is found then of a new text. No real one can be where it is in
+``shop.first``, whose chunk is searched as a whole where it changes."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_new_text_is_found_in_what_changed_since_it_was_made(name: str) -> None:
+    change, told = CHANGES[name]
+    shop = Shop()
+    shop.search.note()
+    shop.needles.append(Needle(SECRET, is_new=True))
+    assert shop.found() == []
+    change(shop.module)
+    assert [one for one in shop.found() if one != "shop.first[0]" or one in told] == told
+    shop.needles.append(Needle(SECRET))
+    assert shop.found() == sorted({"shop.first[0]", *told})
+
+
+def test_what_does_not_change_is_not_read_for_a_new_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop()
+    shop.search.note()
+    shop.needles.append(Needle(SECRET, is_new=True))
+    monkeypatch.setattr(shop.search._batches, "straw", None)
+    assert shop.found() == []
+    shop.module.second.append(2)
+    shop.heap.look()
+    shop.search.note()  # it is too late
+    with pytest.raises(TypeError):
+        shop.found()
+
+
+def test_without_a_moment_a_new_text_is_looked_for_everywhere() -> None:
+    shop = Shop()
+    shop.needles.append(Needle(SECRET, is_new=True))
+    assert shop.found() == ["shop.first[0]"]
+
+
+def test_what_was_met_is_told_from_what_was_forgotten() -> None:
+    shop = Shop()
+    shop.modules["later"] = later = types.ModuleType("later")
+    exec("def function(): pass", vars(later))
+    vars(later)["kept"] = [(n,) for n in range(3)]
+    shop.heap.meet()
+    shop.search.note()
+    shop.needles.append(Needle(SECRET, is_new=True))
+    assert shop.found() == []
+    shop.modules["again"] = types.ModuleType("again")
+    shop.heap.meet()
+    del shop.modules["later"], later
+    gc.collect()
+    assert len(shop.heap.things()) < shop.search._batches._met[-1].source.stop  # type: ignore[union-attr]
+    shop.module.second.append((SECRET,))
+    assert "shop.second[1][0]" in shop.found()
+    shop.heap.let_go()
+
+
+def test_between_windows_nothing_is_held_that_is_gone_and_texts_are_kept() -> None:
+    shop = Shop()
+    shop.module.second.append(gone := Session(1))
+    shop.search.note()
+    shop.needles.append(Needle("one"))
+    assert shop.found() == ["shop.third[0]"]
+    alive = weakref.ref(gone)
+    del shop.module.second[1], gone
+    shop.heap.look()
+    things = [identity(thing) for thing in shop.heap.things()]
+    shop.heap.lose(things, things)
+    shop.heap.settle()
+    shop.search.rest()
+    assert alive() is None
+    shop.search.note()
+    shop.needles[:] = [Needle(SECRET, is_new=True), Needle("canary")]
+    assert shop.found() == ["shop.first[0]"]
+    assert [
+        dict(place.found) for place in shop.search.find(shop.heap.look(), [shop.modules], shop.needles)
+    ] == [{1: ""}]
 
 
 def test_a_text_and_bytes_are_never_compared(shop: Any, recwarn: pytest.WarningsRecorder) -> None:
