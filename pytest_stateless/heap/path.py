@@ -6,12 +6,10 @@ the application's own names wins. It runs only when something leaked.
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, count, pairwise, repeat
 from operator import is_
 from queue import SimpleQueue
@@ -19,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap import holders
 from pytest_stateless.heap.ancestry import ancestors, is_root, loaded
+from pytest_stateless.heap.definitions import Definitions
 from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
@@ -41,9 +40,6 @@ from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
-
-_open: Final = open  # a test may replace it
-
 
 _FREELY: Final = (
     2000  # things that are looked at before it is found out which lead anywhere, for the price of 10,000
@@ -174,6 +170,7 @@ class _Search:
         """Namespaces that were found already, and yet are to be searched."""
         self.elsewhere: set[tuple[object, int]] = set()
         """What modules of later groups have under the same name: it was imported from there, and is found there."""
+        self._definitions = Definitions()
         self._within: set[int] | None = None
         """All that leads to something wanted; None for as long as everything is looked at."""
 
@@ -255,7 +252,7 @@ class _Search:
         shown = steps if len(steps) <= _STEPS else [*steps[:half], *steps[-half:]]
         labels = [_spelled(one.label) for one in shown]
         if len(labels) > 1:
-            labels[0], labels[1] = _defined_at(labels[0], labels[1])
+            labels[0], labels[1] = self._definitions.of(labels[0], labels[1])
         if shown is not steps:
             labels.insert(half, "…")
         things = tuple(one.thing for one in steps)
@@ -443,54 +440,3 @@ _SPECIAL_EDGES: Final[Mapping[Kind, Callable[[Any], Iterator[Edge]]]] = {
     Kind.CACHE: _cache_edges,
     Kind.HELD: _holder_edges,
 }
-
-
-# ------------------------------------------------------------------------------------- who defines a name
-
-_HOPS: Final = 8  # re-exports through packages' __init__ files
-
-
-def _defined_at(module: str, label: str) -> tuple[str, str]:
-    """Where a module's name comes from: the module that defines it, and its label there."""
-    for _ in range(_HOPS):
-        name = label[1:]
-        thing = loaded(module).get(name, label)
-        origins = (origin for origin in _origins(module, name) if loaded(origin[0]).get(origin[1]) is thing)
-        module, name = next(origins, (module, ""))
-        if not name:
-            break
-        label = f".{name}"
-    return module, label
-
-
-def _origins(module: str, name: str) -> Iterator[tuple[str, str]]:
-    """Modules that a module may have a name from, each with the name there."""
-    imported = _from_imports(module)
-    yield from imported.get(name, ())
-    yield from ((home, name) for home, _ in imported.get("*", ()))
-
-
-def _from_imports(module: str) -> Mapping[str, list[tuple[str, str]]]:
-    """The names that a module's source binds by ``from … import …``, each with the modules and the names there."""
-    namespace = loaded(module)
-    file, package = namespace.get("__file__"), namespace.get("__package__")
-    if type(file) is not str or not file.endswith(".py"):
-        return {}
-    return _from_imports_of(file, package if type(package) is str else "")
-
-
-@lru_cache(maxsize=256)
-def _from_imports_of(file: str, package: str) -> Mapping[str, list[tuple[str, str]]]:
-    try:
-        with _open(file, "rb") as source:
-            tree = ast.parse(source.read())
-    except (OSError, SyntaxError, ValueError):
-        return {}
-    found: dict[str, list[tuple[str, str]]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            dotted = "." * node.level + (node.module or "")
-            home = importlib.util.resolve_name(dotted, package) if node.level and package else dotted
-            for alias in node.names:
-                found.setdefault(alias.asname or alias.name, []).append((home, alias.name))
-    return found
