@@ -281,7 +281,10 @@ class Checks:
         fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
         try:
             with apart():
-                return (yield)
+                made = yield
+            if not _is_of_one_test(fixturedef, request):
+                self._context.pools.note(made)
+            return made
         finally:  # a setup that failed half-way is undone too
             fixturedef.addfinalizer(lambda: undoing.enter_context(apart()))
 

@@ -434,7 +434,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     _expect(
         "thread",
-        "a pool that a module has kept since before, and whose workers start on first use",
+        "a pool of a module or fixture, there since before, whose workers start on first use",
         "idle",
         "lasting-pool",
     ),

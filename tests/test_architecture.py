@@ -81,6 +81,7 @@ SHARED_BY_DETECTORS: Final = {
     "opened",
     "owners",
     "pending",
+    "pools",
     "retained_files",
     "running",
     "sockets",

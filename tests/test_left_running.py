@@ -236,3 +236,31 @@ def test_what_children_leave_is_told_of_the_test_that_started_them(project: Proj
         "starts_a_daemon": ["listening-socket by daemon", "child-process by daemon"],
         "forks_a_daemon": ["listening-socket by daemon", "child-process by daemon"],
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are told by the kernel")
+def test_pools_of_wider_fixtures_leave_nothing_behind(project: Project) -> None:
+    project.write(
+        "test_a.py",
+        """
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def threads():
+            with ThreadPoolExecutor(2) as pool: yield pool
+        @pytest.fixture(scope="session")
+        def processes():
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool: yield pool
+        @pytest.fixture
+        def own(request):
+            request.session.kept = ThreadPoolExecutor(1)
+            return request.session.kept
+        def test_own(own): assert own.submit(len, "tea").result() == 3
+        def test_threads(threads): assert threads.submit(len, "tea").result() == 3
+        def test_processes(processes): assert processes.submit(len, "tea").result() == 3
+        """,
+    )
+    assert left(project, "thread", "--stateless-no-blame") == {"own": ["ThreadPoolExecutor-*_*"]}
+    assert left(project, "child-process", "--stateless-no-blame") == {}

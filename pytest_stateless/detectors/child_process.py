@@ -32,12 +32,14 @@ class Children(NamedTuple):
     sources: Sources
     at: float
     """The moment."""
+    lasting: frozenset[int] = frozenset()
+    """Those that wait for work in a pool of a wider-scoped fixture."""
 
 
 def capture(context: Context) -> Children:
     """The children that there are now."""
     spawns, at = tuple(context.recording.spawns), now()
-    return Children(tuple(children(context)), spawns, context.sources, at)
+    return Children(tuple(children(context)), spawns, context.sources, at, context.pools.processes())
 
 
 def carry(end: Children, context: Context) -> Children:
@@ -62,7 +64,7 @@ def compare(before: Children, after: Children) -> Iterator[Leak]:
     known = {_key(child) for child in before.found}
     groups: dict[tuple[str, str, Place | None], list[Child]] = {}
     for child in after.found:
-        if _key(child) not in known and child.started >= before.at:
+        if _key(child) not in known and child.started >= before.at and child.pid not in after.lasting:
             if (
                 not child.command.line and after.spawns
             ):  # it begins right now, so it was the last to be asked for

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pytest_stateless.canaries import Canaries
+from pytest_stateless.detectors.pools import Pools
 from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.search import Search
 from pytest_stateless.heap.snapshot import Heap
@@ -67,6 +68,9 @@ class Context:
     """Absolute, resolved directories and files of pytest's own, ``tmp_path`` among them."""
 
     _search: Search | None = None
+
+    pools: Pools = field(default_factory=Pools)
+    """The executors that wider-scoped fixtures gave."""
 
     strangers: dict[str, bool] = field(default_factory=dict)
     """Whether a changed file was found to be written by a program that is none of ours."""

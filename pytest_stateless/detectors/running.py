@@ -91,6 +91,8 @@ def _running(thread: Any, frame: types.FrameType | None, context: Context) -> Ru
     name = name if type(name) is str else ""
     what = _what(thread, own)
     traits = set() if frame is None else set(_traits(own, frame, context))
+    if frame is not None and context.pools.serves_an_idle_one(thread):
+        traits |= {"idle", "lasting-pool"}
     if {what.partition(".")[0], module_name_of(type(thread)).partition(".")[0]} & context.sources.tools:
         traits.add("by-tool")
     subject = what if _DEFAULT_NAME.fullmatch(name) or not name else stable(name)
@@ -115,7 +117,7 @@ def _traits(own: Mapping[str, Any], frame: types.FrameType, context: Context) ->
         namespace = plan_of(type(pool)).namespace
         if namespace is not None and namespace(pool).get("_thread_name_prefix") == "asyncio":
             yield "default-pool"
-        if context.heap is not None and context.heap.has_met(pool):
+        if context.pools.has(pool) or (context.heap is not None and context.heap.has_met(pool)):
             yield "lasting-pool"
 
 
