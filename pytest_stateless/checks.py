@@ -282,8 +282,7 @@ class Checks:
         try:
             with apart():
                 made = yield
-            if not _is_of_one_test(fixturedef, request):
-                self._context.pools.note(made)
+            self._context.pools.note(made)
             return made
         finally:  # a setup that failed half-way is undone too
             fixturedef.addfinalizer(lambda: undoing.enter_context(apart()))

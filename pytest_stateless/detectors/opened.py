@@ -107,9 +107,17 @@ class Describer:
             traits.add("outside")
         if _is_temporary(link, root, self._context.temp):
             return Opened(*identity, f"temporary {what} ({_ACCESS[access]})", link, traits=frozenset(traits))
-        name = without_run(self._context.sources.relative(link))
+        name = without_run(without_number(self._context.sources.relative(link)))
         subject = " ".join(filter(None, (what, name, f"({_ACCESS[access]})")))
         return Opened(*identity, subject, link, None, frozenset(traits), is_shared_memory(link))
+
+
+def without_number(path: str) -> str:
+    """The path of a file without the number that the system gives to one of no name (``O_TMPFILE``)."""
+    return _NEVER_NAMED.sub("#*", path)
+
+
+_NEVER_NAMED: Final = re.compile(r"(?<![^/])#\d+(?= \(deleted\)$)")
 
 
 def is_shared_memory(link: str) -> bool:

@@ -31,7 +31,7 @@ from pytest_stateless.detectors import (
     sockets,
 )
 from pytest_stateless.detectors.open_descriptor import Descriptors, absorb, compare
-from pytest_stateless.detectors.opened import Opened
+from pytest_stateless.detectors.opened import Opened, without_number
 from pytest_stateless.detectors.sockets import Socket
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
@@ -365,6 +365,19 @@ def test_what_is_left_open_is_told(
     if has_origin:
         assert leaks[0].origin is not None
         assert leaks[0].origin.file == __file__
+
+
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [
+        pytest.param("#77 (deleted)", "#* (deleted)", id="in-the-root-directory"),
+        pytest.param("var/#77 (deleted)", "var/#* (deleted)", id="elsewhere"),
+        pytest.param("var/#77", "var/#77", id="a-name-like-it"),
+        pytest.param("var/a#77 (deleted)", "var/a#77 (deleted)", id="a-name-that-ends-like-it"),
+    ],
+)
+def test_a_file_that_never_had_a_name_is_spelled_without_its_number(path: str, spelled: str) -> None:
+    assert without_number(path) == spelled
 
 
 def closed_again(keep: ExitStack) -> None:
