@@ -25,7 +25,7 @@ from typing import Any, Final
 from pytest_stateless import audit
 from pytest_stateless.attempts import WRITING, Attempt
 from pytest_stateless.interpreter import exits, wakeup
-from pytest_stateless.opening import WITHOUT_EVENT, numbers_in
+from pytest_stateless.opening import WITHOUT_EVENT
 from pytest_stateless.recording import Recording
 
 _getframe: Final = sys._getframe
@@ -55,6 +55,7 @@ def _standing_in(real: Callable[..., Any], decide: Callable[..., Attempt | None]
 
 def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
     """Stands in for a function that gives descriptors."""
+    name = real.__name__
 
     @functools.wraps(real)
     def door(*args: Any, **kwargs: Any) -> Any:
@@ -62,7 +63,7 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
         recording = audit.current()
         if recording is not None:
             try:
-                recording.openings.note_made(real.__name__, numbers_in(made), _getframe(1))
+                recording.openings.note_made(name, made, _getframe(1))
             except Exception as error:
                 recording.broken.append(f"os.{real.__name__}: {type(error).__name__}: {error}")
         return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Final
 
@@ -55,10 +54,10 @@ class Openings:
         if not is_own(frame.f_code.co_filename):  # which asks sockets what they are
             self._sockets[id(socket)] = self._sources.place(frame)
 
-    def note_made(self, function: str, descriptors: Iterable[int], frame: FrameType) -> None:
-        """A function of this name gave these descriptors."""
+    def note_made(self, function: str, made: Any, frame: FrameType) -> None:
+        """A function of this name returned a descriptor, or several in a tuple."""
         place = self._sources.place(frame)
-        for descriptor in descriptors:
+        for descriptor in made if type(made) is tuple else (made,):
             self._made[descriptor] = _Real.fstat(descriptor), function, place
 
     # ------------------------------------------------------------------------------------------- looking up
@@ -100,11 +99,6 @@ def _absolute(path: str) -> str:
         except OSError:  # it was deleted
             return path
     return os.path.normpath(path)
-
-
-def numbers_in(result: Any) -> Iterable[int]:
-    """The descriptors in what a function of ``os`` returned: one, or a pair."""
-    return result if type(result) is tuple else (result,)
 
 
 WITHOUT_EVENT: Final = tuple(

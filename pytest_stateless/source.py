@@ -107,7 +107,7 @@ class Sources:
         if frame is None:
             return None
         code = frame.f_code  # each time it is asked for raises an audit event
-        owner, tool = self._look_up(code.co_filename)
+        owner, tool = self._known.get(code.co_filename) or self._look_up(code.co_filename)
         if tool:  # pytest's capture, a dozen times in a test
             return Place(code.co_filename, frame.f_lineno, code.co_name, owner, True, False)
         return self._outwards(frame)

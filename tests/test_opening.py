@@ -92,7 +92,7 @@ def test_a_descriptor_is_found_by_what_it_is(
 ) -> None:
     reading, writing = os.pipe()
     try:
-        openings.note_made(function, [reading], sys._getframe())
+        openings.note_made(function, reading, sys._getframe())
         state = os.fstat(reading)
         assert openings.of_descriptor(reading, state.st_dev, state.st_ino, kind)[1] is found
         assert openings.of_descriptor(reading, state.st_dev, state.st_ino + 1, kind) == (None, False)

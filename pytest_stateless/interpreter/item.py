@@ -9,7 +9,7 @@ from operator import is_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same as identical
-from pytest_stateless.heap.graph import identity, module_namespace
+from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.spell import spell_key
 
 
@@ -125,9 +125,13 @@ def unchanged(before: Reading, after: Reading) -> bool:
     """Whether two readings hold the same under the very same labels: nearly always so, and quick."""
     if before is after:
         return True
-    if len(before) != len(after):
+    size = len(before)
+    if size != len(after):
         return False
-    if len(before) > _FEW and identical([*before, *before.values()], [*after, *after.values()]):
+    if size == 1:  # most of the table
+        ((label, was),), ((other, now),) = before.items(), after.items()
+        return label is other and same(was, now)
+    if size > _FEW and identical([*before, *before.values()], [*after, *after.values()]):
         return True
     if not all(map(is_, before, after)):
         return False
@@ -138,4 +142,8 @@ def unchanged(before: Reading, after: Reading) -> bool:
 def loaded(module: str) -> dict[str, Any] | None:
     """The names of a module, where it is loaded."""
     found = sys.modules.get(module)
-    return module_namespace(found) if type(found) is types.ModuleType else None
+    return _namespace(found) if type(found) is types.ModuleType else None
+
+
+_namespace: Final[Callable[[object], dict[str, Any]]] = vars(types.ModuleType)["__dict__"].__get__
+"""As ``module_namespace``, without a call in between: a look asks for eighty."""
