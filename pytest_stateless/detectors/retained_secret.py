@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from pytest_stateless.canaries import Secret
@@ -22,7 +23,7 @@ RULE: Final = Rule("retained-secret", "What a request sent can still be found af
 PATIENT: Final = True
 
 _ENVIRON: Final = vars(os.environ)["_data"]
-_OF_PYTEST: Final = b"PYTEST_CURRENT_TEST"  # has the arguments of the test in it
+_OF_PYTEST: Final = b"PYTEST_CURRENT_TEST="  # has the arguments of the test in it
 
 
 class Trace(NamedTuple):
@@ -121,11 +122,14 @@ def _all_traces(context: Context, secrets: Sequence[Secret]) -> Iterator[tuple[s
 
 def _in_memory(context: Context, needles: Sequence[Needle]) -> Iterator[tuple[str, Trace]]:
     _, snapshot = context.look_at_memory()
-    groups = by_owner(sys.modules, context.sources)
-    for place in context.search().find(snapshot, list(groups.values()), needles):
+    groups = cache(partial(by_owner, sys.modules, context.sources))  # dear, and nearly always nobody asks
+    for place in context.search().find(snapshot, lambda: list(groups().values()), needles):
         if place.path.things[-1] is not _ENVIRON:  # else it is told by its name
-            traits = frozenset(_traits(place.path, groups))
-            yield place.subject, Trace(place.found, owner=owner_in(groups, place.path.module), traits=traits)
+            traits = frozenset(_traits(place.path, groups()))
+            yield (
+                place.subject,
+                Trace(place.found, owner=owner_in(groups(), place.path.module), traits=traits),
+            )
 
 
 def _traits(path: Path, groups: Groups) -> Iterator[str]:
@@ -136,14 +140,18 @@ def _traits(path: Path, groups: Groups) -> Iterator[str]:
 
 def _in_environment(needles: Sequence[Needle]) -> Iterator[tuple[str, Trace]]:
     own = dict(_ENVIRON)
-    for variables, spelled in (
-        (own, "os.environ[{}]"),
-        (c_environment.differing(own) or {}, "environment past os.environ[{}]"),
-    ):
-        for name, value in variables.items():
-            raw = list(map(os.fsencode, (name, value)))  # bytes, but for those of Windows
-            found = found_in(Straw(b"=".join(raw)), needles)
-            if found and raw[0] != _OF_PYTEST:
+    variables = [
+        (spelled, name, os.fsencode(name) + b"=" + os.fsencode(value))  # text is what those of Windows are
+        for spelled, some in (
+            ("os.environ[{}]", own),
+            ("environment past os.environ[{}]", c_environment.differing(own) or {}),
+        )
+        for name, value in some.items()
+    ]
+    if found_in(Straw(b"\n".join(raw for _, _, raw in variables)), needles):
+        for spelled, name, raw in variables:
+            found = found_in(Straw(raw), needles)
+            if found and not raw.startswith(_OF_PYTEST):
                 subject = spelled.format(spell_key(os.fsdecode(name)))
                 yield subject, Trace(found, "still set", Owner.APPLICATION)
 

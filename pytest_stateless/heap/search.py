@@ -7,7 +7,7 @@ is found, each holder is looked at by itself. No code of the program runs.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import is_
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,8 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
 from pytest_stateless.heap.texts import Kinds
 from pytest_stateless.needles import Found, Needle, Straw, encoded, found_in
+
+Modules = Mapping[str, types.ModuleType]
 
 _BLOCK: Final = 16  # things that are looked at together where something was found
 
@@ -63,19 +65,19 @@ class Search:
         self._batches.rest()
 
     def find(
-        self, snapshot: Snapshot, groups: Sequence[Mapping[str, types.ModuleType]], needles: Sequence[Needle]
+        self, snapshot: Snapshot, groups: Callable[[], Sequence[Modules]], needles: Sequence[Needle]
     ) -> list[Place]:
         """Where modules lead to a text with a needle in it.
 
-        ``snapshot`` is what the heap saw just now. ``groups`` are modules by name, in the order in which paths begin
-        at them.
+        ``snapshot`` is what the heap saw just now. ``groups`` gives modules by name, in the order in which paths begin
+        at them; asked only where something is held.
         """
         if not _same(needles[: len(self._needles)], self._needles):
             self._begin()
         self._kinds.learn(self.heap.types())
         self._needles = self._hits.needles = tuple(needles)
         self._look_at(snapshot)
-        paths = find_paths(self._holders.values(), self.heap, groups) if self._holders else {}
+        paths = find_paths(self._holders.values(), self.heap, groups()) if self._holders else {}
         # What has no path is held by nobody but the heap.
         self._holders = {place: holder for place, holder in self._holders.items() if place in paths}
         return [

@@ -40,7 +40,9 @@ def found_in(module: types.ModuleType, *texts: str) -> dict[str, dict[int, str]]
     heap = Heap(modules, Scope(frozenset(modules)))
     return {
         place.subject: dict(place.found)
-        for place in Search(heap).find(heap.look(), [modules], [Needle(text) for text in texts or [SECRET]])
+        for place in Search(heap).find(
+            heap.look(), lambda: [modules], [Needle(text) for text in texts or [SECRET]]
+        )
     }
 
 
@@ -72,7 +74,7 @@ shop.secrets = ["canary-7f3c"]
 modules = {"shop": shop, "_asyncio": _asyncio}
 heap = Heap(modules, Scope(frozenset(modules)))
 for _ in range(3):
-    [place] = Search(heap).find(heap.look(), [modules], [Needle("canary-7f3c")])
+    [place] = Search(heap).find(heap.look(), lambda: [modules], [Needle("canary-7f3c")])
 print(place.subject)
 """
     done = subprocess.run(
@@ -285,7 +287,7 @@ def test_what_no_module_leads_to_any_more_is_not_found() -> None:
     modules = {"shop": shop}
     heap = Heap(modules, Scope(frozenset(modules)))
     shop.kept = []
-    assert Search(heap).find(heap.look(), [modules], [Needle(SECRET)]) == []
+    assert Search(heap).find(heap.look(), lambda: [modules], [Needle(SECRET)]) == []
 
 
 def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +297,7 @@ def test_only_what_changed_is_searched_again(shop: Any, monkeypatch: pytest.Monk
     search = Search(heap)
 
     def found() -> list[str]:
-        return sorted(place.subject for place in search.find(heap.look(), [modules], needles))
+        return sorted(place.subject for place in search.find(heap.look(), lambda: [modules], needles))
 
     assert found() == ["shop.first['bob']"]
     with monkeypatch.context() as patching:
@@ -324,7 +326,7 @@ def test_what_is_added_is_found_beside_what_was_known(shop: Any) -> None:
     search, needles = Search(heap), [Needle(SECRET)]
 
     def found() -> dict[str, list[int]]:
-        places = search.find(heap.look(), [modules], needles)
+        places = search.find(heap.look(), lambda: [modules], needles)
         return {place.subject: sorted(place.found) for place in places}
 
     assert found() == {"shop.kept[0]": [0], "shop.kept[1]": [0]}
@@ -349,7 +351,7 @@ class Shop:
         self.search = Search(self.heap)
 
     def found(self) -> list[str]:
-        places = self.search.find(self.heap.look(), [self.modules], self.needles)
+        places = self.search.find(self.heap.look(), lambda: [self.modules], self.needles)
         return sorted(place.subject for place in places)
 
 
@@ -437,7 +439,8 @@ def test_between_windows_nothing_is_held_that_is_gone_and_texts_are_kept() -> No
     shop.needles[:] = [Needle(SECRET, is_new=True), Needle("canary")]
     assert shop.found() == ["shop.first[0]"]
     assert [
-        dict(place.found) for place in shop.search.find(shop.heap.look(), [shop.modules], shop.needles)
+        dict(place.found)
+        for place in shop.search.find(shop.heap.look(), lambda: [shop.modules], shop.needles)
     ] == [{1: ""}]
 
 
