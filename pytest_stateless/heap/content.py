@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pytest_stateless.heap.holders import loaded
 from pytest_stateless.heap.readers import read_buffer, read_bytes_io, read_string_io, reader_of
+from pytest_stateless.needles import encoded
 
 Content = Callable[[Any], bytes]
 """Gives the bytes of an object; none where it is closed or shows none."""
@@ -24,28 +25,23 @@ def _buffer(thing: Any) -> bytes:
         return b""
 
 
-def _bytes_io(thing: Any) -> bytes:
-    cls: Any = loaded("_io", "BytesIO")
-    try:
-        found: bytes = cls.getvalue(thing)
-    except ValueError:  # closed
-        return b""
-    return found
+def _value_of(name: str) -> Content:
+    """What is in a stream of the ``io`` module that lies in memory."""
 
+    def value(thing: Any) -> bytes:
+        try:
+            found: bytes | str = loaded("_io", name).getvalue(thing)
+        except ValueError:  # closed
+            return b""
+        return encoded(found) if isinstance(found, str) else found
 
-def _string_io(thing: Any) -> bytes:
-    cls: Any = loaded("_io", "StringIO")
-    try:
-        found: str = cls.getvalue(thing)
-    except ValueError:  # closed
-        return b""
-    return found.encode("utf-8", "surrogatepass")
+    return value
 
 
 _CONTENTS: Final[dict[object, Content]] = {
     read_buffer: _buffer,
-    read_bytes_io: _bytes_io,
-    read_string_io: _string_io,
+    read_bytes_io: _value_of("BytesIO"),
+    read_string_io: _value_of("StringIO"),
 }
 """By the reader that tells of changes of the same objects."""
 
