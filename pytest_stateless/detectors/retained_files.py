@@ -85,12 +85,15 @@ def _open_for_writing(context: Context) -> Iterator[str]:
 
 
 def _found(context: Context, path: str, state: State, secrets: Sequence[Secret]) -> Found:
-    known = context.canaries.read.get(path)
-    if known is None or known[:2] != (state, len(secrets)):
+    known, since, found = context.canaries.read.get(path, (None, 0, {}))
+    if known != state:
+        since, found = 0, {}
+    if since < len(secrets):
         straw = Straw(os.fsencode(path) + b"\n" + _content(path))
-        found = found_in(straw, [secret.needle for secret in secrets])
-        known = context.canaries.read[path] = state, len(secrets), found
-    return known[2]
+        needles = [secret.needle for secret in secrets]
+        found = {**found, **found_in(straw, needles, range(since, len(secrets)))}
+        context.canaries.read[path] = state, len(secrets), found
+    return found
 
 
 def _content(path: str) -> bytes:

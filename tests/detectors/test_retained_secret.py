@@ -70,6 +70,24 @@ def test_a_secret_in_memory_is_told_with_its_place(left: Left, shop: Any) -> Non
     assert leak.owner is Owner.APPLICATION
 
 
+def test_a_canary_is_looked_for_where_something_changed_since_its_window_began(
+    recorded: Context, shop: Any
+) -> None:
+    recorded.canaries.clear()
+    shop.before = [SECRET]  # as nobody can have it
+    recorded.look_at_memory()
+    assert retained_secret.capture(recorded) == retained_secret.NOTHING
+    recorded.canaries.add("password", SECRET, is_new=True)
+    assert list(retained_secret.capture(recorded).traces) == []
+    shop.kept = [SECRET]
+    assert list(retained_secret.capture(recorded).traces) == ["stateless_shop.kept[0]"]
+    recorded.rest()  # a served application goes on with the same secrets
+    assert list(retained_secret.capture(recorded).traces) == [
+        "stateless_shop.before[0]",
+        "stateless_shop.kept[0]",
+    ]
+
+
 def test_its_spelling_is_told(left: Left, shop: Any) -> None:
     def act() -> None:
         shop.header = "Basic " + base64.b64encode(f"bob:{SECRET}".encode()).decode()
@@ -322,6 +340,8 @@ def test_an_unchanged_file_is_read_once_for_each_secret(
     monkeypatch.undo()
     recorded.canaries.add("user", "user=bob")
     assert [list(trace.found) for trace in retained_secret.capture(recorded).traces.values()] == [[0, 1]]
+    path.write_text("user=bob")
+    assert [list(trace.found) for trace in retained_secret.capture(recorded).traces.values()] == [[1]]
 
 
 def test_a_file_that_can_not_be_read_is_left_alone(
