@@ -56,7 +56,6 @@ class Search:
 
     def note(self) -> None:
         """No needle is looked for: none that is made from now on is in what didn't change since."""
-        self._begin()
         self._batches.note()
 
     def rest(self) -> None:
