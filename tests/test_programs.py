@@ -13,14 +13,17 @@ import textwrap
 import threading
 import types
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_stateless.detectors import Context, module_state
 from pytest_stateless.environment import scope_of
-from pytest_stateless.expected import is_expected
+from pytest_stateless.expected import is_expected, softened
+from pytest_stateless.heap import words
 from pytest_stateless.heap.snapshot import Heap
+from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 from pytest_stateless.unwatched import TOOL_PACKAGES
@@ -61,13 +64,18 @@ def load() -> Iterator[Callable[[str, str], Modules]]:
 
 def left_by(act: Callable[[Any], object], shop: Any, more: tuple[str, ...]) -> list[str]:
     """The subjects of what is left, beside what is expected."""
+    return sorted({leak.subject for leak in leaks_of(act, shop, more)})
+
+
+def leaks_of(act: Callable[[Any], object], shop: Any, more: tuple[str, ...] = ()) -> list[Leak]:
+    """What is left, beside what is expected."""
     sources = Sources("/", frozenset({SHOP}), frozenset(TOOL_PACKAGES))
     scope = scope_of(sources, frozenset({SHOP, LIBRARY, *more}))
     context = Context(sources, Recording(sources), (), lambda: Heap(sys.modules, scope))
     before = module_state.capture(context)
     act(shop)
     leaks = list(module_state.compare(before, module_state.capture(context)))
-    return sorted({leak.subject for leak in leaks if not is_expected(leak)})
+    return [softened(leak) for leak in leaks if not is_expected(leak)]
 
 
 def leaking(name: str, library: str, shop: str, *subjects: str, more: tuple[str, ...] = ()) -> Any:
@@ -173,6 +181,7 @@ TABLE = """
     class Rows(dict):
         pass
     STORE = Store()
+    NAMES = ("de", "fr", "path", "a", "sqlite")
     TABLE, LOADERS = {}, {"de": lambda: Locale("de")}
     def find(name):
         return TABLE.setdefault(name, Locale(name))
@@ -817,6 +826,80 @@ def test_a_healthy_program_is_not_told(library: str, shop: str, load: Callable[[
         assert left_by(lambda program: program.act(), module, ()) == []
     finally:
         vars(module).get("finish", bool)()
+
+
+KEEPING = (
+    TABLE
+    + """
+    class User:
+        def __init__(self, name, notes=None):
+            self.name, self.notes = name, notes
+    class Slotted:
+        __slots__ = ("name",)
+        def __init__(self, name):
+            self.name = name
+    class Bag(dict):
+        pass
+    last = current = _text = None
+    def sign_in(name, kind=User):
+        TABLE[name] = kind(name)
+    def sign_in_with(key, name):
+        TABLE[key] = User("a", {"who": name})
+    def note_last(name):
+        global last
+        last = User(name)
+    def note_text(name):
+        global _text
+        _text = name
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("act", "subject"),
+    [
+        pytest.param("library.sign_in('bobby')", "TABLE['bobby']", id="object-by-a-name"),
+        pytest.param("library.sign_in(b'bobby')", "TABLE[b'bobby']", id="object-by-bytes"),
+        pytest.param("library.sign_in('bobby', library.Slotted)", "TABLE['bobby']", id="object-with-slots"),
+        pytest.param("library.sign_in(('de', 'bobby'))", "TABLE[('de', 'bobby')]", id="part-of-the-key"),
+        pytest.param("library.sign_in('de/bobby')", "TABLE['de/bobby']", id="part-of-a-path"),
+        pytest.param("library.sign_in(42)", "TABLE[42]", id="object-by-its-number"),
+        pytest.param("library.FACTORY.make('bobby')", "FACTORY._found['bobby']", id="in-a-factory"),
+        pytest.param("library.ASKED['bobby']", "ASKED['bobby']", id="made-when-asked-for"),
+        pytest.param("library.sign_in_with('de', 'bobby')", "TABLE['de']", id="constant-deep-within"),
+        pytest.param("library.note_last('bobby')", "last", id="object-on-first-use"),
+        pytest.param("library.note_text('bobby')", "_text", id="text-on-first-use"),
+    ],
+)
+def test_what_a_library_keeps_and_did_not_know_is_a_warning(
+    act: str, subject: str, load: Callable[[str, str], Modules]
+) -> None:
+    _, module = load(KEEPING, f"def act(): {act}")
+    (leak,) = leaks_of(lambda program: program.act(), module)
+    assert leak.subject == f"{LIBRARY}.{subject}"
+    assert leak.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param("library.sign_in('de')", id="word-of-the-library"),
+        pytest.param("library.sign_in('DE_fr'.replace('_', '/'))", id="made-of-words-of-the-library"),
+        pytest.param("library.sign_in('Europe/Berlin')", id="time-zone"),
+        pytest.param("library.sign_in(None)", id="no-text"),
+        pytest.param("library.note_text('ab')", id="short-text"),
+        pytest.param("library.note_text('x'.join('ab'))", id="text-that-nobody-wrote"),
+        pytest.param("library.note_text('fr')", id="text-that-the-library-knows"),
+    ],
+)
+def test_what_a_library_knew_by_itself_is_not_told(
+    act: str, load: Callable[[str, str], Modules], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe/Berlin").touch()
+    monkeypatch.setattr(words, "_ZONES", (str(tmp_path),))
+    _, module = load(KEEPING, f"def act(): {act}")
+    assert leaks_of(lambda program: program.act(), module) == []
 
 
 def test_a_lock_that_a_thread_at_work_holds_is_not_told(load: Callable[[str, str], Modules]) -> None:

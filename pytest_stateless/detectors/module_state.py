@@ -21,6 +21,7 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry, spell_type, spell_value
 from pytest_stateless.heap.traits import is_by_a_tool, traits_of
 from pytest_stateless.heap.watch import Evidence
+from pytest_stateless.heap.words import Words
 from pytest_stateless.heap.written import names_written
 from pytest_stateless.leak import SINCE, Leak, Owner, Rule
 from pytest_stateless.source import Sources
@@ -98,6 +99,9 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
     imported = frozenset(_imported(changes))
     application, reach = frozenset(groups[Owner.APPLICATION]), Reach()
     met = _met_since(before, after)
+    words = Words(
+        application, {name: [*one.before.keys, *one.before.referents] for name, one in changed.items()}
+    )
     for change, found in differing:
         path = paths.get(identity(change.container))
         if path is not None:  # else nothing leads there any more, and what led there is an entry of its own
@@ -108,6 +112,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
                 reach=reach,
                 lasts=after.heap.has_met,
                 way=way_to(after.heap, change.container),
+                words=words,
             )
             leaks = _leaks(about, found)
             place = identity(change.container)

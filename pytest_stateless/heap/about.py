@@ -19,6 +19,7 @@ from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.path import Path
 from pytest_stateless.heap.reach import Reach
 from pytest_stateless.heap.watch import always
+from pytest_stateless.heap.words import Words
 
 
 def _nothing_lasts(_: object) -> bool:
@@ -48,6 +49,8 @@ class About(NamedTuple):
     """Whether an object is held by a module, so that what weakly speaks of it stays."""
     way: Callable[[], bool] = always
     """Whether the path still leads to the container."""
+    words: Words | None = None
+    """What packages had by name before; None where nobody knows."""
 
     @property
     def attributes(self) -> bool:
