@@ -84,15 +84,16 @@ def test_a_package_knows_what_it_had_before(package: types.ModuleType, text: str
 
 
 def test_a_time_zone_of_the_system_is_known(
-    package: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: types.ModuleType, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "zones/Europe").mkdir(parents=True)
-    (tmp_path / "zones/Europe/Berlin").touch()
-    monkeypatch.setattr(words, "_ZONES", (str(tmp_path / "zones"),))
+    zones = tmp_path_factory.mktemp("zones")
+    (zones / "Europe").mkdir()
+    (zones / "Europe/Berlin").touch()
+    monkeypatch.setattr(words, "_ZONES", (str(zones),))
     asked = Words()
     assert asked.knows(PACKAGE, "Europe/Berlin")
     assert not asked.knows(PACKAGE, "Europe/Nowhere")
-    assert not asked.knows(PACKAGE, "../zones/Europe/Berlin")
+    assert not asked.knows(PACKAGE, f"../{zones.name}/Europe/Berlin")
 
 
 @pytest.mark.parametrize(
