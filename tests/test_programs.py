@@ -46,7 +46,10 @@ def _standard_library_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def load() -> Iterator[Callable[[str, str], Modules]]:
-    """Makes the two modules of their text; in that of the application ``library`` is the other."""
+    """Makes the two modules of their text; in that of the application ``library`` is the other.
+
+    In the end it calls the ``close`` of the application, if there is one.
+    """
 
     def make(library: str, shop: str) -> Modules:
         for name, text in (
@@ -59,7 +62,7 @@ def load() -> Iterator[Callable[[str, str], Modules]]:
 
     yield make
     for name in (LIBRARY, SHOP):
-        sys.modules.pop(name, None)
+        vars(sys.modules.pop(name, types)).get("close", int)()
 
 
 def left_by(act: Callable[[Any], object], shop: Any, more: tuple[str, ...]) -> list[str]:
@@ -568,6 +571,7 @@ def test_a_program_that_keeps_something_is_told(
                          loop = LOOPS[0]
                          loop.run_until_complete(asyncio.wait_for(iterate(), 1))
                          loop.run_until_complete(loop.shutdown_asyncgens())
+                     def close(): LOOPS[0].close()
                      """, id="event-loop-that-runs"),
         pytest.param("", """
                      import sys
