@@ -1,7 +1,7 @@
 """Which things lead to some others, found backwards and without names: of a whole program few lead to any one.
 
 What things hold is read in bulk, a block at a time, as a set of addresses. Each block is then asked, generation after
-generation, whether it holds what was found last; only where it does, its things are looked at one by one.
+generation, whether it holds what was found last; only where it does, its things are looked at one by one, in C too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, compress
+from operator import not_
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import Kind, get_bases, get_referents, identity, module_namespace
@@ -53,24 +54,18 @@ class _Shelf:
             frozenset(addresses(list(read(*things[start : start + _BLOCK]))))
             for start in range(0, len(things), _BLOCK)
         ]
-        """Addresses, by the position of the block."""
-        self._holders: dict[int, dict[int, list[Any]]] = {}
-        """By the position of a block, and by what is held."""
+        """Addresses, by the number of the block."""
 
     def holding(self, places: set[int], held_at: set[int]) -> Iterator[Any]:
         """The things that hold something of these identities, and addresses."""
-        for position, holds in enumerate(self._holds):
+        for number, holds in enumerate(self._holds):
             if not held_at.isdisjoint(holds):
-                holders = self._holders.get(position) or self._index(position)
-                for place in places & holders.keys():
-                    yield from holders[place]
+                things = self._things[number * _BLOCK : (number + 1) * _BLOCK]
+                apart = map(places.isdisjoint, map(_identities, map(self._read, things)))
+                yield from compress(things, map(not_, apart))
 
-    def _index(self, position: int) -> dict[int, list[Any]]:
-        holders = self._holders[position] = {}
-        for thing in self._things[position * _BLOCK : (position + 1) * _BLOCK]:
-            for place in map(identity, self._read(thing)):
-                holders.setdefault(place, []).append(thing)
-        return holders
+
+_identities: Final = partial(map, identity)
 
 
 # ------------------------------------------------------------------------------------------------ reading in bulk

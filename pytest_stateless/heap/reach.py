@@ -28,6 +28,7 @@ _TRANSPORT: Final = frozenset({"get_extra_info", "is_closing", "close"})
 """What asyncio's transports and streams can."""
 _NEAR: Final = 1000  # objects that are asked for a connection: a pool has it near
 _PATIENCE: Final = 50_000  # objects that are asked in one comparison; a leak of more is told as it is
+_DEAD_ENDS: Final = (Kind.ATOM, Kind.CLASS, Kind.FUNCTION, Kind.MODULE)
 _FOLLOWED: Final = frozenset(map(identity, (dict, list, tuple, set, deque)))
 
 
@@ -38,6 +39,8 @@ class Reach:
         self._found: dict[tuple[int, int], bool] = {}
         self._classes: dict[int, tuple[bool, bool]] = {}
         """By class, whether bytes go out through its instances, and whether these are connections to databases."""
+        self._dead_ends: dict[int, bool] = {}
+        """By class, whether its instances are of a kind that isn't followed."""
         self._left = _PATIENCE
 
     def is_a_connection(self, thing: object) -> bool:
@@ -77,12 +80,18 @@ class Reach:
         cls = type(held)
         if identity(cls) in _FOLLOWED:
             return True
-        if plan_of(cls).kind in (Kind.ATOM, Kind.CLASS, Kind.FUNCTION, Kind.MODULE):
+        if self._leads_nowhere(cls):
             return False
         own = package_of(held) == package or (
             is_heap_type(cls) and package_of(held) in sys.stdlib_module_names
         )
         return own or self.is_a_connection(held)
+
+    def _leads_nowhere(self, cls: type) -> bool:
+        place = identity(cls)
+        if place not in self._dead_ends:
+            self._dead_ends[place] = plan_of(cls).kind in _DEAD_ENDS
+        return self._dead_ends[place]
 
     def _kinds(self, cls: type) -> tuple[bool, bool]:
         place = identity(cls)

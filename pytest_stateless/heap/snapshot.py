@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Set
 from itertools import chain, compress
 from operator import is_not
 from typing import Any, Final
@@ -51,18 +51,8 @@ class Heap:
     It holds live objects, so it lives no longer than the windows that use it.
     """
 
-    def __init__(
-        self,
-        modules: dict[str, types.ModuleType],
-        scope: Scope,
-        without: Mapping[int, object] | None = None,
-        *,
-        divided: bool = False,
-    ) -> None:
-        """``without`` are identities of more objects that are left out.
-
-        ``divided`` if the application's own containers are to be looked at alone, too.
-        """
+    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope, *, divided: bool = False) -> None:
+        """``divided`` if the application's own containers are to be looked at alone, too."""
         self.scope = scope
         self.churn = 0
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
@@ -79,7 +69,7 @@ class Heap:
         self._moves: Counter[int] = Counter()
         """How often a chunk was found changed, by its position, since it was last split."""
         self._plans: dict[int, tuple[Plan, type]] = {}
-        self._seen: dict[int, object] = {**dict.fromkeys(scope.without_objects), **(without or {})}
+        self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
         self._chunks: list[Chunk | None] = []
         self._brought = Brought(self._chunks)
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
@@ -248,10 +238,15 @@ class Heap:
         suspects = set(suspects) - self._asked
         if suspects:
             self._asked |= suspects
-            without: dict[int, object] = dict.fromkeys(self._seen)
-            for place in ancestors:
-                without.pop(place, None)
-            self.lost |= suspects - Heap(self._modules, self.scope, without)._seen.keys()
+            seen, self._seen = self._seen, dict.fromkeys(self._seen)
+            try:
+                for place in ancestors:
+                    self._seen.pop(place, None)
+                for _ in self._discover([namespace for _, namespace in self._module_namespaces()]):
+                    pass
+                self.lost |= suspects - self._seen.keys()
+            finally:
+                self._seen = seen
 
     def let_go(self) -> None:
         """Nobody looks at it any more."""
