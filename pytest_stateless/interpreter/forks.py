@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
+import threading
+import types
 from typing import Any, Final
 
+from pytest_stateless.heap.graph import unwrapped
+from pytest_stateless.interpreter.difference import changed_things
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Reading, loaded
+from pytest_stateless.zones import within
 
+_STANDARD_LIBRARY: Final = os.path.dirname(threading.__file__)
 _KNOWN: Final = (
     ("threading", "_after_fork"),
     ("logging", "_prepareFork"),  # since 3.13
@@ -44,3 +51,19 @@ def read() -> Reading:
     if not _Lists.found:
         return {WHOLE: UNKNOWN}
     return {WHOLE: Items([function for held in _Lists.found for function in held])}
+
+
+def are_of_python_itself(before: Any, after: Any) -> bool:
+    """Whether all that came is the standard library's, which another thread may have imported, or a lock's method."""
+    if not (type(before) is type(after) is Items):
+        return False
+    return not any(map(_is_foreign, changed_things(before, after)[0]))
+
+
+def _is_foreign(thing: Any) -> bool:
+    function = unwrapped(thing)
+    if type(function) is not types.FunctionType:
+        return False
+    file = function.__code__.co_filename
+    is_own = within(file, _STANDARD_LIBRARY) and "site-packages" not in file
+    return not (is_own or file.startswith("<frozen "))  # os is, since 3.11

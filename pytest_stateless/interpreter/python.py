@@ -209,6 +209,7 @@ ITEMS: Final = (
         "every later fork runs it, and nothing takes it out again",
         "register it where the process starts",
         warns=lambda _: True,
+        is_first_use=forks.are_of_python_itself,
         by_import=True,
     ),
     Item(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_stateless.interpreter import forks
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -56,3 +59,25 @@ def test_what_runs_around_forks_is_told(project: Project) -> None:
     result = project.run_apart("--stateless", "--stateless-no-blame")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*interpreter-state*os.register_at_fork()*"])
+
+
+def _lock_of_mine() -> None:
+    """Stands for a function of the program's."""
+
+
+@pytest.mark.parametrize(
+    ("came", "own"),
+    [
+        pytest.param([], True, id="nothing"),
+        pytest.param([shutil.copy], True, id="standard-library"),
+        pytest.param([os.fwalk], True, id="frozen"),
+        pytest.param([threading.Lock().acquire], True, id="lock"),
+        pytest.param([_lock_of_mine], False, id="function-of-the-program"),
+        pytest.param([functools.partial(_lock_of_mine)], False, id="partial"),
+        pytest.param([pytest.main], False, id="dependency"),
+        pytest.param([os.fwalk, _lock_of_mine], False, id="both"),
+    ],
+)
+def test_what_python_itself_registers_is_no_leak(came: list[Any], own: bool) -> None:
+    assert forks.are_of_python_itself(Items([print]), Items([print, *came])) is own
+    assert not forks.are_of_python_itself(UNKNOWN, Items(came))
