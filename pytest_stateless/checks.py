@@ -365,13 +365,16 @@ class Checks:
 
         It would learn so from the report of the failure, which is held back.
         """
+        if not (self._holding and report.failed):
+            return
         number, limit = session.testsfailed + 1, session.config.getoption("maxfail")
-        if self._holding and report.failed and limit and number >= limit:
+        if limit and number >= limit:
             session.shouldfail = f"stopping after {number} failures"
 
     def _blame(self, item: pytest.Item, run: Run) -> None:
         """Find who did it, of a test that passed by itself; let go of what was needed for that."""
-        wanted = not self._settings.no_blame and passed(run.reports.values(), run.calls.values())
+        found = bool(run.findings.leaks) or run.served is not None
+        wanted = found and not self._settings.no_blame and passed(run.reports.values(), run.calls.values())
         if wanted and self._second.blame(item, run.nextitem, run.findings):
             self._windows.disturb()
         if run.served is not None:

@@ -50,6 +50,8 @@ class Quarantine:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._undoing = ExitStack()
+        self._begun = False
+        """Whether there may be something to undo."""
         self._recording: Recording | None = None
         self._fake: FakeDisk | None = None
 
@@ -58,6 +60,7 @@ class Quarantine:
         self.end()
         if disk == "real" or (disk == "fake" and FakeDisk.is_in_use()):
             return
+        self._begun = True
         self._recording = self._open_recording()
         # What gets past the fake must not reach the disk either.
         self._recording.refuse = refusing(self._context, allowances, disk)
@@ -77,6 +80,9 @@ class Quarantine:
 
     def end(self) -> None:
         """The test was torn down."""
+        if not self._begun:
+            return
+        self._begun = False
         if self._recording is not None:
             self._recording.refuse = self._recording.writable = None
             self._recording = None
