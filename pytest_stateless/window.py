@@ -316,10 +316,11 @@ class Windows:
                     findings.notes += judge(NOTES[name](window.before[name], after[name]), allowances)[0]
         self._context.end_look()
         findings.moved = left
-        counting, findings.used = judge(without_twins(left), allowances)
-        findings.leaks = graded(counting, self._grades)
-        order = [detector.RULE.id for detector in self._detectors]
-        findings.leaks.sort(key=lambda leak: order.index(leak.rule))
+        if left:
+            counting, findings.used = judge(without_twins(left), allowances)
+            findings.leaks = graded(counting, self._grades)
+            order = [detector.RULE.id for detector in self._detectors]
+            findings.leaks.sort(key=lambda leak: order.index(leak.rule))
         broken = self._context.recording.broken
         if broken:
             findings.errors.append(InternalError("audit", "\n".join(broken)))

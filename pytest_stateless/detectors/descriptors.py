@@ -54,9 +54,10 @@ def table(context: Context) -> Table:
 def _read() -> Table:
     found = {}
     for descriptor in sorted(numbers()):
-        state = stat_of(descriptor)
-        if state is not None:
-            found[descriptor] = state
+        try:
+            found[descriptor] = _Real.fstat(descriptor)
+        except OSError:  # closed, as the one that listed the directory is
+            continue
     return found
 
 
@@ -88,7 +89,7 @@ def access_of(descriptor: int) -> int:
 
 
 def stat_of(descriptor: int) -> os.stat_result | None:
-    """What the system says of a descriptor; None where it is closed, as the one that listed the directory is."""
+    """What the system says of a descriptor; None where it is closed."""
     try:
         return _Real.fstat(descriptor)
     except OSError:
