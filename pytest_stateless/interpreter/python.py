@@ -9,6 +9,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from pytest_stateless.interpreter import exits, forks
@@ -114,13 +115,14 @@ _FLAG_NAMES: Final = [
     for name, member in vars(_FLAGS).items()
     if type(member) is types.MemberDescriptorType and name != "int_max_str_digits"
 ]
+_read_flags: Final = attrgetter(*_FLAG_NAMES)
 
 
 def _flags() -> Reading:
     """Without the limit of digits, a line of its own: who sets that makes new flags from 3.14 on."""
     found = loaded("sys") or {}
     flags = found.get("flags", UNKNOWN)
-    return {WHOLE: tuple(getattr(flags, name) for name in _FLAG_NAMES) if type(flags) is _FLAGS else flags}
+    return {WHOLE: _read_flags(flags) if type(flags) is _FLAGS else flags}
 
 
 _SLOWER: Final = "this process runs slower, or keeps more memory, than the others"
