@@ -7,6 +7,7 @@ import gc
 import os
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from pytest_stateless import audit, window
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
-from pytest_stateless.leak import SINCE, Leak, Rule, Severity
+from pytest_stateless.leak import SINCE, Leak, Owner, Rule, Severity
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade
 from pytest_stateless.source import Sources
@@ -172,8 +173,9 @@ class Shared(Things):
         return self._last | {"shared"}
 
     def compare(self, before: frozenset[str], after: frozenset[str]) -> Iterator[Leak]:
-        leaks = super().compare(before - {"shared"}, after - {"shared"})
-        yield from (leak.with_trait(SINCE) if "shared" in before else leak for leak in leaks)
+        for leak in super().compare(before - {"shared"}, after - {"shared"}):
+            own = replace(leak, owner=Owner.APPLICATION)
+            yield own.with_trait(SINCE) if "shared" in before else own
 
 
 @pytest.fixture
@@ -216,6 +218,14 @@ def test_a_request_begins_with_what_the_one_before_ended_with(
     already = things.looks
     windows.open(shares=True)
     assert things.looks - already == looks
+
+
+def test_a_window_of_some_rules_shares_nothing(shared: tuple[Shared, Windows]) -> None:
+    things, windows = shared
+    one_request(windows)
+    already = things.looks
+    windows.open(shares=True, rules={"module-state"})
+    assert things.looks == already + 1
 
 
 def test_where_a_secret_is_searched_for_nothing_is_shared(

@@ -6,7 +6,7 @@ They are few, where the rest are the libraries': on a Flask process 180 of 16,00
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ _MANY: Final = (
     3  # one container in so many may be the application's; beyond, a look at these saves too little
 )
 
-Walk = Callable[[Scope], Set[int]]
+Walk = Callable[[Scope], Iterable[int]]
 """Identities of all that can be reached within a scope."""
 
 

@@ -75,13 +75,15 @@ class Heap:
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
         self._own: Own | None = None
         if divided and scope.modules is None:
-            self._own = Own(
-                modules, scope, self._chunks, lambda own: Heap(modules, own)._seen.keys(), self.plan
-            )
+            self._own = Own(modules, scope, self._chunks, self._reached, self.plan)
             self._own.find()
         self._forget_ourselves()
         roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
         self._chunks += self._discover(roots)
+
+    def _reached(self, scope: Scope) -> Iterator[int]:
+        """Identities of what there is within another scope."""
+        return (identity(thing) for thing in Heap(self._modules, scope).things() if thing is not None)
 
     def _forget_ourselves(self) -> None:
         met = self._met
@@ -220,8 +222,6 @@ class Heap:
                 self._met.watch(name, namespace, self._discover([namespace]))
         self._met.take_in(self._discover(brought))
         self._met.listen()
-        if self._own is not None:
-            self._own.forget()
 
     def without_imported(self, container: object, found: list[Entry]) -> list[Entry]:
         """What differs in a container, but for what imports within the window put there or took away."""
@@ -283,6 +283,8 @@ class Heap:
                 self._chunks[position] = make_chunk(chunk.kind, kept, self.plan) or chunk
         self._met.forget(lost)
         self._forget_positions()
+        if self._own is not None:
+            self._own.forget()  # what is let go of may leave its place to something else
 
     def _split(self, position: int, chunk: Chunk) -> None:
         """Halve a chunk: what moves with every test ends up in small ones, which are cheap to read anew."""

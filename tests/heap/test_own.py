@@ -31,6 +31,14 @@ class World:
         self.shop.CARTS, self.shop.LINK, self.shop.HOLDER = {"bob": ["tea"]}, {}, Thing()
         self.library.TABLE, self.library.SPARE, self.library.NESTED = {}, ["spare"], {"deep": [{}]}
         self.library.MANY = [[number] for number in range(2000)]
+        self.shop.view = types.FunctionType((lambda: None).__code__, {"__name__": "own_shop"})
+        self.shop.MANY = [[number] for number in range(200)]
+        self.shop.NEST, self.library.NEST = {}, {}
+        own, other = self.shop.NEST, self.library.NEST
+        for number in range(8):  # at each depth, the library has more
+            own["within"], other["within"] = {number: 1}, {number: 1}
+            other.update({place: {place: 1} for place in range(300)})
+            own, other = own["within"], other["within"]
 
     def heap(self, **scope: Any) -> Heap:
         """The memory of both."""
@@ -77,6 +85,7 @@ def test_it_sees_the_applications_own(
         pytest.param(lambda world: world.shop.LINK.update(to=[world.library.SPARE]), "SPARE", id="in-a-list"),
         pytest.param(lambda world: setattr(world.shop.HOLDER, "to", world.library.SPARE), "SPARE", id="by-an-attribute"),
         pytest.param(lambda world: world.shop.LINK.update(to=world.library.NESTED), "NESTED", id="with-all-within"),
+        pytest.param(lambda world: setattr(world.shop.view, "to", world.library.SPARE), "SPARE", id="by-a-function"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("looked", ["all", "own", "not"])
@@ -120,7 +129,9 @@ def test_a_module_that_the_application_imports_is_its_own(world: World) -> None:
     ],
 )
 def test_where_it_would_save_little_all_is_looked_at(narrow: dict[str, Any], world: World) -> None:
-    assert world.heap(**narrow).look_at_own()[1] is None
+    heap = world.heap(**narrow)
+    assert heap.look_at_own()[1] is None
+    assert (heap._own is None) is ("modules" in narrow)  # nothing is found out in vain
 
 
 def test_where_nobody_asked_for_it_all_is_looked_at(world: World) -> None:
@@ -130,6 +141,45 @@ def test_where_nobody_asked_for_it_all_is_looked_at(world: World) -> None:
     after, places = heap.look_at_own()
     assert places is None
     assert [change.container for change in changes(before, after)] == [world.library.TABLE]
+
+
+def test_what_is_linked_and_changed_is_seen_at_once(world: World) -> None:
+    heap = world.heap()
+    heap.look()
+    world.shop.LINK["to"] = world.library.SPARE
+    world.library.SPARE.append("before")
+    before, _ = heap.look_at_own()
+    assert list(changes(before, heap.look())) == []
+
+
+def test_they_are_found_where_chunks_were_split(world: World) -> None:
+    heap = world.heap()
+    heap.look_at_own()
+    for _ in range(4):
+        world.shop.MANY[0].append(1)
+        heap.look_at_own()
+    heap.settle()
+    before, _ = heap.look_at_own()
+    for kept in world.shop.MANY:
+        kept.append(2)
+    after, places = heap.look_at_own()
+    assert places is not None
+    assert len(list(changes(before, after))) == len(world.shop.MANY)
+
+
+def test_nothing_that_was_let_go_of_counts(world: World) -> None:
+    heap = world.heap()
+    world.shop.CARTS["eve"] = ["cup"]
+    heap.look_at_own()
+    place = identity(world.shop.CARTS.pop("eve"))
+    _, places = heap.look_at_own()
+    assert places is not None
+    assert place in places  # the heap keeps it
+    heap.lose([place])
+    heap.settle()
+    _, places = heap.look_at_own()
+    assert places is not None
+    assert place not in places
 
 
 def test_they_are_found_where_chunks_were_put_in_another_order(world: World) -> None:
@@ -151,4 +201,5 @@ def test_few_of_the_chunks_are_looked_at(world: World) -> None:
     heap = world.heap()
     own = heap._own
     assert own is not None
-    assert len(own.positions) * 2 < len(heap._chunks)
+    kinds = [chunk.kind for position in own.positions if (chunk := heap._chunks[position])]
+    assert len(kinds) == len(set(kinds))
