@@ -481,6 +481,21 @@ def test_a_text_is_found_exactly_where_it_is(value: Any) -> None:
     assert bool(found_in(shop)) == holds(value)
 
 
+@settings(deadline=None, max_examples=60)
+@given(nested.filter(lambda value: not holds(value)), nested, st.booleans())
+def test_a_new_text_is_found_where_a_full_search_finds_it(before: Any, after: Any, inside: bool) -> None:
+    shop = Shop()
+    shop.module.__dict__.update(first=1, kept=[before])
+    shop.heap.look()
+    shop.search.note()
+    if inside and isinstance(before, list | dict):
+        before.append(after) if isinstance(before, list) else before.update({"after": after})
+    else:
+        shop.module.kept.append(after)
+    shop.needles.append(Needle(SECRET, is_new=True))
+    assert shop.found() == sorted(found_in(shop.module))
+
+
 @pytest.mark.parametrize(
     ("source", "place"),
     [
