@@ -160,6 +160,11 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("kept-by-library", "!value:of-the-application", "!data", "!strange"),
     ),
     _expect(
+        *("module-state", "a library made an entry in a private table on first use", "only-first", "added"),
+        *("in-a-private-table", "kept-by-library", "!value:of-the-application", "!data"),
+        "!strange",
+    ),
+    _expect(
         *("module-state", "a library took in once what its table said in short", "remembered", "parsed"),
         *("kept-by-library", "!value:of-the-application"),
     ),
@@ -203,6 +208,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         ),
         "!strange",
     ),
+    _expect(
+        *("module-state", "a library found a constant of its own", "constant-of-its-own", "kept-by-library"),
+        "!value:builtins.str",
+    ),
+    _expect("module-state", "a library noted facts of its own words", "facts", "kept-by-library"),
+    _expect("module-state", "a library's module took in a name of Python's", "imported-late"),
     _expect("module-state", "a library's table makes what it is asked for", "made-by-its-table", "!strange"),
     _expect("module-state", "a library notes something of a module", "by-a-module", "kept-by-library"),
     _expect("module-state", "a library notes of a class what its definition says", "by-a-class"),
@@ -497,6 +508,21 @@ LIKELY: Final[tuple[Expected, ...]] = (
             "added",
         ),
         *("only-first", "attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application"),
+    ),
+    _expect(
+        *("module-state", "a library put its own words in a table; only a reader can say for whom", "added"),
+        *("constant-of-its-own", "kept-by-library"),
+    ),
+    _expect(
+        *("module-state", "a library remembers what says but yes and no; only a reader can say of what"),
+        *("added", "remembered", "of-switches", "kept-by-library"),
+    ),
+    *(
+        _expect(
+            *("module-state", "a library notes yes or no in private; only a reader can say of what", "added"),
+            *("in-a-private-table", "kept-by-library", value),
+        )
+        for value in ("value:builtins.bool", "value:builtins.NoneType")
     ),
     *(
         _expect("module-state", "a library keeps what it may have been given for a user", "strange", way)

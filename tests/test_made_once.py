@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 LIBRARY = """
 import threading
+from collections import namedtuple
+from types import SimpleNamespace
 
 _names, _objects, _kept, _seen, names = {}, {}, {}, set(), {}
 
@@ -55,6 +57,30 @@ def get_or_set(name, make):
 def get_or_set_with_time(name, make):
     if name not in _names:
         _names[name] = (1.5, [make()])
+
+
+Row = namedtuple("Row", "name")
+_rows, _profiles, _known, grids = {}, {}, {"a": 1}, {}
+
+
+def row(name):
+    if name not in _rows:
+        _rows[name] = Row(name.upper() + "!")
+
+
+def profile(name, make):
+    if name not in _profiles:
+        _profiles[name] = SimpleNamespace(name=make())
+
+
+def know(name):
+    if (name, len) not in _known:
+        _known[name, len] = object()
+
+
+def grid(size):
+    if size not in grids:
+        grids[size] = [[None, True] * size]
 
 
 def keep(name, value):
@@ -174,6 +200,22 @@ def test_remembers_in_a_closure():
     library.doubled("ab")
 
 
+def test_remembers_a_row():
+    library.row("ab")
+
+
+def test_remembers_a_profile():
+    library.profile("ab", str)
+
+
+def test_knows():
+    library.know("ab")
+
+
+def test_draws_a_grid():
+    library.grid(2)
+
+
 def test_fills():
     library.fill()
 
@@ -245,6 +287,10 @@ def test_remembers_what_it_was_given_with_more():
     library.get_or_set_with_time("also", user)
 
 
+def test_remembers_what_it_was_given_in_an_object():
+    library.profile("carl", user)
+
+
 def user():
     return "bob" * len("abc")
 
@@ -311,6 +357,9 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
             told.append(leak["subject"])
     assert left["warning"] == {
         "remembers": ["library._names['ab']"],
+        "remembers_a_row": ["library._rows['ab']"],
+        "remembers_a_profile": ["library._profiles['ab']"],
+        "draws_a_grid": ["library.grids[2]"],
         "remembers_in_a_closure": ["library.doubled.<closure>.cache['ab']"],
         "fills": ["library._filled", "library._filled"],
         "fills_itself": ["library.ZONES", "library.ZONES"],
@@ -323,6 +372,7 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "remembers_a_cart": ["library._objects['bob']"],
         "remembers_what_it_was_given": ["library._names['user']"],
         "remembers_what_it_was_given_with_more": ["library._names['also']"],
+        "remembers_what_it_was_given_in_an_object": ["library._profiles['carl']"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],
         "sees": ["library._seen"],

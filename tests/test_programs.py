@@ -213,6 +213,61 @@ TABLE = """
 """
 
 
+OWN = """
+    import types
+    GLYPHS = (("a", "b"), ("c",))
+    Cache, _prefixes, PREFIXES, codes = {}, {}, {"Atom": "at"}, ("alpha", "beta")
+    class Facts(dict):
+        pass
+    class Number:
+        def __init__(self):
+            self._facts = Facts()
+        def ask(self):
+            self._facts["real"] = True
+        def learn(self):
+            self._facts = Facts(self._facts, finite=None)
+        def forget(self):
+            self._facts = Facts()
+        def note(self, name, value):
+            self._facts[name] = value
+        def note_anew(self, name, value):
+            self._facts = Facts(self._facts, **{name: value})
+        def show(self, name):
+            self.facts[name] = True
+    ONE = Number()
+    SHOWN = Number()
+    SHOWN.facts = SHOWN._facts
+    del SHOWN._facts
+    def glyphs(number):
+        Cache[number] = GLYPHS[number]
+    def prefix():
+        _prefixes["atom"] = PREFIXES["Atom"]
+    def names():
+        globals()["str"] = str
+    def put(key, value):
+        Cache[key] = value
+    class Slotted:
+        __slots__ = ("_cache", "cache")
+        def __init__(self):
+            self._cache, self.cache = {}, {}
+        def resolve(self):
+            self._cache[(int, str)] = put
+        def show(self):
+            self.cache[(int, str)] = put
+    DISPATCH = Slotted()
+    class Moved:
+        def __init__(self, name):
+            self.name = name
+        def __get__(self, instance, owner):
+            found = instance.__dict__[self.name] = types.ModuleType
+            delattr(owner, self.name)
+            return found
+    class Lazy(types.ModuleType):
+        quote = Moved("quote")
+    moves = Lazy("stateless_library.moves")
+"""
+
+
 @pytest.mark.parametrize(
     ("library", "shop", "subjects", "more"),
     [
@@ -500,6 +555,27 @@ TABLE = """
         leaking("note-by-a-class-in-a-store", TABLE,
                 "class Cart: pass\ndef act(): library.STORE.kept[Cart] = 'bob'", "library.STORE.kept[<type>]"),
         leaking("users-a-library-has-met", TABLE, "def act(): library.TABLE['bob'] = True", "library.TABLE['bob']"),
+        leaking("fact-by-a-word-of-a-user", OWN, "def act(): library.ONE.note('bobby', True)",
+                "library.ONE._facts['bobby']"),
+        leaking("number-among-facts", OWN, "def act(): library.ONE.note('real', 5)", "library.ONE._facts['real']"),
+        leaking("fact-that-changed", OWN, "library.ONE.ask()\ndef act(): library.ONE.note('real', False)",
+                "library.ONE._facts['real']"),
+        leaking("number-among-more-facts", OWN, "def act(): library.ONE.note_anew('real', 5)", "library.ONE._facts"),
+        leaking("users-word-among-more-facts", OWN, "def act(): library.ONE.note_anew('bobby', True)",
+                "library.ONE._facts"),
+        leaking("facts-that-were-forgotten", OWN, "library.ONE.ask()\ndef act(): library.ONE.forget()",
+                "library.ONE._facts"),
+        leaking("facts-that-are-shown", OWN, "def act(): library.SHOWN.show('real')", "library.SHOWN.facts['real']"),
+        leaking("tuple-of-a-users", OWN, "def act(): library.put(1, ('a', 'tea'))", "library.Cache[1]"),
+        leaking("constant-by-a-users-word", OWN, "def act(): library.put('bobby', library.codes)",
+                "library.Cache['bobby']"),
+        leaking("another-constant-in-the-place-of-one", OWN,
+                "library.put(1, library.GLYPHS)\ndef act(): library.put(1, library.codes)", "library.Cache[1]"),
+        leaking("name-of-pythons-by-another-name", OWN, "def act(): vars(library)['who'] = str", "library.who"),
+        leaking("table-that-a-slot-shows", OWN, "def act(): library.DISPATCH.show()",
+                "library.DISPATCH.cache[(<type>, <type>)]"),
+        leaking("descriptor-of-a-library-that-the-application-takes-out", OWN, "def act(): del library.Lazy.quote",
+                "library.Lazy.quote"),
         leaking("modules-the-application-has-met", "", "MET = {}\ndef act(): MET[__name__] = True",
                 "shop.MET['stateless_shop']"),
         leaking("number-in-defaults-of-defaults", "",
@@ -779,6 +855,12 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param("", "from collections import defaultdict\nSPEC = defaultdict(lambda: defaultdict(dict))\n"
                      "def act(): SPEC[None][404].get('x'), SPEC[None][None]", id="defaults-of-defaults-that-are-asked"),
         pytest.param(TABLE, "def act(): library.find('de'), library.find('fr')", id="locales-that-a-library-read"),
+        pytest.param(OWN, "def act(): library.ONE.ask()", id="fact-that-a-library-found-out"),
+        pytest.param(OWN, "def act(): library.ONE.learn()", id="facts-that-a-library-replaces-by-more"),
+        pytest.param(OWN, "def act(): library.glyphs(0)", id="constant-that-a-library-looked-up"),
+        pytest.param(OWN, "def act(): library.names()", id="name-of-pythons-that-a-library-takes-in"),
+        pytest.param(OWN, "def act(): library.DISPATCH.resolve()", id="function-in-a-private-slot"),
+        pytest.param(OWN, "def act(): library.moves.quote", id="descriptor-of-a-lazy-module"),
         pytest.param(TABLE, "def act(): library.load()", id="function-that-a-library-drops-after-its-call"),
         pytest.param(TABLE, "def act(): library.register()", id="classes-and-functions-that-a-library-registers"),
         pytest.param(TABLE, "def act(): library.TABLE[__name__] = True", id="module-that-a-library-has-met"),
@@ -845,6 +927,11 @@ KEEPING = (
     class Bag(dict):
         pass
     last = current = _text = None
+    _met, _words = {}, {}
+    def note_in_private(name):
+        _met[name] = True
+    def put_word():
+        _words["de"] = NAMES[1]
     def sign_in(name, kind=User):
         TABLE[name] = kind(name)
     def sign_in_with(key, name):
@@ -873,6 +960,8 @@ KEEPING = (
         pytest.param("library.sign_in_with('de', 'bobby')", "TABLE['de']", id="constant-deep-within"),
         pytest.param("library.note_last('bobby')", "last", id="object-on-first-use"),
         pytest.param("library.note_text('bobby')", "_text", id="text-on-first-use"),
+        pytest.param("library.note_in_private('bobby')", "_met['bobby']", id="yes-in-a-private-table"),
+        pytest.param("library.put_word()", "_words['de']", id="word-of-its-own"),
     ],
 )
 def test_what_a_library_keeps_and_did_not_know_is_a_warning(
@@ -904,6 +993,25 @@ def test_what_a_library_knew_by_itself_is_not_told(
     monkeypatch.setattr(words, "_ZONES", (str(tmp_path),))
     _, module = load(KEEPING, f"def act(): {act}")
     assert leaks_of(lambda program: program.act(), module) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "subjects"),
+    [
+        pytest.param("library.moves.quote", [], id="definition"),
+        pytest.param("vars(library.moves).update(user='bobby')", [f"{LIBRARY}.moves.user"], id="text"),
+        pytest.param(
+            "vars(library.moves).update(shop=act)", [f"{LIBRARY}.moves.shop"], id="of-the-application"
+        ),
+    ],
+)
+def test_a_lazy_module_takes_in_definitions_alone(
+    act: str, subjects: list[str], load: Callable[[str, str], Modules], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, module = load(OWN, f"def act(): {act}")
+    name = f"{LIBRARY}.moves"
+    monkeypatch.setitem(sys.modules, name, library.moves)
+    assert left_by(lambda program: program.act(), module, (name,)) == subjects
 
 
 def test_a_lock_that_a_thread_at_work_holds_is_not_told(load: Callable[[str, str], Modules]) -> None:

@@ -37,7 +37,7 @@ def is_first_use(about: About, entry: Entry) -> bool:
     if about.holder_module in about.application and not by_metaclass:
         return False
     built = by_metaclass and _is_dunder(entry.label) and not about.is_of_the_application(entry.after)
-    return (built or _is_set_up(about, entry)) and not _is_set(about, entry.label)
+    return (built or _is_set_up(about, entry)) and not is_set(about, entry.label)
 
 
 def _is_of_a_metaclass(about: About, name: object) -> bool:
@@ -104,7 +104,7 @@ def is_dropped(about: About, entry: Entry) -> bool:
     """Whether a private attribute of somebody else's went back to None: it will be set up again."""
     if entry.after is not None or not _is_private(entry.label) or about.holder_module in about.application:
         return False
-    return not about.is_of_the_application(entry.before) and not _is_set(about, entry.label)
+    return not about.is_of_the_application(entry.before) and not is_set(about, entry.label)
 
 
 def is_lazy(about: About, entry: Entry) -> bool:
@@ -115,12 +115,12 @@ def is_lazy(about: About, entry: Entry) -> bool:
     """
     if entry.before is not ABSENT and entry.after is not ABSENT:
         return _replaced_itself(about, entry) or _chose_another(about, entry)
-    if about.holder is not None and _is_cached(_otherwise(about, entry.label)):
+    if about.holder is not None and is_cached(_otherwise(about, entry.label)):
         return True
     if _is_memo_of_a_method(about, entry):
         return True
     foreign = about.holder_module not in about.application
-    if foreign and _makes_attributes(about) and not _is_set(about, entry.label):
+    if foreign and _makes_attributes(about) and not is_set(about, entry.label):
         return True
     if about.holder is not None or entry.before is not ABSENT:
         return False
@@ -140,7 +140,7 @@ def _is_memo_of_a_method(about: About, entry: Entry) -> bool:
     method = _otherwise(about, entry.label)
     functions = all(plan_of(type(one)).kind is Kind.FUNCTION for one in (method, entry.after))
     package = about.holder_module.partition(".")[0]
-    return functions and home_of(entry.after).partition(".")[0] == package and not _is_set(about, entry.label)
+    return functions and home_of(entry.after).partition(".")[0] == package and not is_set(about, entry.label)
 
 
 def _replaced_itself(about: About, entry: Entry) -> bool:
@@ -150,7 +150,7 @@ def _replaced_itself(about: About, entry: Entry) -> bool:
         return False
     own = module_name_of(maker) == about.holder_module
     computed = all("__get__" not in _namespace_of(base) for base in mro_of(type(entry.after)))
-    return own and computed and _is_cached(entry.before) and not _is_set(about, entry.label)
+    return own and computed and is_cached(entry.before) and not is_set(about, entry.label)
 
 
 def _chose_another(about: About, entry: Entry) -> bool:
@@ -161,7 +161,7 @@ def _chose_another(about: About, entry: Entry) -> bool:
         plan_of(type(one)).kind is Kind.FUNCTION and home_of(one) == about.path.module
         for one in (entry.before, entry.after)
     )
-    return own and not _is_set(about, entry.label)
+    return own and not is_set(about, entry.label)
 
 
 def is_number(about: About, entry: Entry) -> bool:
@@ -173,7 +173,7 @@ def is_number(about: About, entry: Entry) -> bool:
         return False
     if not (about.attributes and _is_private(entry.label) and type(entry.before) is type(entry.after) is int):
         return False
-    return entry.before < entry.after and not _is_set(about, entry.label)
+    return entry.before < entry.after and not is_set(about, entry.label)
 
 
 _namespace_of: Final = type.__dict__["__dict__"].__get__
@@ -208,7 +208,7 @@ def _makes_attributes(about: About) -> bool:
     return inherited(type(module), "__getattr__") is not ABSENT
 
 
-def _is_cached(descriptor: object) -> bool:
+def is_cached(descriptor: object) -> bool:
     """Whether a descriptor computes a value that an attribute of the same name then stands before.
 
     One that is also told of new values (``__set__``) may keep whatever it is given. Some cached properties are, too.
@@ -261,7 +261,7 @@ def inherited(holder: type | None, name: object) -> object:
     return ABSENT
 
 
-def _is_set(about: About, name: Any) -> bool:
+def is_set(about: About, name: Any) -> bool:
     """Whether the application's code may have done it. The last question, since it is the dearest."""
     return type(name) is str and name in about.written()
 

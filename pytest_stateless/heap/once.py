@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from types import CellType, FunctionType
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import Kind, identity, is_heap_type, module_name_of, mro_of, plan_of
 from pytest_stateless.heap.home import home_of
+from pytest_stateless.heap.strange import texts_in
 from pytest_stateless.heap.tables import is_a_librarys, is_beside_an_instance, is_private
 
 
@@ -20,7 +22,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield from _of_an_attribute(about, entry)
     elif not is_beside_an_instance(about):
         yield from _in_a_table(about, entry)
-        if any(True for _ in data_in(entry.after)):
+        if any(True for _ in chain(data_in(entry.after), texts_in(entry.after))):
             yield "data"
 
 

@@ -107,12 +107,23 @@ def _keeps_to_itself(about: About, one: Any, rest: list[Any]) -> bool:
     package = about.path.module.partition(".")[0]
     if plan_of(type(one)).kind is not Kind.OBJECT or module_name_of(type(one)).partition(".")[0] != package:
         return False
-    namespace, table = (rest or [None])[0], about.change.container
+    table = about.change.container
+    if not rest:
+        slots = [get for name, get in plan_of(type(one)).slots if is_private(name)]
+        return any(_held_in(get, one) is table for get in slots)
+    namespace = rest[0]
     return (
         len(rest) == 1
         and type(namespace) is dict
         and any(value is table and is_private(name) for name, value in dict.items(namespace))
     )
+
+
+def _held_in(slot: Any, one: object) -> object:
+    try:
+        return slot(one)
+    except AttributeError:  # not set
+        return ABSENT
 
 
 def is_private(name: object) -> bool:

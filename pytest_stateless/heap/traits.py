@@ -13,7 +13,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap import client, first_use, once, strange, tables, test_side
+from pytest_stateless.heap import client, constants, first_use, once, strange, tables, test_side
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -61,6 +61,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "of-this-thread"
     yield from once.traits_of(about, entry)
     yield from strange.traits_of(about, entry)
+    yield from constants.traits_of(about, entry)
 
 
 def _inside_traits(entry: Entry) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
 from contextvars import ContextVar
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import is_plain_key
@@ -29,6 +29,7 @@ from pytest_stateless.heap.graph import (
 )
 from pytest_stateless.heap.holders import descriptors, is_held, part
 from pytest_stateless.heap.once import data_in
+from pytest_stateless.heap.strange import texts_in
 from pytest_stateless.heap.watch import Evidence
 
 _SAME_AGAIN: Final = frozenset({Kind.ATOM, Kind.WALK, Kind.FUNCTION, Kind.CLASS, Kind.MODULE})
@@ -61,7 +62,8 @@ class Undone:
 
     def holds(self, texts: Container[object]) -> bool:
         """Whether one of the texts is there now."""
-        return any(one in texts for _, place in self._places for one in data_in(place.get()))
+        values = [place.get() for _, place in self._places]
+        return any(one in texts for value in values for one in chain(data_in(value), texts_in(value)))
 
 
 def undo(evidence: Evidence, own: bool = False) -> Undone | None:

@@ -21,6 +21,7 @@ from pytest_stateless.heap.graph import (
 from pytest_stateless.heap.home import home_of
 
 _DEPTH: Final = 3  # of containers in a module, of functions in a function
+_NEAR: Final = 2  # of what modules have in hand
 _FILES: Final = 20_000  # names of files of one package
 _PARTS: Final = re.compile(r"[/\\.:]+")
 _CONTAINERS: Final = (dict, tuple, list, set, frozenset)
@@ -50,6 +51,7 @@ class Words:
         self._before = before or {}
         self._known: dict[str, set[str]] = {}
         self._said: set[str] | None = None
+        self._held: dict[str, set[int]] = {}
 
     def knows(self, package: str, text: str) -> bool:
         """Whether a text is a word of the package or made of such words, or one of the system's time zones."""
@@ -58,6 +60,15 @@ class Words:
             known = self._known[package] = set(map(_plain, self._of(package)))
         parts = list(filter(None, _PARTS.split(text)))
         return _plain(text) in known or all(_plain(part) in known for part in parts) or _is_a_zone(text)
+
+    def holds(self, package: str, thing: object) -> bool:
+        """Whether a module or class of the package had this very thing, by a name or in a container."""
+        if package not in self._held:
+            spaces = _modules(lambda name: name.partition(".")[0] == package)
+            self._held[package] = {
+                identity(one) for name, space in spaces for one in self._things(space, name, _NEAR)
+            }
+        return identity(thing) in self._held[package]
 
     def says(self, text: str) -> bool:
         """Whether a text is a constant of the application, tests included."""
@@ -83,6 +94,15 @@ class Words:
                 yield from self._texts(value)
             elif home_of(value) == module:
                 yield from self._in_namespace(class_namespace(value), "")  # type: ignore[arg-type]
+
+    def _things(self, container: Any, module: str, depth: int) -> Iterator[object]:
+        for value in self._held_by(container):
+            yield value
+            if plan_of(type(value)).kind is Kind.CLASS:
+                if home_of(value) == module:
+                    yield from self._things(class_namespace(value), "", depth)  # type: ignore[arg-type]
+            elif depth > 1 and any(type(value) is one for one in _CONTAINERS):
+                yield from self._things(value, "", depth - 1)
 
     def _texts(self, value: Any, depth: int = _DEPTH) -> Iterator[str]:
         if type(value) is str:

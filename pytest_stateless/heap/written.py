@@ -16,7 +16,7 @@ def _numbers(*names: str) -> frozenset[int]:
     return frozenset(opcode.opmap[name] for name in names if name in opcode.opmap)
 
 
-_STORE: Final = opcode.opmap["STORE_ATTR"]
+_WRITES: Final = tuple(_numbers("STORE_ATTR", "DELETE_ATTR"))
 _SKIPPED: Final = _numbers(
     "CACHE", "EXTENDED_ARG", "LOAD_ATTR"
 )  # between a name and the last of its attributes
@@ -49,15 +49,22 @@ def names_written(modules: frozenset[str]) -> frozenset[str]:
 def written_by(code: types.CodeType) -> Iterator[str]:
     """The same for one piece of code, with the functions within it."""
     ops, arguments = code.co_code[::2], code.co_code[1::2]
-    position = ops.find(_STORE)
-    while position >= 0:
+    for position in sorted(_positions(ops)):
         if _is_of_a_global(code, ops, arguments, position - 1):
             wide = position and ops[position - 1] == opcode.EXTENDED_ARG
             yield code.co_names[arguments[position] + (arguments[position - 1] << 8 if wide else 0)]
-        position = ops.find(_STORE, position + 1)
     for constant in code.co_consts:
         if type(constant) is types.CodeType:
             yield from written_by(constant)
+
+
+def _positions(ops: bytes) -> Iterator[int]:
+    """Where attributes are set or deleted."""
+    for write in _WRITES:
+        position = ops.find(write)
+        while position >= 0:
+            yield position
+            position = ops.find(write, position + 1)
 
 
 def _is_of_a_global(code: types.CodeType, ops: bytes, arguments: bytes, position: int) -> bool:

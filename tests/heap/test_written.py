@@ -34,6 +34,8 @@ from pytest_stateless.heap.written import names_written, written_by
         pytest.param("class A:\n    def f(self, key): self.parts[0].key = key", set(), id="on-an-item-of-itself"),
         pytest.param("def f(): STATE['a'].count += 1", {"count"}, id="added-to-an-item"),
         pytest.param("def f(): STATE.a = 1; STATE.b = 2", {"a", "b"}, id="two"),
+        pytest.param("def f(): del STATE.part.a", {"a"}, id="deleted"),
+        pytest.param("def f(thing): del thing.a", set(), id="deleted-from-an-argument"),
         pytest.param("def f(): STATE.count += 1", {"count"}, id="added-to"),
         pytest.param("def f(): STATE.part.count += STATE.step * 2", {"count"}, id="added-to-a-part"),
         pytest.param("class A:\n    def f(self): self.count += STATE.step", set(), id="added-to-itself"),
