@@ -175,7 +175,7 @@ def test_nothing_that_was_let_go_of_counts(world: World) -> None:
     _, places = heap.look_at_own()
     assert places is not None
     assert place in places  # the heap keeps it
-    heap.lose([place])
+    heap.lose([place], [place])
     heap.settle()
     _, places = heap.look_at_own()
     assert places is not None
