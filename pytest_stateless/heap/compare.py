@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from operator import is_
 
+from pytest_stateless.heap.memory import ITEMS
+
 Same = Callable[[list[object], list[object]], bool]
 
 
@@ -21,18 +23,13 @@ def same_by_identity(now: list[object], before: list[object]) -> bool:
 
 
 def same_by_memory() -> Same | None:
-    """``same_by_identity`` by comparing the lists' storage, or None where that can't be trusted.
-
-    A list ends in a pointer to its items and the number of places allocated (``PyListObject`` in CPython's
-    Include/cpython/listobject.h), so that its size tells where the pointer is.
-    """
+    """``same_by_identity`` by comparing the lists' storage, or None where that can't be trusted."""
     try:
         memcmp = ctypes.CDLL(None).memcmp
     except (OSError, TypeError, AttributeError):  # no C library to ask in this way: Windows
         return None
     memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
     pointer = ctypes.sizeof(ctypes.c_void_p)
-    items = list.__basicsize__ - 2 * pointer
     storage = ctypes.c_void_p.from_address
 
     def same(now: list[object], before: list[object]) -> bool:
@@ -40,7 +37,7 @@ def same_by_memory() -> Same | None:
         if size != len(before):
             return False
         return size == 0 or not memcmp(
-            storage(id(now) + items).value, storage(id(before) + items).value, size * pointer
+            storage(id(now) + ITEMS).value, storage(id(before) + ITEMS).value, size * pointer
         )
 
     return same if sys.implementation.name == "cpython" and _agrees(same) else None

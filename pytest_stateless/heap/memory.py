@@ -28,16 +28,18 @@ def first_pointer(thing: object) -> int | None:
 
 def addresses(things: list[Any]) -> list[int]:
     """Where objects lie, of many in a seventh of the time: as the list of them has it in memory."""
-    if not (things and _SHOWS_ITEMS):
-        return list(map(address, things))
-    return _items(things)
+    return _pointers(things) if things and _SHOWS_ITEMS else list(map(address, things))
 
 
-def _items(things: list[Any]) -> list[int]:
-    # CPython's PyListObject: header, length, pointer to the items. The list is kept by the caller.
-    start = ctypes.c_void_p.from_address(address(things) + HEADER + _POINTER).value
+def _pointers(things: list[Any]) -> list[int]:
+    start = ctypes.c_void_p.from_address(address(things) + ITEMS).value
     return memoryview(ctypes.string_at(start or 0, len(things) * _POINTER)).cast("P").tolist()
 
 
 _POINTER: Final = ctypes.sizeof(ctypes.c_void_p)
-_SHOWS_ITEMS: Final = READS_MEMORY and _items([HEADER, None]) == [address(HEADER), address(None)]
+ITEMS: Final = list.__basicsize__ - 2 * _POINTER
+"""Where a list has the pointer to its items: it ends in that and the number of places allocated.
+
+``PyListObject`` in CPython's Include/cpython/listobject.h.
+"""
+_SHOWS_ITEMS: Final = READS_MEMORY and _pointers([HEADER, None]) == [address(HEADER), address(None)]
