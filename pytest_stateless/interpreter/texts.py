@@ -132,6 +132,7 @@ ITEMS: Final = (
     Item(
         "csv.field_size_limit()", c_function("_csv", "field_size_limit", UNKNOWN), _PROCESS, _START, show=str
     ),
+    registry("encodings.aliases", "aliases"),
     Item("codecs.register()", _searches, _PROCESS, _START, by_import=True),
     Item(
         "codecs.register_error()",

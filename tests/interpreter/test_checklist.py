@@ -122,6 +122,7 @@ PYTHON: Final = (
 LIBRARY: Final = (
     state("csv.field_size_limit()", "old = csv.field_size_limit(9)", "csv.field_size_limit(old)"),
     entry("shutil._ARCHIVE_FORMATS", "'mine'", "(noted, [], '')"),
+    entry("encodings.aliases.aliases", "'mine'", "'utf_8'"),
     state(
         "copyreg._extension_registry[('mine', 'Mine')]",
         "copyreg.add_extension('mine', 'Mine', 240)",
@@ -184,7 +185,7 @@ ROWS: Final = (
     FLAGS,
 )  # Python itself writes to its own kind of flags
 BEGIN: Final = """
-import builtins, ctypes, subprocess, faulthandler, gettext, io, sqlite3, ssl, sysconfig
+import builtins, ctypes, encodings.aliases, subprocess, faulthandler, gettext, io, sqlite3, ssl, sysconfig
 import tracemalloc, types, xml.etree.ElementTree
 import zipfile, zipimport
 from asyncio import events
