@@ -61,7 +61,7 @@ def _giving(real: Callable[..., Any]) -> Callable[..., Any]:
     def door(*args: Any, **kwargs: Any) -> Any:
         made = real(*args, **kwargs)
         recording = audit.current()
-        if recording is not None:
+        if recording is not None and recording.openings.are_wanted:
             try:
                 recording.openings.note_made(name, made, _getframe(1))
             except Exception as error:

@@ -29,6 +29,8 @@ class Openings:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self.are_wanted = True
+        """Whether anybody asks who opened what: not where the rule of what stays open is off."""
         self._files: dict[str, Place | None] = {}
         self._sockets: dict[int, Place | None] = {}
         self._made: dict[int, Made] = {}
@@ -43,7 +45,7 @@ class Openings:
 
     def note_file(self, path: object, frame: FrameType) -> None:
         """A file is about to be opened."""
-        if frame.f_code.co_filename == _IMPORTING or len(self._files) >= _ENOUGH:
+        if not self.are_wanted or len(self._files) >= _ENOUGH or frame.f_code.co_filename == _IMPORTING:
             return
         text = path if type(path) is str else os.fsdecode(path) if type(path) is bytes else ""
         if text:
@@ -51,7 +53,7 @@ class Openings:
 
     def note_socket(self, socket: object, frame: FrameType) -> None:
         """A socket is about to be made; it has no descriptor yet, but an identity."""
-        if not is_own(frame.f_code.co_filename):  # which asks sockets what they are
+        if self.are_wanted and not is_own(frame.f_code.co_filename):  # which asks sockets what they are
             self._sockets[id(socket)] = self._sources.place(frame)
 
     def note_made(self, function: str, made: Any, frame: FrameType) -> None:

@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
 from pytest_stateless.allowance import Allowance
-from pytest_stateless.detectors import NOTES, PORTS, SHARED, Context, Detector, async_task
+from pytest_stateless.detectors import (
+    NOTES,
+    PORTS,
+    SHARED,
+    Context,
+    Detector,
+    async_task,
+    open_descriptor,
+)
 from pytest_stateless.detectors.offspring import now, reaped
 from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.interval import Interval
@@ -86,6 +94,9 @@ class Windows:
     ) -> None:
         self._context = context
         self._detectors = detectors
+        context.recording.openings.are_wanted = any(
+            detector.RULE.id == open_descriptor.RULE.id for detector in detectors
+        )
         # What still goes away while the patient ones wait may change what the others see.
         self._patient_first = sorted(detectors, key=lambda detector: not detector.PATIENT)
         self._sleep = sleep

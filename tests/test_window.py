@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,6 +48,22 @@ class Things:
 
     def absorb(self, before: frozenset[str], start: frozenset[str], end: frozenset[str]) -> frozenset[str]:
         return (before | (end - start)) - (start - end)
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["on", "off"])
+def test_who_opened_what_is_noted_where_somebody_asks(is_on: bool, context: Context) -> None:
+    windows = Windows(context, [Things(set(), "open-descriptor" if is_on else "file-write")])
+    window = windows.open()
+    made = [os.dup(0), *os.pipe(), os.open(os.devnull, os.O_RDONLY)]
+    with socket.socket() as one:
+        noted = context.recording.openings
+        states = {number: os.fstat(number) for number in made}
+        found = [noted.of_descriptor(n, states[n].st_dev, states[n].st_ino, "")[1] for n in made[:3]]
+        found += [noted.of_file(os.devnull)[1], noted.of_socket(one)[1]]
+    windows.close(window)
+    for number in made:
+        os.close(number)
+    assert found == [is_on] * 5
 
 
 class Failing(Things):
