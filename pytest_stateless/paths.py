@@ -18,6 +18,8 @@ class _Real:
     open = staticmethod(os.open)
     read = staticmethod(os.read)
     close = staticmethod(os.close)
+    fstat = staticmethod(os.fstat)
+    listdir = staticmethod(os.listdir)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     path = os.path
@@ -83,8 +85,12 @@ _FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "
 
 
 def content_of(path: str, state: State | None) -> int | None:
-    """Stands for what is in a regular file; None for anything else, and where it is long or can't be read."""
-    if state is None or not stat.S_ISREG(state.mode) or state.size > _READ:
+    """Stands for what is in a regular file; None for anything else, and where it is long or can't be read.
+
+    What this process has open is let alone: to close a further descriptor of it would release the locks that the
+    process has on it, SQLite's among them. https://www.sqlite.org/howtocorrupt.html
+    """
+    if state is None or not stat.S_ISREG(state.mode) or state.size > _READ or _is_open_here(state):
         return None
     try:
         descriptor = _Real.open(path, _FLAGS)
@@ -96,6 +102,25 @@ def content_of(path: str, state: State | None) -> int | None:
         return None
     finally:
         _Real.close(descriptor)
+
+
+def _is_open_here(state: State) -> bool:
+    """Whether this process has a descriptor of a file; yes where the system can't say and keeps locks so."""
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            numbers = _Real.listdir(directory)
+        except OSError:
+            continue
+        return any(_is_of(int(number), state) for number in numbers)
+    return os.name == "posix"
+
+
+def _is_of(descriptor: int, state: State) -> bool:
+    try:
+        found = _Real.fstat(descriptor)
+    except OSError:  # the one that listed the directory
+        return False
+    return (found.st_ino, found.st_dev) == (state.inode, state.device)
 
 
 def differs(before: State | None, now: State | None) -> bool:
