@@ -83,7 +83,7 @@ class Heap:
 
     def _reached(self, scope: Scope) -> Iterator[int]:
         """Identities of what there is within another scope."""
-        return (identity(thing) for thing in Heap(self._modules, scope).things() if thing is not None)
+        return (identity(thing) for thing in Heap(self._modules, scope).things())
 
     def _forget_ourselves(self) -> None:
         met = self._met

@@ -29,7 +29,8 @@ class World:
         self.library: Any = types.ModuleType("own_library")
         self.modules: Modules = {"own_shop": self.shop, "own_library": self.library}
         self.shop.CARTS, self.shop.LINK, self.shop.HOLDER = {"bob": ["tea"]}, {}, Thing()
-        self.library.TABLE, self.library.SPARE, self.library.NESTED = {}, ["spare"], {"deep": [{}]}
+        self.spare, self.nested = ["spare"], {"deep": [{}]}
+        self.library.TABLE, self.library.SHELF = {}, {"a": {"b": {"c": {"d": (self.spare, self.nested)}}}}
         self.library.MANY = [[number] for number in range(2000)]
         self.shop.view = types.FunctionType((lambda: None).__code__, {"__name__": "own_shop"})
         self.shop.MANY = [[number] for number in range(200)]
@@ -81,11 +82,11 @@ def test_it_sees_the_applications_own(
 @pytest.mark.parametrize(
     ("link", "linked"),
     [
-        pytest.param(lambda world: world.shop.LINK.update(to=world.library.SPARE), "SPARE", id="directly"),
-        pytest.param(lambda world: world.shop.LINK.update(to=[world.library.SPARE]), "SPARE", id="in-a-list"),
-        pytest.param(lambda world: setattr(world.shop.HOLDER, "to", world.library.SPARE), "SPARE", id="by-an-attribute"),
-        pytest.param(lambda world: world.shop.LINK.update(to=world.library.NESTED), "NESTED", id="with-all-within"),
-        pytest.param(lambda world: setattr(world.shop.view, "to", world.library.SPARE), "SPARE", id="by-a-function"),
+        pytest.param(lambda world: world.shop.LINK.update(to=world.spare), "SPARE", id="directly"),
+        pytest.param(lambda world: world.shop.LINK.update(to=[world.spare]), "SPARE", id="in-a-list"),
+        pytest.param(lambda world: setattr(world.shop.HOLDER, "to", world.spare), "SPARE", id="by-an-attribute"),
+        pytest.param(lambda world: world.shop.LINK.update(to=world.nested), "NESTED", id="with-all-within"),
+        pytest.param(lambda world: setattr(world.shop.view, "to", world.spare), "SPARE", id="by-a-function"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("looked", ["all", "own", "not"])
@@ -100,7 +101,7 @@ def test_what_a_library_had_before_is_the_applications_own_from_its_link_on(
     elif looked == "own":
         heap.look_at_own()
     before = heap.look_at_own()[0] if looked != "not" else heap.look()
-    inner = world.library.NESTED["deep"] if linked == "NESTED" else world.library.SPARE
+    inner = world.nested["deep"] if linked == "NESTED" else world.spare
     inner.append("more")
     after, places = heap.look_at_own()
     assert places is not None
@@ -146,8 +147,8 @@ def test_where_nobody_asked_for_it_all_is_looked_at(world: World) -> None:
 def test_what_is_linked_and_changed_is_seen_at_once(world: World) -> None:
     heap = world.heap()
     heap.look()
-    world.shop.LINK["to"] = world.library.SPARE
-    world.library.SPARE.append("before")
+    world.shop.LINK["to"] = world.spare
+    world.spare.append("before")
     before, _ = heap.look_at_own()
     assert list(changes(before, heap.look())) == []
 
@@ -203,3 +204,9 @@ def test_few_of_the_chunks_are_looked_at(world: World) -> None:
     assert own is not None
     kinds = [chunk.kind for position in own.positions if (chunk := heap._chunks[position])]
     assert len(kinds) == len(set(kinds))
+
+
+def test_only_what_the_heap_keeps_counts(world: World) -> None:
+    heap = world.heap()
+    assert heap._own is not None
+    assert heap._own.find() <= set(map(identity, heap.things()))
