@@ -19,6 +19,7 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.texts import Kinds
 from pytest_stateless.needles import Straw, straw_of
 
+_INSIDE: Final = frozenset({Kind.INSIDE, Kind.OPAQUE})  # what keeps bytes inside is one of these
 _SIZE: Final = 1024  # things that can't change
 
 
@@ -112,9 +113,12 @@ class Batches:
     def straw(self, batch: Batch) -> Straw:
         """The texts in a batch."""
         if batch.straw is None:
-            things = self.things(batch)
-            batch.straw = straw_of(*self._kinds.texts(things))
-            batch.has_buffers = bool(self._kinds.with_contents(things))
+            kinds, source = self._kinds, batch.source
+            if isinstance(source, Chunk):
+                batch.straw = straw_of(*kinds.texts_of(source))
+                batch.has_buffers = source.kind in _INSIDE and bool(kinds.with_contents(source.containers))
+            else:
+                batch.straw = straw_of(*kinds.texts(self.things(batch)))
         return batch.straw
 
 

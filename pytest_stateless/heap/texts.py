@@ -5,15 +5,17 @@ from __future__ import annotations
 import types
 from collections.abc import Container, Sequence
 from contextvars import Context, ContextVar
-from itertools import chain, compress, repeat
-from operator import is_, not_
+from itertools import chain, compress
+from operator import not_
 from typing import Any, Final, NamedTuple
 
+from pytest_stateless.heap.chunk import Chunk
 from pytest_stateless.heap.content import Content, content_of
-from pytest_stateless.heap.graph import get_referents, identity, mro_of
+from pytest_stateless.heap.graph import Kind, get_referents, identity, mro_of
 from pytest_stateless.heap.holders import LOCAL, held
 
 _TEXTS: Final = (str, bytes)
+_OF_ANY_TYPE: Final = frozenset({Kind.OBJECT, Kind.OPAQUE})
 _FUNCTION: Final = frozenset({identity(types.FunctionType)})
 
 
@@ -22,6 +24,10 @@ class Texts(NamedTuple):
 
     strings: set[str]
     binaries: set[bytes]
+
+
+def _texts_among(things: Sequence[Any]) -> Texts:
+    return Texts({one for one in things if type(one) is str}, {one for one in things if type(one) is bytes})
 
 
 class Kinds:
@@ -76,9 +82,16 @@ class Kinds:
         around += chain.from_iterable(map(dict.values, keyed))
         around += chain.from_iterable(map(held, of(self._held)))
         around += map(self.text_of, of(self._own))
-        classes = list(map(type, around))
-        strings, binaries = (set(compress(around, map(is_, classes, repeat(text)))) for text in _TEXTS)
-        return Texts(strings, binaries)
+        return _texts_among(around)
+
+    def texts_of(self, chunk: Chunk) -> Texts:
+        """What the containers of a chunk held when they were read: the same, for a fraction of the cost."""
+        around = [*chunk.referents, *chunk.keys, *chain.from_iterable(chunk.ordered.values())]
+        if chunk.kind is Kind.HELD:  # the defaults of a function
+            around += get_referents(*(one for one in chunk.referents if type(one) is tuple))
+        if chunk.kind in _OF_ANY_TYPE:
+            around += map(self.text_of, chunk.containers)
+        return _texts_among(around)
 
     def with_contents(self, things: Sequence[Any]) -> list[Any]:
         """Those that keep bytes inside."""

@@ -186,6 +186,10 @@ def numpy_array() -> Any:
     return numpy.frombuffer(b"x" + RAW, dtype="uint8")
 
 
+def numpy_text() -> Any:
+    return pytest.importorskip("numpy").str_(SECRET)
+
+
 def suspended() -> Any:
     def wait(token: str) -> Any:
         yield 1
@@ -211,6 +215,7 @@ HOLDING: dict[str, tuple[Callable[[], object], str | None]] = {
     "stringio": (lambda: io.StringIO(SECRET), ""),
     "ctypes": (lambda: (ctypes.c_char * 64)(*RAW), ""),
     "numpy": (numpy_array, ""),
+    "numpy-text": (numpy_text, ""),
     "closed": (closed, None),
     "closed-text": (closed_text, None),
     "released": (released, None),
@@ -251,6 +256,11 @@ def test_a_text_is_found_in_what_holds_it(name: str, shop: Any) -> None:
     make, told = HOLDING[name]
     shop.kept = make()
     assert list(found_in(shop)) == ([] if told is None else [f"shop.kept{told}"])
+
+
+def test_a_view_is_told_beside_what_it_shows(shop: Any) -> None:
+    shop.kept = io.BytesIO(b"x" + RAW).getbuffer()
+    assert "shop.kept" in found_in(shop)
 
 
 def test_what_a_cache_of_the_program_remembers_is_found(shop: Any) -> None:
@@ -347,6 +357,7 @@ class Shop:
         self.modules = {"shop": self.module}
         self.needles: list[Needle] = []
         self.module.first, self.module.second, self.module.third = [SECRET], [1], [bytearray(b"one")]
+        exec("def f(a=1): pass", self.module.__dict__)
         self.heap = Heap(self.modules, Scope(frozenset({"shop", "later"})))
         self.search = Search(self.heap)
 
@@ -364,6 +375,7 @@ CHANGES: dict[str, tuple[Callable[[Any], object], list[str]]] = {
     "in-a-buffer": (lambda shop: shop.third[0].extend(RAW), ["shop.third[0]"]),
     "in-a-new-buffer": (lambda shop: shop.third.append(io.BytesIO(RAW)), ["shop.third[1]"]),
     "as-text-of-a-subclass": (lambda shop: shop.second.append(Text(SECRET)), ["shop.second[1]"]),
+    "as-a-default": (lambda shop: setattr(shop.f, "__defaults__", (SECRET,)), ["shop.f.<defaults>.a"]),
     "beside": (lambda shop: shop.first.append(1), ["shop.first[0]"]),
 }
 """What is done after the moment was noted, and what is found then of a new text. No real one can be where it is in
@@ -394,6 +406,17 @@ def test_what_does_not_change_is_not_read_for_a_new_text(monkeypatch: pytest.Mon
     shop.search.note()  # it is too late
     with pytest.raises(TypeError):
         shop.found()
+
+
+def test_what_an_instance_got_after_its_dictionary_was_met_is_found() -> None:
+    shop = Shop()
+    session = Session(1)
+    del session.token
+    shop.module.third.append(session.__dict__)
+    shop.heap.look()
+    session.token = SECRET
+    shop.needles.append(Needle(SECRET))
+    assert "shop.third[1]['token']" in shop.found()
 
 
 def test_without_a_moment_a_new_text_is_looked_for_everywhere() -> None:
