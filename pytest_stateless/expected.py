@@ -165,6 +165,16 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "!strange",
     ),
     _expect(
+        *(
+            "module-state",
+            "a library's pool has its own object back",
+            "put-back",
+            "object-in-a-list",
+            "added",
+        ),
+        *("kept-by-library", "!value:of-the-application", "!strange"),
+    ),
+    _expect(
         *("module-state", "a library took in once what its table said in short", "remembered", "parsed"),
         *("kept-by-library", "!value:of-the-application"),
     ),
@@ -213,6 +223,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         "!value:builtins.str",
     ),
     _expect("module-state", "a library noted facts of its own words", "facts", "kept-by-library"),
+    _expect("module-state", "it went with what it spoke of", "gone", "added", "kept-by-library"),
     _expect("module-state", "a library's module took in a name of Python's", "imported-late"),
     _expect("module-state", "a library's table makes what it is asked for", "made-by-its-table", "!strange"),
     _expect("module-state", "a library notes something of a module", "by-a-module", "kept-by-library"),

@@ -15,6 +15,7 @@ from pytest_stateless.blame import Chain, Look, Trail, Watch
 from pytest_stateless.detectors.locks import LockEvidence
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected, softened
+from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.once import data_in
 from pytest_stateless.heap.undo import Undone, release, stands_still, undo
@@ -35,6 +36,8 @@ FIRST: Final = "only-first"
 """Trait of what didn't move while the test ran again, and passed."""
 REMEMBERED: Final = "remembered"
 """Trait of what was left alone while it was there, and was made anew when it was taken away."""
+PUT_BACK: Final = "put-back"
+"""Trait of what came into a list that was just as it had been when the test had run again, and passed."""
 ELSEWHERE: Final = "not by a line of your code"
 FAILED: Final = "not found: the test failed when it was run again"
 LATE: Final = "not found: the test did not end when it was run again"
@@ -117,6 +120,7 @@ class SecondRun:
 
     def _told(self, leaks: list[Leak], test: Callable[[], bool], traced: bool) -> dict[int, Leak]:
         """What is to be said instead, by the identity of the leak."""
+        lists = {id(leak): _listed(leak) for leak in leaks}
         with ExitStack() as redoing:
             for leak in leaks:
                 redo = _release(leak.evidence)
@@ -129,6 +133,9 @@ class SecondRun:
         silent = [leak for leak in leaks if chains[id(leak)] is None]
         again, further = self._bound_again(silent, test, second)
         first = {id(leak): {FIRST} for leak in silent if second.passed and id(leak) not in again}
+        for leak in leaks:
+            if second.passed and lists[id(leak)] and same(lists[id(leak)], _listed(leak)):
+                first.setdefault(id(leak), set()).add(PUT_BACK)
         chains.update(again)
         return {
             id(leak): _with_chain(
@@ -208,6 +215,12 @@ def _unlocked(leaks: Sequence[Leak]) -> Iterator[None]:
             if redo is not None:
                 redoing.callback(redo)
         yield
+
+
+def _listed(leak: Leak) -> list[object]:
+    """What is in the list that a leak was seen in; nothing where it is none."""
+    evidence: Any = leak.evidence
+    return list(evidence.container) if type(evidence) is Evidence and type(evidence.container) is list else []
 
 
 def _looks_at(evidence: Any) -> Sequence[Look]:

@@ -83,6 +83,30 @@ def grid(size):
         grids[size] = [[None, True] * size]
 
 
+class Machine:
+    def __init__(self):
+        self.turns = 0
+
+    def turn(self):
+        self.turns += 1
+
+
+class Runner:
+    pool, spare, jobs = [], [], []
+
+
+def run(pool, turns=1, user=None):
+    machine = pool.pop() if pool else Machine()
+    for _ in range(turns):
+        machine.turn()
+    machine.user = user
+    pool.append(machine)
+
+
+def queue():
+    Runner.jobs.append(Machine())
+
+
 def keep(name, value):
     _kept[name] = value
 
@@ -216,6 +240,10 @@ def test_draws_a_grid():
     library.grid(2)
 
 
+def test_lends_a_machine():
+    library.run(library.Runner.pool)
+
+
 def test_fills():
     library.fill()
 
@@ -289,6 +317,14 @@ def test_remembers_what_it_was_given_with_more():
 
 def test_remembers_what_it_was_given_in_an_object():
     library.profile("carl", user)
+
+
+def test_lends_a_machine_to_a_user():
+    library.run(library.Runner.spare, user="bobby")
+
+
+def test_queues_a_machine():
+    library.queue()
 
 
 def user():
@@ -373,6 +409,8 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "remembers_what_it_was_given": ["library._names['user']"],
         "remembers_what_it_was_given_with_more": ["library._names['also']"],
         "remembers_what_it_was_given_in_an_object": ["library._profiles['carl']"],
+        "lends_a_machine_to_a_user": ["library.Runner.spare"],
+        "queues_a_machine": ["library.Runner.jobs"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],
         "sees": ["library._seen"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import colorsys
+import gc
 import sys
 import textwrap
 import threading
@@ -70,14 +71,18 @@ def left_by(act: Callable[[Any], object], shop: Any, more: tuple[str, ...]) -> l
     return sorted({leak.subject for leak in leaks_of(act, shop, more)})
 
 
-def leaks_of(act: Callable[[Any], object], shop: Any, more: tuple[str, ...] = ()) -> list[Leak]:
-    """What is left, beside what is expected."""
+def leaks_of(
+    act: Callable[[Any], object], shop: Any, more: tuple[str, ...] = (), then: Callable[[], object] = int
+) -> list[Leak]:
+    """What is left, beside what is expected; ``then`` is done before it is judged."""
     sources = Sources("/", frozenset({SHOP}), frozenset(TOOL_PACKAGES))
     scope = scope_of(sources, frozenset({SHOP, LIBRARY, *more}))
     context = Context(sources, Recording(sources), (), lambda: Heap(sys.modules, scope))
     before = module_state.capture(context)
     act(shop)
-    leaks = list(module_state.compare(before, module_state.capture(context)))
+    after = module_state.capture(context)
+    then()
+    leaks = list(module_state.compare(before, after))
     return [softened(leak) for leak in leaks if not is_expected(leak)]
 
 
@@ -247,7 +252,7 @@ OWN = """
     def put(key, value):
         Cache[key] = value
     class Slotted:
-        __slots__ = ("_cache", "cache")
+        __slots__ = ("_absent", "_cache", "cache")
         def __init__(self):
             self._cache, self.cache = {}, {}
         def resolve(self):
@@ -265,6 +270,22 @@ OWN = """
     class Lazy(types.ModuleType):
         quote = Moved("quote")
     moves = Lazy("stateless_library.moves")
+    import weakref
+    class Ordered:
+        def __init__(self):
+            self._items, self._order = {}, []
+        def add(self, thing):
+            self._items[id(thing)] = weakref.ref(thing)
+            self._order.append(id(thing))
+        def forget_later(self):
+            thing = Number()
+            thing.itself = thing
+            weakref.finalize(thing, self._order.remove, 5).atexit = False
+            self._order.append(5)
+        def keep(self, number):
+            self._items[number] = 1
+            self._order.append(number)
+    ORDERED, KEPT = Ordered(), Number()
 """
 
 
@@ -557,6 +578,10 @@ OWN = """
         leaking("users-a-library-has-met", TABLE, "def act(): library.TABLE['bob'] = True", "library.TABLE['bob']"),
         leaking("fact-by-a-word-of-a-user", OWN, "def act(): library.ONE.note('bobby', True)",
                 "library.ONE._facts['bobby']"),
+        leaking("number-beside-a-table", OWN, "def act(): library.ORDERED.keep(5)", "library.ORDERED._order",
+                "library.ORDERED._items[5]"),
+        leaking("number-that-another-table-has-weakly", OWN,
+                "library.ORDERED.add(library.KEPT)\nSEEN = []\ndef act(): SEEN.append(id(library.KEPT))", "shop.SEEN"),
         leaking("number-among-facts", OWN, "def act(): library.ONE.note('real', 5)", "library.ONE._facts['real']"),
         leaking("fact-that-changed", OWN, "library.ONE.ask()\ndef act(): library.ONE.note('real', False)",
                 "library.ONE._facts['real']"),
@@ -856,6 +881,7 @@ def test_a_program_that_keeps_something_is_told(
                      "def act(): SPEC[None][404].get('x'), SPEC[None][None]", id="defaults-of-defaults-that-are-asked"),
         pytest.param(TABLE, "def act(): library.find('de'), library.find('fr')", id="locales-that-a-library-read"),
         pytest.param(OWN, "def act(): library.ONE.ask()", id="fact-that-a-library-found-out"),
+        pytest.param(OWN, "def act(): library.ORDERED.add(library.ONE)", id="order-of-weak-entries"),
         pytest.param(OWN, "def act(): library.ONE.learn()", id="facts-that-a-library-replaces-by-more"),
         pytest.param(OWN, "def act(): library.glyphs(0)", id="constant-that-a-library-looked-up"),
         pytest.param(OWN, "def act(): library.names()", id="name-of-pythons-that-a-library-takes-in"),
@@ -1012,6 +1038,25 @@ def test_a_lazy_module_takes_in_definitions_alone(
     name = f"{LIBRARY}.moves"
     monkeypatch.setitem(sys.modules, name, library.moves)
     assert left_by(lambda program: program.act(), module, (name,)) == subjects
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        pytest.param(gc.collect, 0, id="gone"),
+        pytest.param(gc.get_count, 1, id="there"),
+    ],
+)
+def test_a_number_that_goes_with_garbage_is_not_told(
+    then: Callable[[], object], left: int, load: Callable[[str, str], Modules]
+) -> None:
+    _, module = load(OWN, "def act(): library.ORDERED.forget_later()")
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(leaks_of(lambda program: program.act(), module, then=then)) == left
+    finally:
+        gc.enable()
 
 
 def test_a_lock_that_a_thread_at_work_holds_is_not_told(load: Callable[[str, str], Modules]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterator
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from pytest_stateless.heap.about import About
@@ -14,6 +17,7 @@ from pytest_stateless.heap.graph import (
     Kind,
     is_heap_type,
     module_name_of,
+    mro_of,
     name_of,
     plan_of,
 )
@@ -35,6 +39,14 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "facts"
     if _is_imported_late(about, entry):
         yield "imported-late"
+    if about.change.kind is Kind.LIST and _is_an_object(about, entry.after):
+        yield "object-in-a-list"
+    if _numbers_a_weak_entry(about, entry):
+        yield "weak"
+    if type(about.change.container) is list and not any(
+        map(is_, about.change.container, repeat(entry.after))
+    ):
+        yield "gone"  # the garbage collector ran since
     if type(entry.after) in (list, tuple) and entry.after and _are_switches(entry.after):
         yield "of-switches"
 
@@ -124,6 +136,26 @@ def _is_taken_in_by_a_module(about: About, entry: Entry) -> bool:
     own = lazy and module_name_of(cls) not in about.application
     defined = plan_of(type(entry.after)).kind in (Kind.CLASS, Kind.FUNCTION, Kind.MODULE)
     return own and defined and not about.is_of_the_application(entry.after)
+
+
+def _is_an_object(about: About, value: object) -> bool:
+    cls = type(value)
+    return (
+        plan_of(cls).kind is Kind.OBJECT and is_heap_type(cls) and is_a_librarys(about, module_name_of(cls))
+    )
+
+
+def _numbers_a_weak_entry(about: About, entry: Entry) -> bool:
+    """Whether it is the number of an object to which a table beside it refers weakly, by this number."""
+    namespace: Any = (None, None, *about.path.things)[-2]
+    if type(entry.after) is not int or about.change.kind is not Kind.LIST or type(namespace) is not dict:
+        return False
+    tables = [table for table in list(dict.values(namespace)) if type(table) is dict]
+    return any(
+        type(key) is int and key == entry.after and any(base is weakref.ref for base in mro_of(type(value)))
+        for table in tables
+        for key, value in list(dict.items(table))
+    )
 
 
 def _package(module: str) -> str:

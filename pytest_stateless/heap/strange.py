@@ -32,9 +32,11 @@ def is_strange(about: About, entry: Entry) -> bool:
         return False
     if about.attributes:
         return about.path.home not in about.application and _says(about, entry.after)
-    if about.change.kind not in KEYED or entry.before is not ABSENT:
+    if entry.before is not ABSENT:
         return False
     value: Any = entry.after
+    if about.change.kind not in KEYED:
+        return _is_an_object(value) and _says(about, value)
     parts = [one for one in (value if type(value) in (list, tuple) else (value,)) if _is_an_object(one)]
     if not parts and not is_made_by_its_table(about, entry):
         return False
