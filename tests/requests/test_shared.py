@@ -53,11 +53,6 @@ def link(key):
     LINK.get("to", {})[key] = 1
     return "ok"
 
-@app.get("/late/<key>")
-def late(key):
-    import late
-    late.STATE[key] = 1
-    return "ok"
 """
 BETWEEN = """
 import os, sys
@@ -65,15 +60,14 @@ sys.path.insert(0, __file__.replace("conftest.py", "site-packages"))
 
 def pytest_runtest_logfinish():  # each test begins with nothing left
     import library, shop
-    late = sys.modules.get("late")
     tables = [shop.CARTS, shop.LINK, library.TABLE, library.LOG, library.SPARE, library.FIRST]
-    for table in [*tables, late.STATE] if late else tables:
+    for table in tables:
         table.clear()
     for name in list(os.environ):
         if name.startswith("SHOP_"): del os.environ[name]
 """
 TESTS = """
-import os, sys, threading, pytest, library, shop
+import os, pytest, library, shop
 
 def get(path="/"):
     assert shop.app.test_client().get(path).text == "ok"
@@ -90,7 +84,7 @@ def wide():
     yield
 
 def test_first():
-    for path in ("/", "/cart/bob", "/put/bob", "/put/same", "/log", "/once", "/set/SHOP_A", "/link/bob", "/late/bob"):
+    for path in ("/", "/cart/bob", "/put/bob", "/put/same", "/log", "/once", "/set/SHOP_A", "/link/bob"):
         get(path)
 
 def test_own():
@@ -104,27 +98,16 @@ def test_library():
     get(); library.put("own"); get()
 def test_library_put_back(monkeypatch):
     get(); monkeypatch.setitem(library.TABLE, "a", 1); monkeypatch.setattr(library, "put", print); get()
-def test_library_request():
-    get(); get("/put/bob")
 def test_both():
     get(); library.put("own"); get("/put/bob")
 def test_same():
     get(); library.put("same", "test"); get("/put/same")
 def test_list():
     get(); library.LOG.append("test"); get("/log"); get("/log"); library.LOG.append("test"); get()
-def test_thread():
-    get()
-    thread = threading.Thread(target=library.put, args=("thread",))
-    thread.start(); thread.join()
-    get()
 def test_environment():
     get(); os.environ["SHOP_TEST"] = "test"; get("/set/SHOP_A")
-def test_environment_put_back(monkeypatch):
-    get(); monkeypatch.setenv("SHOP_TEST", "test"); get(); monkeypatch.delenv("SHOP_TEST"); get()
 def test_link(clean):
     get(); get(); shop.LINK["to"] = library.SPARE; get("/link/bob")
-def test_late():
-    get(); sys.modules.pop("late"); get(); get("/late/bob")
 def test_wide(request):
     get(); library.put("before"); request.getfixturevalue("wide"); get("/put/bob")
 def test_once(clean):
@@ -136,7 +119,6 @@ TOLD: dict[str, list[tuple[str, str | None, str | None]]] = {
     "own": [("shop.CARTS['bob']", "GET /cart/bob (3rd request)", "cart"), ("shop.CARTS['own']", None, "test_own")],
     "own_anew": [("shop.CARTS['bob']", "GET /cart/bob (2nd request)", "cart")],
     "library": [("library.TABLE['own']", None, "test_library")],
-    "library_request": [("library.TABLE['bob']", "GET /put/bob (2nd request)", "put")],
     "both": [
         ("library.TABLE['own']", None, "test_both"),
         ("library.TABLE['bob']", "GET /put/bob (2nd request)", "put"),
@@ -148,13 +130,11 @@ TOLD: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("library.LOG", "GET /log (3rd request)", "log"),
         ("library.LOG", None, "test_list"),
     ],
-    "thread": [("library.TABLE['thread']", None, "test_thread")],
     "environment": [
         ("os.environ['SHOP_TEST']", None, "test_environment"),
         ("os.environ['SHOP_A']", "GET /set/SHOP_A (2nd request)", "set_"),
     ],
     "link": [("shop.LINK['to']['bob']", "GET /link/bob (3rd request)", "link")],
-    "late": [("late.STATE['bob']", "GET /late/bob (3rd request)", None), ("sys.modules['late']", None, "test_late")],
     "wide": [
         ("library.TABLE['bob']", "GET /put/bob (2nd request)", "put"),
         ("library.TABLE['before']", None, "test_wide"),
@@ -170,7 +150,6 @@ def test_what_the_test_did_between_requests_is_told_from_what_they_did(project: 
     project.write("site-packages/library.py", LIBRARY)
     project.write("conftest.py", BETWEEN)
     project.write("shop.py", SHOP)
-    project.write("late.py", "STATE = {}\n")
     project.write("test_shop.py", TESTS)
     project.run_apart("--stateless", "--stateless-report=json:leaks.json", "--stateless-requests=each")
     tests = project.report()["tests"]
