@@ -41,9 +41,7 @@ from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import spell_entry
 
-_FREELY: Final = (
-    2000  # things that are looked at before it is found out which lead anywhere, for the price of 10,000
-)
+_FREELY: Final = 2000  # things that are looked at before it is known which of them lead anywhere
 _STEPS: Final = 24  # of a path that are told; of a longer one, half of them from either end
 
 
@@ -197,7 +195,7 @@ class _Search:
 
     def run(self, level: list[_Step]) -> None:
         while level and self.wanted:
-            if len(self.steps) > _FREELY:
+            if len(self.steps) + len(level) > _FREELY:
                 self._narrow()
             level = [step for step in level if self._leads(step.thing)]
             level = [step for step in level if self._arrive(step) or identity(step.thing) in self._named]
