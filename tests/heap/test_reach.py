@@ -72,3 +72,16 @@ def test_an_object_is_searched_once_and_a_comparison_ends(monkeypatch: pytest.Mo
     monkeypatch.setattr(reach, "_left", 10)
     assert not any(reach.leads_there(Pool(Pool(Pool()))) for _ in range(100))
     assert len(asked) <= once + 10
+
+
+def test_a_class_is_asked_once_whether_its_instances_lead_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[type] = []
+    real = reach_module.plan_of
+
+    def ask(cls: type) -> object:
+        asked.append(cls)
+        return real(cls)
+
+    monkeypatch.setattr(reach_module, "plan_of", ask)
+    assert not Reach().leads_there(Pool(*[Slots() for _ in range(9)]))
+    assert asked.count(Slots) == 1
