@@ -78,11 +78,11 @@ def _knows_more(about: About, entry: Entry) -> bool:
         return False
     if about.holder_module in about.application or not _is_own_mapping(about, after):
         return False
+    facts = list(dict.items(after))  # first of all, so that no key is asked whether it equals another
     return all(
-        dict.get(after, key, ABSENT) is value for key, value in list(dict.items(before)) if type(key) is str
+        type(key) is str and _is_switch(value) and _are_known(about, key) for key, value in facts
     ) and all(
-        type(key) is str and _is_switch(value) and _are_known(about, key)
-        for key, value in list(dict.items(after))
+        type(key) is str and dict.get(after, key, ABSENT) is value for key, value in list(dict.items(before))
     )
 
 
