@@ -1009,6 +1009,7 @@ def test_what_a_library_keeps_and_did_not_know_is_a_warning(
         pytest.param("library.note_text('ab')", id="short-text"),
         pytest.param("library.note_text('x'.join('ab'))", id="text-that-nobody-wrote"),
         pytest.param("library.note_text('fr')", id="text-that-the-library-knows"),
+        pytest.param("library.note_text([*map(str, range(200)), 'bobby'])", id="one-text-among-many"),
     ],
 )
 def test_what_a_library_knew_by_itself_is_not_told(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 
 from pytest_stateless.heap.about import About
@@ -13,6 +14,9 @@ from pytest_stateless.heap.graph import KEYED, Kind, is_heap_type, module_name_o
 from pytest_stateless.heap.tables import is_made_by_its_table
 
 _DEPTH: Final = 3  # of objects and containers in what is kept
+_MANY: Final = (
+    100  # texts: what holds more was read from a file, say, and has many a word of the application's
+)
 _SHORTEST: Final = 3  # characters of a constant: shorter ones are everywhere
 
 
@@ -86,10 +90,13 @@ def _is_numbered(thing: Any, number: object) -> bool:
 
 
 def _says(about: About, value: object) -> bool:
-    words = about.words
-    return words is not None and any(
-        len(text) >= _SHORTEST and words.says(text) and _is_unknown(about, text, value)
-        for text in texts_in(value)
+    words, texts = about.words, list(islice(texts_in(value), _MANY + 1))
+    return (
+        words is not None
+        and len(texts) <= _MANY
+        and any(
+            len(text) >= _SHORTEST and words.says(text) and _is_unknown(about, text, value) for text in texts
+        )
     )
 
 
