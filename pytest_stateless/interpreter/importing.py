@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import importlib.machinery
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import namespace_of
@@ -29,7 +30,7 @@ def _finders() -> Reading:
     }
 
 
-_FileFinder: Final = importlib.machinery.FileFinder
+_FileFinder: Final = FileFinder
 _OWN_FINDERS: Final = ("_frozen_importlib_external", "importlib._bootstrap_external", "zipimport")
 
 
@@ -52,14 +53,32 @@ def _made_by_hand() -> Reading:
     """What stands among the modules and no loader has made: an import leaves its spec in what it makes."""
     modules = sys.modules
     found = {}
+    by_extension = False
     for name, module in list(modules.items()):
         if type(name) is not str or name in _Made.imported:
             continue
-        if namespace_of(module).get("__spec__") is not None:
-            _Made.imported.add(name)
-        else:
+        spec = namespace_of(module).get("__spec__")
+        if spec is None:
             found[name] = module
+            continue
+        _Made.imported.add(name)
+        by_extension = by_extension or _is_an_extensions(spec)
+    if by_extension:
+        # An import in another thread isn't seen to begin and end. What Cython compiles brings modules without a spec.
+        brought = [name for name, module in found.items() if _is_of_native_code(module)]
+        _Made.imported.update(brought)
+        found = {name: module for name, module in found.items() if name not in brought}
     return Gated(found, _last_of(modules))
+
+
+def _is_an_extensions(spec: object) -> bool:
+    return type(spec) is ModuleSpec and type(vars(spec).get("loader")) is ExtensionFileLoader
+
+
+def _is_of_native_code(module: object) -> bool:
+    """Whether no function in a module was written in Python."""
+    held = namespace_of(module).values()
+    return type(module) is ModuleType and not any(type(one) is FunctionType for one in held)
 
 
 def _made_again(before: Any) -> Reading:

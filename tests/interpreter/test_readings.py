@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless.interpreter import c_environment, exits, kernel, kinds, texts, wakeup
+from pytest_stateless.interpreter import c_environment, exits, importing, kernel, kinds, texts, wakeup
 from pytest_stateless.interpreter.importing import _put_module
 from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Reading
 from pytest_stateless.interpreter.table import ITEMS
@@ -289,3 +289,28 @@ def test_a_module_that_no_loader_made_is_made_by_hand(monkeypatch: pytest.Monkey
     assert (after["stateless_shop"], after["stateless_thing"]) == (shop, thing)
     assert "sys" not in after
     assert "json" not in after
+
+
+@pytest.mark.parametrize(
+    ("loader", "by_hand"),
+    [
+        (importlib.machinery.ExtensionFileLoader, ["stateless_written", "stateless_thing"]),
+        (importlib.machinery.SourceFileLoader, ["stateless_brought", "stateless_written", "stateless_thing"]),
+    ],
+    ids=["extension", "source"],
+)
+def test_what_an_extension_brings_without_a_spec_is_imported(
+    loader: Any, by_hand: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = next(one for one in ITEMS if one.name == "sys.modules" and one.by_import)
+    monkeypatch.setattr(importing._Made, "imported", set())
+    names = ["stateless_brought", "stateless_compiled", "stateless_written", "stateless_thing"]
+    brought, compiled, written = map(types.ModuleType, names[:3])
+    compiled.__spec__ = importlib.machinery.ModuleSpec(names[1], loader(names[1], "compiled.so"))
+    vars(brought)["Method"] = str
+    vars(written)["act"] = lambda: None
+    made.read()
+    for name, module in zip(names, (brought, compiled, written, object()), strict=True):
+        monkeypatch.setitem(sys.modules, name, module)
+    for _ in range(2):
+        assert [name for name in names if name in (made.read() or {})] == by_hand
