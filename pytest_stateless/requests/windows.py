@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pytest_stateless import aio
+from pytest_stateless.canaries import without_markers
 from pytest_stateless.requests.sent import Listen, Sent
 
 
@@ -94,6 +95,7 @@ class RequestWindows:
         A request that a client sends to a wrapped application begins twice, and what a client sends within a window
         that the test opened itself is of that one.
         """
+        name = without_markers(name)
         with self.lock:
             self._by_hand = self._by_hand or not by_client
             current = self.current.get()
@@ -123,7 +125,7 @@ class RequestWindows:
         """Tell what a request is about to send."""
         if self.listen is not None:
             with self.lock:
-                self.listen(name, sent)
+                self.listen(without_markers(name), sent)
 
     def _open(self, parent: Group | None, *, shares: bool) -> Group:
         if parent is not None:

@@ -137,6 +137,13 @@ def test_a_subject_that_has_it_elsewhere_is_masked_as_a_whole(recorded: Context)
     assert recorded.canaries.masked("shop.kept['bob']") == "shop.kept['bob']"
 
 
+def test_a_secret_in_the_name_of_a_request_is_masked(recorded: Any) -> None:
+    recorded.canaries.add("password", SECRET)
+    leak = retained_secret.RULE.leak("shop.kept", "").during(f"GET /{SECRET} (1st request)")
+    told = recorded.canaries.taken_out([leak, retained_secret.RULE.leak("shop.kept", "")])
+    assert [one.request for one in told] == ["GET /*** (1st request)", None]
+
+
 @pytest.mark.parametrize(
     "healthy",
     [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_stateless.canaries import make_marker
 from pytest_stateless.requests.windows import RequestWindows, ordinal
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def test_each_request_is_told_of_what_it_left(served: Served) -> None:
         with served.requests.request("POST /login"):
             served.add(name)
     assert served.found == [("bob", "POST /login (1st request)"), ("eve", "POST /login (2nd request)")]
+
+
+def test_a_canary_is_no_part_of_a_name(served: Served) -> None:
+    """Else it would be another one each time that the test runs."""
+    with served.requests.request(f"GET /carts/{make_marker()}/tea"):
+        served.add("bob")
+    assert served.found == [("bob", "GET /carts/***/tea (1st request)")]
 
 
 def test_a_request_that_raises_is_a_window_too(served: Served) -> None:
