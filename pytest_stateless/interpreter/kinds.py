@@ -194,11 +194,11 @@ def listed(module: str, name: str, why: str, by_import: bool = False) -> Item:
     )
 
 
-def registry(module: str, name: str) -> Item:
-    """A dictionary in which anybody registers something."""
+def registry(module: str, name: str, live: dict[Any, Any] | None = None) -> Item:
+    """A dictionary in which anybody registers something; ``live`` is that itself, where it has many entries."""
     return Item(
         f"{module}.{name}",
-        Entries(module, name),
+        Entries(module, name) if live is None else Many(lambda: live),
         "the other processes don't have it",
         "register it where the process starts",
         by_import=True,

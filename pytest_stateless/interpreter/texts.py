@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.aliases
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -132,7 +133,7 @@ ITEMS: Final = (
     Item(
         "csv.field_size_limit()", c_function("_csv", "field_size_limit", UNKNOWN), _PROCESS, _START, show=str
     ),
-    registry("encodings.aliases", "aliases"),
+    registry("encodings.aliases", "aliases", encodings.aliases.aliases),
     Item("codecs.register()", _searches, _PROCESS, _START, by_import=True),
     Item(
         "codecs.register_error()",
