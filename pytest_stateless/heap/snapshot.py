@@ -20,20 +20,8 @@ from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.chunk import CHUNK, Chunk, concatenated, is_as_before, make_chunk
 from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.diff import Entry
-from pytest_stateless.heap.graph import (
-    EMBEDDED,
-    WATCHED,
-    Kind,
-    Plan,
-    children,
-    class_namespace,
-    function_module,
-    get_referents,
-    identity,
-    is_heap_type,
-    module_namespace,
-)
-from pytest_stateless.heap.holders import cache_namespace, cache_of
+from pytest_stateless.heap.discovery import Discovery, Plans
+from pytest_stateless.heap.graph import WATCHED, Kind, identity, module_namespace
 from pytest_stateless.heap.met import Count, Met
 from pytest_stateless.heap.own import Own
 from pytest_stateless.heap.scope import Scope
@@ -68,8 +56,11 @@ class Heap:
         """Where ``look_again`` looks; None until it is known."""
         self._moves: Counter[int] = Counter()
         """How often a chunk was found changed, by its position, since it was last split."""
-        self._plans: dict[int, tuple[Plan, type]] = {}
+        self._plans = Plans(scope)
+        self.plan: Final = self._plans.of
+        """How instances of a class are read."""
         self._seen: dict[int, object] = dict.fromkeys(scope.without_objects)
+        self._discovery = Discovery(scope, self._plans, self._seen)
         self._chunks: list[Chunk | None] = []
         self._brought = Brought(self._chunks)
         self._met = Met(modules, self._chunks, self._seen, self._brought.let_go_of)
@@ -86,10 +77,9 @@ class Heap:
         return (identity(thing) for thing in Heap(self._modules, scope).things())
 
     def _forget_ourselves(self) -> None:
-        met = self._met
-        own_things = (self, self.__dict__, self.paths, self.lost, self._asked, self._seen, self._plans)
-        brought = self._brought
-        for own in (*own_things, self._moves, met, met.__dict__, brought, brought.__dict__):
+        holders = (self, self._plans, self._discovery, self._met, self._brought)
+        held = (self.paths, self.lost, self._asked, self._seen, self._plans.known, self._moves)
+        for own in (*holders, *map(vars, holders), *held):
             self._seen[identity(own)] = None
 
     def _module_namespaces(self) -> Iterator[tuple[str, dict[str, object]]]:
@@ -145,7 +135,7 @@ class Heap:
 
     def types(self) -> list[type]:
         """The types of all that was met."""
-        return [cls for _, cls in self._plans.values()]
+        return [cls for _, cls in self._plans.known.values()]
 
     def look(self) -> Snapshot:
         """What every container holds now. Containers that are new in those that changed are watched from now on."""
@@ -238,15 +228,12 @@ class Heap:
         suspects = set(suspects) - self._asked
         if suspects:
             self._asked |= suspects
-            seen, self._seen = self._seen, dict.fromkeys(self._seen)
-            try:
-                for place in ancestors:
-                    self._seen.pop(place, None)
-                for _ in self._discover([namespace for _, namespace in self._module_namespaces()]):
-                    pass
-                self.lost |= suspects - self._seen.keys()
-            finally:
-                self._seen = seen
+            seen: dict[int, object] = dict.fromkeys(self._seen)
+            for place in ancestors:
+                seen.pop(place, None)
+            roots = [namespace for _, namespace in self._module_namespaces()]
+            Discovery(self.scope, self._plans, seen).walk(roots)
+            self.lost |= suspects - seen.keys()
 
     def let_go(self) -> None:
         """Nobody looks at it any more."""
@@ -337,110 +324,12 @@ class Heap:
         # The referents of a subclass of dict are read without its keys.
         return chain(fresh, (key for key in now.keys if type(key) is not str))
 
-    # -------------------------------------------------------------------------------------------- discovery
-
-    def plan(self, cls: type) -> Plan:
-        """How instances of ``cls`` are read; remembered."""
-        known = self._plans.get(identity(cls))
-        if known is None:
-            # The class is kept so that its identity stays its own.
-            known = self._plans[identity(cls)] = self.scope.plan(cls), cls
-        return known[0]
-
     def _discover(self, roots: Iterable[object]) -> Iterator[Chunk]:
-        """Walk through all that the roots lead to and that wasn't met yet, level by level."""
-        found: dict[Kind, list[Any]] = {kind: [] for kind in WATCHED}
-        seen, plans = self._seen, self._plans
-        level: list[Any] = list(roots)
-        while level:
-            arrived: list[Any] = []
-            for thing in level:
-                cls = type(thing)
-                known = plans.get(identity(cls))
-                plan = known[0] if known is not None else self.plan(cls)
-                kind = plan.kind
-                if kind is Kind.ATOM:
-                    continue
-                place = identity(thing)
-                if place in seen:
-                    continue
-                seen[place] = thing
-                if kind >= Kind.DICT:
-                    if EMBEDDED and kind is Kind.DICT and thing and not get_referents(thing):
-                        kind = Kind.MAPPING  # the namespace of an instance that wasn't met yet
-                        arrived += dict.values(thing)
-                    found[kind].append(thing)
-                elif not self._enters(kind, thing):
-                    continue
-                arrived += self._children(plan, thing, found)
-            level = arrived
-        for kind, containers in found.items():
+        """What can change of all that the roots lead to and that wasn't met yet, in chunks."""
+        for kind, containers in self._discovery.walk(roots).items():
             if self._own is not None and self._own.are_known:
                 containers = self._own.first(containers)
             for start in range(0, len(containers), CHUNK):
                 chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]), self.plan)
                 if chunk is not None:
                     yield chunk
-
-    def _children(self, plan: Plan, thing: Any, found: dict[Kind, list[Any]]) -> Iterable[object]:
-        """What a thing holds, after what is special about its namespace."""
-        if plan.kind is Kind.FUNCTION:
-            namespace = thing.__dict__
-            if type(namespace) is dict and not namespace:
-                self._add(Kind.EMPTY_DICT, namespace, found)
-        own = Kind.FUNCTION <= plan.kind <= Kind.MODULE and self._is_own_definition(plan.kind, thing)
-        if own or plan.parts:
-            found[Kind.HELD].append(thing)
-        if plan.slots and plan.kind is not Kind.OBJECT:
-            found[Kind.SLOTS].append(thing)
-        if plan.reader is not None and plan.kind is not Kind.INSIDE:
-            found[Kind.INSIDE].append(thing)
-        if plan.kind is Kind.CACHE:
-            return self._of_cache(thing)
-        if plan.namespace is not None:
-            namespace = plan.namespace(thing)
-            for name in plan.unwatched:
-                value = dict.get(namespace, name)
-                self._seen[identity(value)] = value
-            if EMBEDDED:  # its referents don't show all that it holds
-                self._add(Kind.MAPPING, namespace, found)
-                return [*dict.values(namespace), *children(plan.kind, plan, thing)]
-        return children(plan.kind, plan, thing)
-
-    def _is_own_definition(self, kind: Kind, thing: Any) -> bool:
-        """Whether a thing is a function, class or module of the application, whose parts may be replaced."""
-        if kind is Kind.FUNCTION:
-            return self.scope.owns_function(thing)
-        if kind is Kind.CLASS:
-            return is_heap_type(thing) and self.scope.owns_home(class_namespace(thing).get("__module__"))
-        return kind is Kind.MODULE and self.scope.owns_home(module_namespace(thing).get("__name__"))
-
-    def _of_cache(self, wrapper: Any) -> list[object]:
-        """What a function under ``functools.lru_cache`` leads to, and what it remembers if it is the application's."""
-        namespace = cache_namespace(wrapper)
-        remembered = (
-            cache_of(wrapper) if self.scope.owns_function(dict.get(namespace, "__wrapped__")) else None
-        )
-        return [namespace] if remembered is None else [namespace, remembered]
-
-    def _add(self, kind: Kind, container: Any, found: dict[Kind, list[Any]]) -> None:
-        """Watch a container as one of a kind that its type doesn't tell."""
-        if identity(container) not in self._seen:
-            self._seen[identity(container)] = container
-            found[kind].append(container)
-
-    def _enters(self, kind: Kind, thing: Any) -> bool:
-        if kind in (Kind.WALK, Kind.CACHE):
-            return True
-        if kind is Kind.MODULE:
-            return self._enters_what_is_of(module_namespace(thing).get("__name__"))
-        if kind is Kind.CLASS:
-            return is_heap_type(thing) and self._enters_what_is_of(class_namespace(thing).get("__module__"))
-        home = function_module(thing)
-        if self._enters_what_is_of(home):
-            return True
-        # A decorator's function says by its __module__ whose function it wraps.
-        return not self.scope.leaves_out(home) and self._enters_what_is_of(thing.__module__)
-
-    def _enters_what_is_of(self, name: object) -> bool:
-        return self.scope.enters_module(name) if type(name) is str else True
