@@ -43,6 +43,7 @@ LAYERS: Final = (
     {"options"},
     {"keys"},
     {"between", "environment", "failure", "marker", "unseen"},
+    {"watching"},
     {"second_run"},
     {"served"},
     {"checks", "fixture"},

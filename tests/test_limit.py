@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_stateless import limit, second_run
+from pytest_stateless import limit, watching
 from pytest_stateless.limit import TooLong, limited
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def test_a_second_run_that_waits_for_what_the_first_one_keeps_is_ended(
             LEFT.append(1)
         """
     )
-    monkeypatch.setattr(second_run, "SECONDS", 0.5)
+    monkeypatch.setattr(watching, "SECONDS", 0.5)
     result = counted.check()
     result.stdout.fnmatch_lines(
         [

@@ -665,12 +665,12 @@ def test_a_mistake_in_the_search_is_an_internal_error_and_costs_nothing_else(cou
         "conftest.py",
         """
         import pytest
-        from pytest_stateless import second_run
+        from pytest_stateless import watching
         def broken(*arguments):
             raise RuntimeError("no search")
         def pytest_configure(config):
             config.patch = pytest.MonkeyPatch()
-            config.patch.setattr(second_run, "looks_at", broken)
+            config.patch.setattr(watching, "looks_at", broken)
         def pytest_unconfigure(config):
             config.patch.undo()
         """,
