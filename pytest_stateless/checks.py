@@ -19,6 +19,7 @@ from pytest_stateless.detectors import DETECTORS, PORTS
 from pytest_stateless.environment import make_context
 from pytest_stateless.expected import judge
 from pytest_stateless.failure import append, fail, passed
+from pytest_stateless.findings import Findings
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Settings
@@ -30,7 +31,7 @@ from pytest_stateless.second_run import SecondRun
 from pytest_stateless.seeking import RULE, Seeking
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare, run_unseen
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 if TYPE_CHECKING:
     from pytest_stateless.served import Served

@@ -12,9 +12,10 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.detectors.file_write import RULE, about_to_leak
 from pytest_stateless.expected import judge
 from pytest_stateless.fake.disk import FakeDisk
+from pytest_stateless.findings import Findings
 from pytest_stateless.noted import Write
 from pytest_stateless.recording import Recording
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 from pytest_stateless.zones import SHARED_MEMORY, within
 
 Refuse = Callable[[Write], "str | None"]

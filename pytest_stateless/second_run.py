@@ -14,6 +14,7 @@ from pytest_stateless.blame import Chain, Watch
 from pytest_stateless.detectors.locks import LockEvidence
 from pytest_stateless.detectors.open_transaction import TransactionEvidence
 from pytest_stateless.expected import is_expected, softened
+from pytest_stateless.findings import Findings, InternalError
 from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.graph import is_heap_type
 from pytest_stateless.heap.once import data_in
@@ -26,7 +27,6 @@ from pytest_stateless.severity import Grade, graded
 from pytest_stateless.source import Sources
 from pytest_stateless.unseen import run_unseen
 from pytest_stateless.watching import Watching
-from pytest_stateless.window import Findings, InternalError
 
 FIRST_USE: Final = "only on first use"
 ONCE: Final = "only-once"

@@ -9,6 +9,7 @@ from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
 from pytest_stateless.expected import judge
+from pytest_stateless.findings import Findings, InternalError
 from pytest_stateless.leak import Leak
 from pytest_stateless.quarantine import Looking
 from pytest_stateless.reports.session import port_to_dict
@@ -16,7 +17,6 @@ from pytest_stateless.requests import Answered, Clients, Listen, RequestWindows,
 from pytest_stateless.second_run import SecondRun, wants_blame
 from pytest_stateless.serving import Note, ServeError, ServerProcess
 from pytest_stateless.severity import Grade
-from pytest_stateless.window import Findings, InternalError
 
 Tell = Callable[[Note], None]
 

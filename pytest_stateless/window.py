@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-import traceback
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,6 +22,7 @@ from pytest_stateless.detectors import (
 )
 from pytest_stateless.detectors.offspring import now, reaped
 from pytest_stateless.expected import is_kept_by_the_application, judge
+from pytest_stateless.findings import Findings, InternalError, Reported
 from pytest_stateless.interval import Interval
 from pytest_stateless.leak import SINCE, Leak
 from pytest_stateless.recording import Recording
@@ -32,41 +31,6 @@ from pytest_stateless.twins import without_twins
 
 PATIENCE: Final = (0.001, 0.01, 0.1)
 """Seconds after which a leftover that may go away by itself is looked at again. Clean windows never wait."""
-
-
-@dataclass(frozen=True)
-class InternalError:
-    """A detector that failed: the plugin's fault, never the test's."""
-
-    detector: str
-    traceback: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Plain values only."""
-        return {"detector": self.detector, "traceback": self.traceback}
-
-
-@dataclass
-class Findings:
-    """What a window found."""
-
-    leaks: list[Leak] = field(default_factory=list)
-    used: list[Allowance] = field(default_factory=list)
-    errors: list[InternalError] = field(default_factory=list)
-    ports: list[Leak] = field(default_factory=list)
-    """Every port that was opened, also those that are fine."""
-    notes: list[Leak] = field(default_factory=list)
-    """What was done and put back."""
-    moved: list[Leak] = field(default_factory=list)
-    """All that differed, expected or not; of one window alone."""
-
-    def add(self, other: Findings) -> None:
-        """Take over what another window found."""
-        self.leaks += other.leaks
-        self.used += other.used
-        self.ports += other.ports
-        self.notes += other.notes
-        self.errors += other.errors
 
 
 _Captures = dict[str, Any]
@@ -198,7 +162,7 @@ class Windows:
         if not window.tasks or name not in after:
             return []
         told: list[Leak] = []
-        with _Reported(name, errors):
+        with Reported(name, errors):
             left = async_task.left_running(window.tasks, after[name], self._context)
             after[name] = left.after
             told += graded(judge(left.leaks, allowances)[0], self._grades)
@@ -214,7 +178,7 @@ class Windows:
                 name = detector.RULE.id
                 leaks = [leak for leak in findings.leaks if leak.rule == name]
                 if leaks:
-                    with _Reported(name, findings.errors):
+                    with Reported(name, findings.errors):
                         told += filter(_is_told_at_once, outermost.staying(leaks, detector, after[name]))
         outermost.postponed += [leak for leak in findings.leaks if all(leak is not one for one in told)]
         findings.leaks = told
@@ -226,7 +190,7 @@ class Windows:
 
     def reported(self, rule: str) -> AbstractContextManager[None]:
         """What fails within is told under a rule's name, and hides nothing else."""
-        return _Reported(rule, self._open[-1].errors if self._open else [])
+        return Reported(rule, self._open[-1].errors if self._open else [])
 
     def look(self, rule: str) -> Any:
         """What one detector sees now; None where it fails, or isn't there."""
@@ -266,16 +230,16 @@ class Windows:
     def _await_import(self) -> None:
         """Modules are about to be imported."""
         if self._open:
-            with _Reported("interpreter-state", self._open[-1].errors):
+            with Reported("interpreter-state", self._open[-1].errors):
                 self._context.imports.begin()
             if self._context.heap is not None:
-                with _Reported("module-state", self._open[-1].errors):
+                with Reported("module-state", self._open[-1].errors):
                     self._context.heap.await_import()
 
     def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
         for detector in self._detectors:
             if detector.RULE.id == PORTS and PORTS in start and PORTS in end:
-                with _Reported(PORTS, errors):
+                with Reported(PORTS, errors):
                     return list(detector.compare(start[PORTS], end[PORTS]))
         return []
 
@@ -285,10 +249,10 @@ class Windows:
             return
         loop_doors.install()
         self._imported()
-        with _Reported("interpreter-state", self._open[-1].errors):
+        with Reported("interpreter-state", self._open[-1].errors):
             self._context.imports.end()
         if self._context.heap is not None:
-            with _Reported("module-state", self._open[-1].errors):
+            with Reported("module-state", self._open[-1].errors):
                 self._context.heap.meet()
 
     def _shut(self, window: _Window) -> None:
@@ -319,7 +283,7 @@ class Windows:
             name = detector.RULE.id
             if name not in window.before:
                 continue
-            with _Reported(name, findings.errors):
+            with Reported(name, findings.errors):
                 after[name], leaks = self._look_again(detector, window, allowances, patience)
                 left += leaks
                 findings.ports += window.own(detector, after[name]) if name == PORTS else ()
@@ -371,7 +335,7 @@ class Windows:
             name = detector.RULE.id
             if rules is not None and name not in rules:
                 continue
-            with _Reported(name, errors):
+            with Reported(name, errors):
                 if ended and name in ended:
                     captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
                 else:
@@ -388,7 +352,7 @@ class Windows:
                 name = detector.RULE.id
                 if name not in window.before or name not in start or name not in end:
                     continue
-                with _Reported(name, errors):
+                with Reported(name, errors):
                     for since in (window.before, window.made) if made else (window.before,):
                         since[name] = detector.absorb(since[name], start[name], end[name])
 
@@ -396,21 +360,3 @@ class Windows:
 def _is_told_at_once(leak: Leak) -> bool:
     """Whether the end of the test need not be waited for: the next would have seen it, and it is of this one."""
     return is_kept_by_the_application(leak) and SINCE not in leak.traits
-
-
-class _Reported:
-    """A failing detector is reported under its name and hides nothing else. Each look has a dozen: no generator."""
-
-    __slots__ = ("_errors", "_name")
-
-    def __init__(self, name: str, errors: list[InternalError]) -> None:
-        self._name = name
-        self._errors = errors
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        if kind is None or not issubclass(kind, Exception):
-            return False
-        self._errors.append(InternalError(self._name, traceback.format_exc()))
-        return True

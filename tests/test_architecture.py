@@ -33,7 +33,7 @@ LAYERS: Final = (
     {"detectors"},
     {"twins", "unwatched"},
     {"expected"},
-    {"interval"},
+    {"findings", "interval"},
     {"window"},
     {"quarantine"},
     {"requests"},

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_stateless.detectors import Context, retained_secret
+from pytest_stateless.findings import Findings
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak
@@ -21,7 +22,7 @@ from pytest_stateless.recording import Recording
 from pytest_stateless.requests import Clients, RequestWindows, Sent
 from pytest_stateless.seeking import RULE, Seeking
 from pytest_stateless.source import Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 if TYPE_CHECKING:
     from tests.conftest import Project

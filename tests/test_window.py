@@ -16,11 +16,12 @@ import pytest
 from pytest_stateless import audit, window
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
+from pytest_stateless.findings import Findings, InternalError
 from pytest_stateless.leak import SINCE, Leak, Owner, Rule, Severity
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade
 from pytest_stateless.source import Sources
-from pytest_stateless.window import PATIENCE, Findings, InternalError, Windows
+from pytest_stateless.window import PATIENCE, Windows
 
 World = set[str]
 """What there is, for the hand-made detectors: the names of things."""

@@ -21,11 +21,12 @@ from pytest_stateless.detectors import Context, Detector, async_task
 from pytest_stateless.detectors.async_task import Tasks, absorb, compare
 from pytest_stateless.detectors.pending import Looking, OpenLoop, Work
 from pytest_stateless.expected import is_expected
+from pytest_stateless.findings import Findings
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.looping import Key
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 Told = Callable[[Callable[[], object]], list[Leak]]
 

@@ -23,10 +23,11 @@ from pytest_stateless.detectors import Context, Detector, child_process, kernel,
 from pytest_stateless.detectors.child_process import Children, absorb, compare
 from pytest_stateless.detectors.offspring import Child
 from pytest_stateless.expected import is_expected
+from pytest_stateless.findings import Findings
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.noted import Spawn
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 

@@ -21,10 +21,11 @@ import pytest
 from pytest_stateless.detectors import Context, Detector, listening_socket, sockets
 from pytest_stateless.detectors.listening_socket import Listener, Listeners, absorb, compare
 from pytest_stateless.detectors.sockets import reach_of
+from pytest_stateless.findings import Findings
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.noted import Bind
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 

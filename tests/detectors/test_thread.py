@@ -24,10 +24,11 @@ from pytest_stateless.detectors import Context, Detector, kernel, running, threa
 from pytest_stateless.detectors.running import Native, Running
 from pytest_stateless.detectors.thread import Threads, absorb, compare
 from pytest_stateless.expected import is_expected
+from pytest_stateless.findings import Findings
 from pytest_stateless.leak import Leak, Origin, Owner
 from pytest_stateless.noted import Start
 from pytest_stateless.source import Place, Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from pytest_stateless.detectors import Context
+from pytest_stateless.findings import Findings
 from pytest_stateless.leak import Leak, Rule
 from pytest_stateless.recording import Recording
 from pytest_stateless.requests import RequestWindows
 from pytest_stateless.source import Sources
-from pytest_stateless.window import Findings, Windows
+from pytest_stateless.window import Windows
 
 
 class Names:
