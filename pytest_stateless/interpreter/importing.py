@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec
 from types import FunctionType, ModuleType
+from weakref import ProxyType
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import namespace_of
@@ -55,8 +56,8 @@ def _made_by_hand() -> Reading:
     found = {}
     by_extension = False
     for name, module in list(modules.items()):
-        if type(name) is not str or name in _Made.imported:
-            continue
+        if type(name) is not str or name in _Made.imported or type(module) is ProxyType:
+            continue  # a weak reference stays no longer than what it leads to
         spec = namespace_of(module).get("__spec__")
         if spec is None:
             found[name] = module
