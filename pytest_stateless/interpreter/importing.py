@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec
 from types import FunctionType, ModuleType
-from weakref import ProxyType
 from typing import Any, Final
+from weakref import ProxyType
 
 from pytest_stateless.heap.graph import namespace_of
 from pytest_stateless.interpreter.item import (
