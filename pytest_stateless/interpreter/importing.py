@@ -52,7 +52,7 @@ class _Made:
 
 def _made_by_hand() -> Reading:
     """What stands among the modules and no loader has made: an import leaves its spec in what it makes."""
-    modules = sys.modules
+    modules: dict[str, Any] = sys.modules
     found = {}
     by_extension = False
     for name, module in list(modules.items()):
