@@ -12,9 +12,10 @@ from pytest_stateless.heap.traits import is_of_a_tool
 from pytest_stateless.interpreter import difference
 from pytest_stateless.interpreter.difference import Difference, changed_things, differences
 from pytest_stateless.interpreter.evidence import ItemEvidence
+from pytest_stateless.interpreter.gate import Gate
 from pytest_stateless.interpreter.imported import Import, with_imports
 from pytest_stateless.interpreter.item import ABSENT, Item, Items, Numbers, Reading, unchanged
-from pytest_stateless.interpreter.table import ITEMS, look, look_again
+from pytest_stateless.interpreter.table import ITEMS, Seen, look, look_again
 from pytest_stateless.leak import SINCE, Leak, Owner, Rule, Severity
 
 RULE: Final = Rule(
@@ -35,16 +36,19 @@ class Look(NamedTuple):
     tools: frozenset[str]
     """Top-level packages of the test tools."""
     show_values: bool
+    gate: Gate | None = None
+    """As ``Seen.gate``."""
     is_shared: bool = False
     """Whether it is what another look saw."""
 
 
 def capture(context: Context) -> Look:
     """Read each item of the table."""
-    last = context.last.get(RULE.id)
-    readings = look(context.without_items, None if last is None else last.readings)
+    last: Look | None = context.last.get(RULE.id)
+    seen = look(context.without_items, None if last is None else Seen(last.readings, last.gate))
+    imports = tuple(context.imports.ended)
     return _remembered(
-        Look(readings, tuple(context.imports.ended), context.sources.tools, context.show_values), context
+        Look(seen.readings, imports, context.sources.tools, context.show_values, seen.gate), context
     )
 
 
@@ -55,9 +59,8 @@ def _remembered(seen: Look, context: Context) -> Look:
 
 def carry(end: Look, context: Context) -> Look:
     """As the contract says."""
-    return _remembered(
-        end._replace(readings=look_again(end.readings), imports=tuple(context.imports.ended)), context
-    )
+    seen, imports = look_again(Seen(end.readings, end.gate)), tuple(context.imports.ended)
+    return _remembered(end._replace(readings=seen.readings, gate=seen.gate, imports=imports), context)
 
 
 def share(context: Context) -> Look:

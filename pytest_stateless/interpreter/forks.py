@@ -6,10 +6,12 @@ import gc
 import os
 import threading
 import types
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import unwrapped
 from pytest_stateless.interpreter.difference import changed_things
+from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Items, Reading, loaded
 from pytest_stateless.zones import within
 
@@ -51,6 +53,13 @@ def read() -> Reading:
     if not _Lists.found:
         return {WHOLE: UNKNOWN}
     return {WHOLE: Items([function for held in _Lists.found for function in held])}
+
+
+def holders() -> Iterator[Holder]:
+    """As ``Item.holders``."""
+    if not _Lists.looked:
+        _find()
+    return map(Holder, _Lists.found)
 
 
 def are_of_python_itself(before: Any, after: Any) -> bool:

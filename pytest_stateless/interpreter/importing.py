@@ -126,6 +126,7 @@ ITEMS: Final = (
         "later imports from there go through it",
         "take it out again",
         by_import=True,
+        holders=Many(lambda: sys.path_importer_cache).holders,
     ),
     Item(
         "zipimport cache",
@@ -154,6 +155,7 @@ ITEMS: Final = (
         is_first_use=_is_told_as_replaced,
         by_import=True,
         again=_made_again,
+        holders=Many(lambda: sys.modules).holders,
         places=_place_of_module,
     ),
     Item(

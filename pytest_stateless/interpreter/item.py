@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from pytest_stateless.heap.compare import same as identical
 from pytest_stateless.heap.graph import identity
 from pytest_stateless.heap.spell import spell_key
+from pytest_stateless.interpreter.gate import Holder
 
 
 class _Mark:
@@ -89,6 +90,9 @@ class Item(NamedTuple):
     """Puts the value of a label there, for a moment, to find out who does that; None where doing it twice shows."""
     again: Again | None = None
     """Reads it in later looks; None where ``read`` does, or where that has an ``again`` of its own."""
+    holders: Callable[[], Iterator[Holder]] | None = None
+    """All that it is read from, beside the modules themselves, where that is in the memory: while nothing moves in
+    there, the reading is that of before. None where it must be read, or where ``read`` has ``holders`` of its own."""
     places: Callable[[Any], Iterator[Place]] | None = None
     """Where the memory holds what a label is about: who watches it sees the same change."""
     is_followed: bool = True

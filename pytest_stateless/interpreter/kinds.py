@@ -9,6 +9,8 @@ from operator import is_
 from typing import Any, Final
 
 from pytest_stateless.heap.compare import same as identical
+from pytest_stateless.heap.graph import class_namespace, namespace_of
+from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import (
     ABSENT,
     UNKNOWN,
@@ -38,6 +40,12 @@ class _Held:
         """What is there."""
         found = loaded(self.module)
         return self.missing if found is None else found.get(self.name, self.missing)
+
+    def holders(self) -> Iterator[Holder]:
+        """As ``Item.holders``."""
+        found = loaded(self.module)
+        if found is not None:
+            yield Holder(found)
 
 
 class Attribute(_Held):
@@ -88,6 +96,13 @@ def value(read: Callable[[], Any]) -> Callable[[], Reading]:
 class Things(_Held):
     """Reads the things in a list that a module holds under a name."""
 
+    def holders(self) -> Iterator[Holder]:
+        """As ``Item.holders``."""
+        yield from super().holders()
+        held = self.held()
+        if type(held) is list:
+            yield Holder(held)
+
     def __call__(self) -> Reading:
         """As ``Item.read``."""
         held = self.held()
@@ -103,6 +118,13 @@ class Things(_Held):
 
 class Entries(_Held):
     """Reads the entries of a dictionary that a module holds under a name."""
+
+    def holders(self) -> Iterator[Holder]:
+        """As ``Item.holders``."""
+        yield from super().holders()
+        held = self.held()
+        if type(held) is dict:
+            yield Holder(held, is_keyed=True)
 
     def __call__(self) -> Reading | None:
         """As ``Item.read``."""
@@ -123,6 +145,10 @@ class Many:
     def __init__(self, live: Callable[[], dict[Any, Any]]) -> None:
         self.live = live
 
+    def holders(self) -> Iterator[Holder]:
+        """As ``Item.holders``."""
+        yield Holder(self.live(), is_keyed=True)
+
     def __call__(self) -> Reading:
         """As ``Item.read``."""
         found = dict(self.live())
@@ -133,6 +159,19 @@ class Many:
         found = self.live()
         names, values = before.gate
         return before if identical([*found.values()], values) and identical([*found], names) else self()
+
+
+def within(thing: Any) -> Iterator[Holder]:
+    """The holders of what an object of Python's has: since 3.11 that may not be in its dictionary."""
+    if thing is not None:
+        yield Holder(thing)
+        yield Holder(namespace_of(thing))
+
+
+def within_class(cls: object) -> Iterator[Holder]:
+    """The holders of what a class has."""
+    if type(cls) is type:
+        yield Holder(class_namespace(cls))
 
 
 def put_entry(module: str, name: str) -> Callable[[Any, Any], object]:

@@ -7,6 +7,7 @@ from operator import is_
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import class_namespace, module_name_of, namespace_of
+from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import (
     UNKNOWN,
     WHOLE,
@@ -18,10 +19,12 @@ from pytest_stateless.interpreter.item import (
 )
 from pytest_stateless.interpreter.kinds import (
     FIXTURE,
+    Attribute,
     c_function,
     kept,
     place_of,
     registry,
+    within,
 )
 
 
@@ -69,6 +72,11 @@ def _policy() -> Any:
     return (loaded("asyncio.events") or {}).get("_event_loop_policy")
 
 
+def _holders_of_watcher() -> Iterator[Holder]:
+    yield from Attribute("asyncio.events", "_event_loop_policy").holders()
+    yield from within(_policy())
+
+
 def _place_of_watcher(_: object) -> Iterator[Place]:
     yield _policy(), "_watcher"
 
@@ -85,6 +93,12 @@ def _start_method() -> Reading:
 def _put_start_method(_: object, new: Any) -> None:
     contexts = loaded("multiprocessing.context") or {}
     namespace_of(contexts.get("_default_context"))["_actual_context"] = contexts["_concrete_contexts"][new]
+
+
+def _holders_of_start_method() -> Iterator[Holder]:
+    held = Attribute("multiprocessing.context", "_default_context")
+    yield from held.holders()
+    yield from within(held.held() if held.held() is not UNKNOWN else None)
 
 
 def _place_of_start_method(_: object) -> Iterator[Place]:
@@ -138,6 +152,7 @@ ITEMS: Final = (
         is_first_use=_is_default_policy,
         places=_place_of_watcher,
         again=_watcher_again,
+        holders=_holders_of_watcher,
     ),
     Item(
         "multiprocessing.set_start_method()",
@@ -147,6 +162,7 @@ ITEMS: Final = (
         show=str,
         put=_put_start_method,
         places=_place_of_start_method,
+        holders=_holders_of_start_method,
     ),
     kept("tempfile", "tempdir", "temporary files go elsewhere from now on", FIXTURE, None, _is_found_anew),
     registry("shutil", "_ARCHIVE_FORMATS"),

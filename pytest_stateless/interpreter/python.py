@@ -15,6 +15,7 @@ from typing import Any, Final
 from pytest_stateless.interpreter import exits, forks
 from pytest_stateless.interpreter.item import ABSENT, UNKNOWN, WHOLE, Item, Items, Reading, loaded
 from pytest_stateless.interpreter.kinds import (
+    Attribute,
     kept,
     listed,
     setting,
@@ -148,7 +149,9 @@ _SETTINGS: Final = (
         show=str,
         put=lambda _, new: _set_stack_size(new),
     ),
-    kept("sys", "flags", _OTHERS)._replace(read=_flags, put=None),  # nobody can make flags
+    kept("sys", "flags", _OTHERS)._replace(
+        read=_flags, put=None, holders=Attribute("sys", "flags").holders
+    ),  # nobody can make flags
     *(kept("sys", name, _OTHERS) for name in ("dont_write_bytecode", "pycache_prefix")),
     kept("sys", "tracebacklimit", _OTHERS, missing=ABSENT),
     Item(
@@ -213,6 +216,7 @@ ITEMS: Final = (
         warns=lambda _: True,
         is_first_use=forks.are_of_python_itself,
         by_import=True,
+        holders=forks.holders,
     ),
     Item(
         "atexit",

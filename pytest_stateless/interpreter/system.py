@@ -210,6 +210,7 @@ ITEMS: Final = (
         show=lambda found: "/".join(map(str, found[0])) if type(found[0]) is tuple else "changed",
         put=_put_time_zone,
         places=place_of("time", "tzname", "timezone", "altzone", "daylight"),
+        holders=Attribute("time", "tzname").holders,
     ),
     Item(
         "terminal",

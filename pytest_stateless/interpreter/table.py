@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 from pytest_stateless.interpreter import (
     importing,
@@ -19,6 +20,7 @@ from pytest_stateless.interpreter import (
     texts,
     tools,
 )
+from pytest_stateless.interpreter.gate import Gate, Holder
 from pytest_stateless.interpreter.item import Again, Gated, Item, Reading, unchanged
 
 ITEMS: Final[tuple[Item, ...]] = (
@@ -53,9 +55,13 @@ MOVED_BETWEEN: Final[dict[str, str]] = {
 _MOVED: Final = tuple(position for position, item in enumerate(ITEMS) if item.name in MOVED_BETWEEN)
 
 
-@lru_cache(maxsize=8)
-def _readers(without: frozenset[str]) -> tuple[Callable[[], Reading | None], ...]:
-    return tuple((lambda: None) if item.name in without else item.read for item in ITEMS)
+class Seen(NamedTuple):
+    """The table at one moment."""
+
+    readings: tuple[Reading | None, ...]
+    """One for each item."""
+    gate: Gate | None = None
+    """Tells whether anything moved since in what the gated items are read from; None where that isn't known."""
 
 
 def _again(item: Item) -> Again:
@@ -65,33 +71,58 @@ def _again(item: Item) -> Again:
 
 
 _AGAIN: Final = tuple(map(_again, ITEMS))
+_Holders = Callable[[], Iterator[Holder]]
 
 
-def look(
-    without: frozenset[str] = frozenset(), last: tuple[Reading | None, ...] | None = None
-) -> tuple[Reading | None, ...]:
+def _holders(item: Item) -> _Holders | None:
+    """What an item is read from. For each test, pytest replaces much in the module of warnings: that would open it."""
+    found: _Holders | None = item.holders or getattr(item.read, "holders", None)
+    return None if item.name.startswith("warnings.") else found
+
+
+_HOLDERS: Final = tuple(dict.fromkeys(found for found in map(_holders, ITEMS) if found is not None))
+_OPEN: Final = tuple(position for position, item in enumerate(ITEMS) if _holders(item) is None)
+_MOVED_OPEN: Final = tuple(position for position in _MOVED if position in _OPEN)
+
+
+@lru_cache(maxsize=8)
+def _readers(without: frozenset[str]) -> tuple[Callable[[], Reading | None], ...]:
+    return tuple((lambda: None) if item.name in without else item.read for item in ITEMS)
+
+
+def look(without: frozenset[str] = frozenset(), last: Seen | None = None) -> Seen:
     """What there is of each item now, but for those of some names; given the last look, it is quicker."""
     kernel.forget()
     readers = _readers(without)
+    if last is not None and last.gate is not None and last.gate.is_shut():
+        return Seen(_read(last.readings, _OPEN, readers), last.gate)
+    gate = Gate(chain.from_iterable(holders() for holders in _HOLDERS))
     if last is None:
-        return tuple([read() for read in readers])
-    return tuple(
-        [
-            read() if before is None else _kept(before, again(before))
-            for before, again, read in zip(last, _AGAIN, readers, strict=True)
-        ]
-    )
+        return Seen(tuple([read() for read in readers]), gate)
+    return Seen(_read(last.readings, range(len(ITEMS)), readers), gate)
+
+
+def look_again(last: Seen) -> Seen:
+    """What there is where nothing but pytest and test tools ran since the last look."""
+    is_shut = last.gate is not None and last.gate.is_shut()
+    positions = _MOVED_OPEN if is_shut else _MOVED
+    return Seen(_read(last.readings, positions, _readers(frozenset())), last.gate if is_shut else None)
+
+
+_Readers = tuple[Callable[[], Reading | None], ...]
+
+
+def _read(
+    last: tuple[Reading | None, ...], positions: Iterable[int], readers: _Readers
+) -> tuple[Reading | None, ...]:
+    """Read the items at these positions anew."""
+    found = list(last)
+    for position in positions:
+        before = found[position]
+        found[position] = readers[position]() if before is None else _kept(before, _AGAIN[position](before))
+    return tuple(found)
 
 
 def _kept(before: Reading, now: Reading | None) -> Reading | None:
     """The very reading of before where it holds the same: later comparisons and what is absorbed are quick then."""
     return before if type(now) is not Gated and now is not None and unchanged(before, now) else now
-
-
-def look_again(before: tuple[Reading | None, ...]) -> tuple[Reading | None, ...]:
-    """What there is where nothing but pytest and test tools ran since the last look."""
-    found = list(before)
-    for position in _MOVED:
-        known = found[position]
-        found[position] = ITEMS[position].read() if known is None else _AGAIN[position](known)
-    return tuple(found)

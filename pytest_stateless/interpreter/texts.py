@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pytest_stateless.heap.graph import namespace_of
 from pytest_stateless.heap.spell import spell_key
+from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import (
     ABSENT,
     UNKNOWN,
@@ -21,9 +22,11 @@ from pytest_stateless.interpreter.item import (
     loaded,
 )
 from pytest_stateless.interpreter.kinds import (
+    Attribute,
     c_function,
     kept,
     registry,
+    within,
 )
 
 _PROCESS: Final = "the other processes don't have it"
@@ -46,6 +49,16 @@ def _table(strict: bool) -> dict[Any, Any] | None:
     maps = namespace_of((loaded("mimetypes") or {}).get("_db")).get("types_map")
     found = maps[strict] if type(maps) is tuple and len(maps) == 2 else None
     return found if type(found) is dict else None
+
+
+def _holders_of_types() -> Iterator[Holder]:
+    yield from Attribute("mimetypes", "_db").holders()
+    found = (loaded("mimetypes") or {}).get("_db")
+    yield from within(found)
+    maps = namespace_of(found).get("types_map")
+    if type(maps) is tuple:
+        yield Holder(maps)
+        yield from (Holder(one, is_keyed=True) for one in maps if type(one) is dict)
 
 
 def _places_of_type(strict: bool) -> Callable[[object], Iterator[Place]]:
@@ -113,6 +126,14 @@ def _error_handlers() -> Reading | None:
     return None if _Codecs.errors is None else dict(_Codecs.errors)
 
 
+def _holders_of_codecs() -> Iterator[Holder]:
+    if not _Codecs.looked:
+        _find_codecs()
+    for held in (_Codecs.searches, _Codecs.errors):
+        if held is not None:
+            yield Holder(held, is_keyed=type(held) is dict)
+
+
 ITEMS: Final = (
     *(
         Item(
@@ -123,6 +144,7 @@ ITEMS: Final = (
             otherwise=_type_at_first(strict),
             by_import=True,
             places=_places_of_type(strict),
+            holders=_holders_of_types,
         )
         for strict in (True, False)
     ),
@@ -134,7 +156,7 @@ ITEMS: Final = (
         "csv.field_size_limit()", c_function("_csv", "field_size_limit", UNKNOWN), _PROCESS, _START, show=str
     ),
     registry("encodings.aliases", "aliases", encodings.aliases.aliases),
-    Item("codecs.register()", _searches, _PROCESS, _START, by_import=True),
+    Item("codecs.register()", _searches, _PROCESS, _START, by_import=True, holders=_holders_of_codecs),
     Item(
         "codecs.register_error()",
         _error_handlers,
@@ -142,6 +164,7 @@ ITEMS: Final = (
         _START,
         by_import=True,
         spell=lambda name, label: f"{name} {spell_key(label)}",
+        holders=_holders_of_codecs,
     ),
 )
 """The lines of the table about texts and files."""

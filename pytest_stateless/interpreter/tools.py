@@ -13,6 +13,7 @@ from pytest_stateless.heap.graph import (
     namespace_of,
     plan_of,
 )
+from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import (
     WHOLE,
     Item,
@@ -20,6 +21,7 @@ from pytest_stateless.interpreter.item import (
     Reading,
     loaded,
 )
+from pytest_stateless.interpreter.kinds import Attribute, Things, within_class
 
 
 def _patches() -> Reading:
@@ -31,6 +33,15 @@ def _patches() -> Reading:
 def _active_patches() -> Any:
     cls: Any = (loaded("unittest.mock") or {}).get("_patch")
     return class_namespace(cls).get("_active_patches") if type(cls) is type else None
+
+
+def _holders_of_patches() -> Iterator[Holder]:
+    held = Attribute("unittest.mock", "_patch")
+    yield from held.holders()
+    yield from within_class(held.held())
+    active = _active_patches()
+    if type(active) is list:
+        yield Holder(active)
 
 
 def _target(patch: Any) -> str:
@@ -69,6 +80,11 @@ def _frozen() -> Reading:
     }
 
 
+def _holders_of_clocks() -> Iterator[Holder]:
+    for module, name in _CLOCKS:
+        yield from Things(module, name).holders()
+
+
 _CLOCKS: Final = (
     ("freezegun.api", "freeze_factories"),
     ("time_machine", "traveller_stack"),
@@ -91,6 +107,7 @@ ITEMS: Final = (
         "stop it: self.addCleanup(patcher.stop), or patch in a with block",
         spell=lambda name, label: f"{name}({label!r})",
         places=_places_of_patch,
+        holders=_holders_of_patches,
         of_tools=True,
     ),
     Item(
@@ -101,6 +118,7 @@ ITEMS: Final = (
         spell=lambda name, label: f"{name} of {label}",
         show=str,
         places=_places_of_clock,
+        holders=_holders_of_clocks,
         of_tools=True,
     ),
 )

@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_stateless.interpreter.difference import differences
-from pytest_stateless.interpreter.item import UNKNOWN, WHOLE, Reading
-from pytest_stateless.interpreter.table import ITEMS, look
+from pytest_stateless.interpreter.item import UNKNOWN, WHOLE
+from pytest_stateless.interpreter.table import ITEMS, Seen, look
 
 NAMES = [item.name for item in ITEMS]
-Readings = tuple[Reading | None, ...]
 Act = Callable[[pytest.MonkeyPatch], object]
 
 
@@ -76,17 +75,17 @@ def test_what_changed_is_read_as_in_a_first_look(name: str, act: Act) -> None:
         act(patch)
         again, first = look(last=before), look()
     assert differing(again, first) == []
-    now = again[position]
-    assert now is not before[position]
+    now = again.readings[position]
+    assert now is not before.readings[position]
     assert name in differing(before, again) or (now is not None and now[WHOLE] is UNKNOWN)
 
 
-def differing(readings: Readings, others: Readings) -> list[str]:
+def differing(seen: Seen, other: Seen) -> list[str]:
     """The items that two looks read differently."""
     return [
         item.name
-        for item, reading, other in zip(ITEMS, readings, others, strict=True)
-        if (reading is None) is not (other is None) or differences(item, reading, other)
+        for item, one, two in zip(ITEMS, seen.readings, other.readings, strict=True)
+        if (one is None) is not (two is None) or differences(item, one, two)
     ]
 
 
@@ -98,7 +97,7 @@ def test_numbers_drawn_and_put_back() -> None:
     assert differing(before, drawn) == ["random"]
     random.setstate(state)
     assert differing(before, look(last=drawn)) == []
-    assert look(last=before)[position] is before[position]
+    assert look(last=before).readings[position] is before.readings[position]
 
 
 def test_a_limit_lowered() -> None:
@@ -115,7 +114,7 @@ def test_where_nothing_changed_each_gated_reading_is_the_very_same() -> None:
     before = look()
     after = look(last=before)
     gated = {"sys.modules", "builtins", "signal", "random", "resource limit", "sys.path", "sys.excepthook"}
-    same = {name for name, was, now in zip(NAMES, before, after, strict=True) if was is now}
+    same = {name for name, was, now in zip(NAMES, before.readings, after.readings, strict=True) if was is now}
     assert gated <= same
 
 
@@ -123,6 +122,6 @@ def test_what_could_not_be_told_may_be_told_later() -> None:
     """An item that is left out in one look is read in the next."""
     without = look(frozenset({"random"}))
     position = NAMES.index("random")
-    assert without[position] is None
-    assert look(frozenset({"random"}), without)[position] is None
+    assert without.readings[position] is None
+    assert look(frozenset({"random"}), without).readings[position] is None
     assert differing(look(last=without), look()) == []
