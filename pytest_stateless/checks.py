@@ -15,16 +15,17 @@ from _pytest.runner import runtestprotocol
 from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.between import Between
-from pytest_stateless.detectors import DETECTORS, PORTS
+from pytest_stateless.detectors import DETECTORS, PORTS, WATCHING, file_write
 from pytest_stateless.environment import make_context
 from pytest_stateless.expected import judge
 from pytest_stateless.failure import append, fail, passed
-from pytest_stateless.findings import Findings
-from pytest_stateless.keys import CHECKED, DISK, PAYLOAD
+from pytest_stateless.findings import Findings, Reported
+from pytest_stateless.keys import CHECKED, DISK, PAYLOAD, SAID
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
+from pytest_stateless.reports.inert import inert_line
 from pytest_stateless.reports.session import note_to_dict, port_to_dict
 from pytest_stateless.requests import LIFESPANS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
@@ -100,6 +101,7 @@ class Checks:
         wanted = [
             one for one in DETECTORS if one.RULE.id == PORTS or not is_off(one.RULE.id, settings.severity)
         ]
+        self._is_watching = any(one.RULE.id in WATCHING for one in wanted)
         self._clients, self._lifespans = Clients(), Clients(LIFESPANS)
         self._windows = Windows(context, wanted, grades=settings.severity, imported=self._imported)
         self._quarantine = Quarantine(context)
@@ -119,6 +121,27 @@ class Checks:
     def _checks_each(self) -> bool:
         """Whether each request of a test client is a window."""
         return self._settings.requests == "each"
+
+    # ------------------------------------------------------------------------------ the head of the report
+
+    @pytest.hookimpl
+    def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
+        """Set the watches up, so that the head of the report can say what isn't seen; xdist's workers have none.
+
+        Where pytest shows no head, or what shows it doesn't ask, the end of the run says so.
+        """
+        with Reported(file_write.RULE.id, []):  # what fails here fails in the first window again, and is told
+            if self._is_watching:
+                self._context.see()
+        if config.option.verbose < 0 or config.option.no_header:
+            return []
+        config.stash[SAID] = self._notices
+        return [f"stateless: {inert_line(one)}" for one in self._notices]
+
+    @property
+    def _notices(self) -> tuple[str, ...]:
+        """Why less is seen than could be."""
+        return self._context.notices if self._is_watching else ()
 
     # ------------------------------------------------------------------------------------ one failure, once
 
@@ -402,7 +425,7 @@ class Checks:
             "ports": [*run.ports, *(port_to_dict(port, item.nodeid) for port in found.ports)],
             "put_back": [note_to_dict(note, item.nodeid) for note in found.notes[:_NOTES]],
             "left_out": max(0, len(found.notes) - _NOTES),
-            "notices": self._context.notices,
+            "notices": self._notices,
             "allowances": [[str(allowance), allowance.where] for allowance in item.stash[CHECKED]],
         }
         failing = [leak for leak in found.leaks if leak.severity is Severity.ERROR]
@@ -418,7 +441,8 @@ class Checks:
         run.reports["teardown"].user_properties += junit.properties(found.leaks)
 
     def _section(self, item: pytest.Item, leaks: list[Leak]) -> str:
-        return terminal.plain(terminal.section(item.nodeid, leaks, item.config.option.verbose > 0))
+        detailed = item.config.getoption("verbose", 0) > 0  # there is none without pytest's terminal plugin
+        return terminal.plain(terminal.section(item.nodeid, leaks, detailed))
 
     def _telling_phase(self, run: Run) -> str:
         for phase in ("call", "setup"):

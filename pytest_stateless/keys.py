@@ -28,5 +28,8 @@ PAYLOAD: Final = "stateless"
 JSON holds a lone surrogate, as file names may have them; xdist's channel to its workers holds none.
 """
 
+SAID: Final[pytest.StashKey[tuple[str, ...]]] = pytest.StashKey()
+"""On pytest's configuration: why less is seen than could be, as the head of the report has it already."""
+
 MISTAKE: Final = "stateless_mistake"
 """Under which one of xdist's workers hands over a usage error."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_stateless.keys import PAYLOAD
+from pytest_stateless.keys import PAYLOAD, SAID
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
@@ -74,8 +74,8 @@ class Results:
         self._ports: set[OpenedPort] = set()
         self._put_back: list[PutBack] = []
         self._left_out = 0
-        self._notices: dict[str, None] = {}
-        """Why less is seen than could be, as the workers told it: each once."""
+        self._notices: set[str] = set()
+        """Why less is seen than could be, as the workers told it."""
         self._clean = ""
         """What the last test with nothing to tell carried: it tells nothing new of another."""
         self._failed_writes: list[str] = []
@@ -95,12 +95,14 @@ class Results:
         self._ports.update(map(OpenedPort.from_dict, payload["ports"]))
         self._put_back += map(PutBack.from_dict, payload["put_back"])
         self._left_out += payload["left_out"]
-        self._notices.update(dict.fromkeys(payload["notices"]))
+        self._notices.update(payload["notices"])
         leaks = [Leak.from_dict(plain) for plain in payload["leaks"]]
         failing = [leak for leak in leaks if leak.severity is Severity.ERROR]
         if failing and isinstance(report.longrepr, str):
-            option = self._config.option
-            shown = LeakSection(report.nodeid, failing, option.tbstyle == "line", option.verbose > 0)
+            option = self._config.getoption  # without pytest's terminal plugin there is neither
+            shown = LeakSection(
+                report.nodeid, failing, option("tbstyle", "") == "line", option("verbose", 0) > 0
+            )
             if str(shown) == report.longrepr:
                 report.longrepr = shown  # type: ignore[assignment]
         if leaks or payload["errors"]:
@@ -127,6 +129,7 @@ class Results:
             in_order(self._ports),
             tuple(put_back),
             self._left_out,
+            tuple(sorted(self._notices)),
         )
 
     def _unused(self) -> Iterator[tuple[str, str]]:
@@ -169,9 +172,8 @@ class Results:
         lines = list(terminal.summary(session))
         if self._settings.no_fail:
             lines = [*self._unfailed(session), *lines]
-        lines += [
-            (terminal.Piece("note", {"yellow": True}), terminal.Piece(f": {one}")) for one in self._notices
-        ]
+        said = self._config.stash.get(SAID, ())
+        lines += terminal.notes(notice for notice in session.notices if notice not in said)
         if terminalreporter.verbosity > 0 and session.checked:
             lines += terminal.ports(session)
             lines += terminal.put_back(session)

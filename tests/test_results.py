@@ -221,6 +221,7 @@ def test_a_json_report_of_a_clean_run_is_whole(project: Project) -> None:
         "ports": [],
         "transient": [],
         "transient_left_out": 0,
+        "notices": [],
     }
 
 

@@ -84,6 +84,9 @@ PORTS: Final = unexpected_port.RULE.id
 NOTES: Final[dict[str, Callable[[Any, Any], Iterator[Leak]]]] = {file_write.RULE.id: file_write.transient}
 """By the rule of a detector: what it notes beside its leaks, from the same two looks. Notes fail nothing."""
 
+WATCHING: Final = frozenset({file_write.RULE.id, shared_memory.RULE.id})
+"""The rules of the detectors that see by the watches of directories, which look in any run."""
+
 SHARED: Final[dict[str, Callable[[Context], Any]]] = {
     one.RULE.id: one.share for one in (module_state, interpreter_state)
 }

@@ -14,10 +14,12 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.interpreter.imported import Imports
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
-from pytest_stateless.watches import Watches
+from pytest_stateless.watches import UNSEEN, Watches
 from pytest_stateless.zones import Zones
 
 _CHURN: Final = 10  # one reference in so many may be replaced before the memory is discovered anew
+
+_NOTHING_WATCHED: Final = f"{UNSEEN}: directories are watched on Linux alone"
 
 _MEMORY: Final = "memory"
 _FRESH: Final = "fresh"
@@ -85,8 +87,8 @@ class Context:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Why less is seen than could be; for the end of the run."""
-        return () if self.watches is None else tuple(self.watches.notices)
+        """Why less is seen than could be; to be said once in a run."""
+        return (_NOTHING_WATCHED,) if self.watches is None else tuple(self.watches.notices)
 
     @property
     def ours(self) -> tuple[str, ...]:

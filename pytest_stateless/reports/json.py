@@ -26,6 +26,7 @@ def render(session: SessionLeaks) -> str:
         "ports": [port.to_dict() for port in session.ports],
         "transient": [one.to_dict() for one in session.put_back],
         "transient_left_out": session.left_out,
+        "notices": list(session.notices),
     }
     return _dumps(plain) + "\n"
 

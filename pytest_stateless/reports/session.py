@@ -125,6 +125,8 @@ class SessionLeaks:
     """What checked tests did to the disk and put back, in the order of the tests; of each test, no more than some."""
     left_out: int = 0
     """How many more there were."""
+    notices: tuple[str, ...] = ()
+    """Why less was seen than could be."""
 
     def counts(self) -> Counter[str]:
         """Leaks that fail a test, per rule."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -165,6 +165,12 @@ def put_back(session: SessionLeaks) -> Iterator[Line]:
         yield (Piece(inert_line(f"  {path}  {what}  by {by}{at}")),)
     if left_out:
         yield (Piece(f"  and {left_out} more"),)
+
+
+def notes(notices: Iterable[str]) -> Iterator[Line]:
+    """A line for each reason why less was seen than could be."""
+    for notice in notices:
+        yield Piece("note", _YELLOW), Piece(f": {inert(notice)}")
 
 
 def _rules(counts: Mapping[str, int]) -> str:

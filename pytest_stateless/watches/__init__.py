@@ -22,6 +22,9 @@ from pytest_stateless.zones import Zones
 
 own_descriptors: Final = kernel.own_descriptors
 
+UNSEEN: Final = "files written by native code and child processes aren't seen"
+"""What it comes to where nothing is watched."""
+
 
 class _Real:
     """Held where no mock and no faked file system replaces them."""
@@ -47,7 +50,7 @@ class Watches:
         self.began = 0.0
         """When they were first set up, in seconds since the system started."""
         self.notices: list[str] = []
-        """Why less is seen than could be; for the end of the run."""
+        """Why less is seen than could be; to be said once in a run."""
         self._zones = zones
         self._lock = _Real.lock()
         self._inotify: Inotify | None = None
@@ -92,6 +95,7 @@ class Watches:
 
     def _start(self) -> None:
         self.began = self.began or _Real.since_boot()
+        self._tree = None  # until it is whole: a set-up that fails is followed by another
         try:
             self._inotify = Inotify()
         except OSError as error:
@@ -100,9 +104,10 @@ class Watches:
             self._fanotify = Fanotify()
         except OSError:  # an older system, or a container that forbids it
             self._fanotify = None
-        self._tree = Tree(self._inotify, self._fanotify, self._zones)
+        tree = Tree(self._inotify, self._fanotify, self._zones)
         for root in self._roots:
-            self._tree.add(root, asked=True)
+            tree.add(root, asked=True)
+        self._tree = tree
 
     def _start_anew(self) -> list[Change]:
         """Events were lost, or the queue itself: compare everything with what was known."""
@@ -124,7 +129,7 @@ class Watches:
     def _give_up(self, reason: str) -> None:
         self.close()
         self._tree = None
-        self.notices.append(f"files written by native code and child processes aren't seen: {reason}")
+        self.notices.append(f"{UNSEEN}: {reason}")
 
     # ------------------------------------------------------------------------------------ events to changes
 

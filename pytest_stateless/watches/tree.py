@@ -23,6 +23,7 @@ SECONDS: Final = 10.0
 _Known = tuple[
     int, ...
 ]  # the fields of a State; the garbage collector doesn't visit a plain tuple of numbers
+_MEND: Final = "leave out with --stateless-temp what tests don't write to"
 _SCARCE: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -98,7 +99,7 @@ class Tree:
         end = _Real.monotonic() + SECONDS
         while waiting:
             if _Real.monotonic() > end:
-                raise TooMuchError(f"listing {root.path} takes more than {SECONDS:.0f} seconds")
+                raise TooMuchError(f"listing {root.path} takes more than {SECONDS:.0f} seconds; {_MEND}")
             directory = waiting.pop()
             if not self._zones.count(directory) or not self._add_watch(directory):
                 continue
@@ -121,10 +122,12 @@ class Tree:
             watch = self._inotify.add(directory)
         except OSError as error:
             if error.errno in _SCARCE:
-                raise TooMuchError(f"the system has no more watches to give: {error.strerror}") from None
+                raise TooMuchError(
+                    f"the system has no more watches to give ({error.strerror}); raise fs.inotify.max_user_watches"
+                ) from None
             return False  # it is gone, or closed to us
         if len(self._inside) >= DIRECTORIES:
-            raise TooMuchError(f"there are more than {DIRECTORIES:,} directories to watch")
+            raise TooMuchError(f"there are more than {DIRECTORIES:,} directories to watch; {_MEND}")
         self._path[watch], self._watch[directory] = directory, watch
         self._inside[directory] = {}
         self._mark(directory)
@@ -151,7 +154,7 @@ class Tree:
             return None
         self._entries += len(inside)
         if self._entries > ENTRIES:
-            raise TooMuchError(f"there are more than {ENTRIES:,} files to watch")
+            raise TooMuchError(f"there are more than {ENTRIES:,} files to watch; {_MEND}")
         return inside
 
     def _below(self, directory: str) -> Iterator[str]:

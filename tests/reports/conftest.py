@@ -66,6 +66,7 @@ def session() -> SessionLeaks:
         ports=PORTS,
         put_back=PUT_BACK,
         left_out=4,
+        notices=("files aren't seen: there are more than 3",),
     )
 
 
@@ -131,6 +132,8 @@ def any_session(any_leak: st.SearchStrategy[Leak]) -> st.SearchStrategy[SessionL
     ports = st.lists(port, max_size=2).map(tuple)
     tests = st.lists(test, max_size=3).map(tuple)
     put_back = st.lists(st.builds(PutBack, TEXTS, TEXTS, TEXTS, ORIGINS, st.none() | TEXTS), max_size=2)
+    notices = st.lists(TEXTS, max_size=2).map(tuple)
     return st.builds(
-        *(SessionLeaks, tests, st.integers(0, 9), unused, ports, put_back.map(tuple), st.integers(0, 9))
+        *(SessionLeaks, tests, st.integers(0, 9), unused, ports, put_back.map(tuple), st.integers(0, 9)),
+        notices=notices,
     )

@@ -154,6 +154,7 @@ def test_every_field_stands_where_it_is_promised(session: SessionLeaks) -> None:
             },
         ],
         "transient_left_out": 4,
+        "notices": ["files aren't seen: there are more than 3"],
     }
 
 
@@ -200,6 +201,7 @@ def test_any_report_fits_the_schema_and_holds_every_text(
         pytest.param(["transient", 0], {}, id="transient"),
         pytest.param(["transient", 0, "origin"], {}, id="origin-of-what-was-put-back"),
         pytest.param(["transient_left_out"], -1, id="left-out"),
+        pytest.param(["notices"], [1], id="notices"),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(path: list[Any], value: object, session: SessionLeaks) -> None:

@@ -212,7 +212,11 @@ def test_any_text_comes_out_inert(any_session: st.SearchStrategy[SessionLeaks]) 
             terminal.plain(lines)
             for lines in (
                 *(terminal.summary(session), terminal.ports(session)),
-                *(terminal.put_back(session), terminal.warnings(session, True)),
+                *(
+                    terminal.put_back(session),
+                    terminal.warnings(session, True),
+                    terminal.notes(session.notices),
+                ),
             )
         ]
         pages += [

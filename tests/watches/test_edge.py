@@ -34,7 +34,9 @@ pytest_stateless.watches.Fanotify = refuse
 
 def test_a_child_is_told_with_the_line_that_started_it(project: Project) -> None:
     project.write("test_shop.py", HEAD + "def test_a(): sh('echo x > receipt.txt')\n")
-    project.run("--stateless", "--stateless-report=json:leaks.json")
+    result = project.run("--stateless", "--stateless-report=json:leaks.json")
+    result.stdout.no_fnmatch_line("stateless: *")
+    assert project.report()["notices"] == []
     ((leak,),) = (test["leaks"] for test in project.report()["tests"])
     assert leak["subject"] == "receipt.txt"
     assert leak["message"] == "created by a child process (sh -c echo x > receipt.txt)"
@@ -101,20 +103,105 @@ def test_unchecked_again(): CHILD.communicate(b"go\\n")
     assert project.found() == {"test_shop.py::test_dirty": ["file-write late"]}
 
 
-def test_too_much_to_watch_is_said_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "DIRECTORIES", 3)
-    for name in "abcd":
+def test_what_is_written_between_collection_and_the_first_test_is_not_of_it(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        "import os\ndef pytest_runtestloop(): os.system('echo x > before; mkdir d; echo x > d/a')\n",
+    )
+    project.write("test_shop.py", HEAD + "def test_a(): LIBC.mkdir(b'made', 0o755); sh('echo x >> d/a')\n")
+    assert project.found("--stateless") == {"test_shop.py::test_a": ["file-write d/a", "file-write made"]}
+
+
+# ----------------------------------------------------------------------------- less is seen, and it is said
+
+UNSEEN = "files written by native code and child processes aren't seen"
+MEND = "leave out with --stateless-temp what tests don't write to"
+TOO_MUCH = f"{UNSEEN}: there are more than 6 directories to watch; {MEND}"
+FEW = "import pytest_stateless.watches.tree\npytest_stateless.watches.tree.DIRECTORIES = 6\n"
+"""Of a conftest.py: so few directories may be watched."""
+
+
+@pytest.fixture
+def large(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with more directories than may be watched, the user's home among them."""
+    monkeypatch.setattr(tree, "DIRECTORIES", tree.DIRECTORIES)  # is put back to
+    for name in "abcdef":
         (project.path / name).mkdir()
+    project.write("conftest.py", FEW)
     project.write(
         "test_shop.py", HEAD + "def test_a(): sh('echo x > b/c')\ndef test_b(): open('made', 'w').close()\n"
     )
-    result = project.run("--stateless", "--stateless-report=json:leaks.json")
-    note = (
-        "note: files written by native code and child processes aren't seen: "
-        "there are more than 3 directories to watch"
-    )
-    assert result.stdout.str().count(note) == 1
+    return project
+
+
+def told_in(result: pytest.RunResult, project: Project) -> tuple[list[str], list[str]]:
+    """The lines of a run that say what isn't seen; and the same of the JSON report."""
     assert [leak["subject"] for test in project.report()["tests"] for leak in test["leaks"]] == ["made"]
+    return [line for line in result.outlines if UNSEEN in line], project.report()["notices"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        pytest.param([], f"stateless: {TOO_MUCH}", id="head"),
+        pytest.param(["-q"], f"note: {TOO_MUCH}", id="quiet"),
+        pytest.param(["--no-header"], f"note: {TOO_MUCH}", id="no-header"),
+        pytest.param(["-p", "xdist", "-n2"], f"note: {TOO_MUCH}", id="workers"),
+        pytest.param(["-p", "no:terminal"], None, id="no-terminal"),
+    ],
+)
+def test_too_much_to_watch_is_said_once(options: list[str], line: str | None, large: Project) -> None:
+    run = large.run_apart if "xdist" in options else large.run
+    result = run("--stateless", "--stateless-report=json:leaks.json", *options)
+    assert told_in(result, large) == ([line] if line else [], [TOO_MUCH])
+    if line and line.startswith("stateless"):
+        place = result.outlines.index(line)
+        assert result.outlines[place - 1].startswith("collected ")
+
+
+def test_what_is_too_much_later_is_said_at_the_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "DIRECTORIES", 10)
+    project.write(
+        "test_shop.py",
+        HEAD
+        + """
+def test_a():
+    for name in "abcdefghijk": os.mkdir(name)
+    for name in "abcdefghijk": os.rmdir(name)
+def test_unchecked(request): sh("mkdir d; cd d; mkdir 0 1 2 3 4 5 6 7 8 9")
+def test_b(): open('made', 'w').close()
+""",
+    )
+    result = project.run("--stateless", "--stateless-report=json:leaks.json")
+    lines, _ = told_in(result, project)
+    assert [line.partition(":")[0] for line in lines] == ["note"]
+
+
+def test_who_looks_for_no_file_is_told_nothing(large: Project) -> None:
+    off = [f"--stateless-severity={rule}:*=off" for rule in ("file-write", "shared-memory")]
+    result = large.run("--stateless", "--stateless-report=json:leaks.json", *off)
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line(f"*{UNSEEN}*")
+    assert large.report()["notices"] == []
+
+
+def test_watches_that_fail_are_an_error_of_the_first_test_and_break_no_run(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+        import pytest_stateless.environment
+        class Broken:
+            def look(self): raise ValueError("odd")
+            def close(self): pass
+            ours = notices = ()
+        pytest_stateless.environment.make_watches = lambda *arguments: Broken()
+        """,
+    )
+    project.write("test_shop.py", "def test_a(): pass\n")
+    result = project.run_apart("--stateless", "--stateless-report=json:leaks.json")
+    result.assert_outcomes(passed=1)
+    (test,) = project.report()["tests"]
+    assert "file-write" in {error["detector"] for error in test["internal_errors"]}
 
 
 def test_siblings_are_not_blamed(project: Project) -> None:
@@ -175,8 +262,8 @@ def test_where_nothing_can_be_watched_python_is_seen_and_nothing_else(project: P
     )
     project.write("test_shop.py", HEAD + "def test_a(): sh('echo x > child'); open('made', 'w').close()\n")
     result = project.run_apart("--stateless", "--stateless-report=json:leaks.json")
-    result.stdout.no_fnmatch_line("*note:*")
-    assert [leak["subject"] for test in project.report()["tests"] for leak in test["leaks"]] == ["made"]
+    reason = f"{UNSEEN}: directories are watched on Linux alone"
+    assert told_in(result, project) == ([f"stateless: {reason}"], [reason])
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])

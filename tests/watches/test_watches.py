@@ -251,22 +251,22 @@ def test_a_file_system_without_marks_is_as_one_without_fanotify(
         ),
         pytest.param(
             lambda patch: patch.setattr(Inotify, "add", refuse(errno.ENOSPC)),
-            "the system has no more watches to give: No space left on device",
+            "the system has no more watches to give (No space left on device); raise fs.inotify.*",
             id="no-watch",
         ),
         pytest.param(
             lambda patch: patch.setattr(tree, "DIRECTORIES", 2),
-            "there are more than 2 directories to watch",
+            "there are more than 2 directories to watch; leave out with --stateless-temp *",
             id="directories",
         ),
         pytest.param(
             lambda patch: patch.setattr(tree, "SECONDS", -1.0),
-            "listing * takes more than -1 seconds",
+            "listing * takes more than -1 seconds; leave out *",
             id="seconds",
         ),
         pytest.param(
             lambda patch: patch.setattr(tree, "ENTRIES", 3),
-            "there are more than 3 files to watch",
+            "there are more than 3 files to watch; leave out *",
             id="files",
         ),
     ],
@@ -282,6 +282,18 @@ def test_less_is_seen_where_there_is_too_much(
     assert watched.seen_of(write("a")) == []
     (notice,) = watched.watches.notices
     assert fnmatchcase(notice, f"files written by native code and child processes aren't seen: {reason}")
+    assert own_descriptors() == before
+
+
+def test_a_set_up_that_fails_is_made_anew(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = own_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(tree.Tree, "add", refuse(errno.EIO))
+        for _ in range(2):
+            with pytest.raises(OSError, match="error"):
+                watched.see()
+    assert watched.seen_of(write("a")) == [("modify", "a")]
+    watched.watches.close()
     assert own_descriptors() == before
 
 
