@@ -89,6 +89,7 @@ SHARED_BY_DETECTORS: Final = {
     "spelling",
     "states",
     "strangers",
+    "sysv",
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless import children, proc
-from pytest_stateless.detectors import descriptors, maps, offspring
+from pytest_stateless.detectors import descriptors, maps, offspring, sysv
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.maps import MapEvidence
 from pytest_stateless.heap.spell import without_run
@@ -151,11 +151,10 @@ def _numbered(context: Context) -> Iterator[Thing]:
         return bool(spawns) and offspring.may_be_ours(process, context)
 
     for kind, (path, number, makers) in _TABLES.items():
-        table = proc.text(path)
-        if table.find("\n") + 1 == len(table):  # the heading alone, as nearly always
+        if sysv.count(kind) == 0:  # as nearly always
             continue
         me = Maker(_Real.getpid(), _Real.geteuid(), context.alone, is_child)
-        for thing in numbered(table, kind, number, makers, me):
+        for thing in numbered(proc.text(path), kind, number, makers, me):
             yield thing._replace(place=starter) if thing.by_child else thing
 
 
