@@ -75,6 +75,7 @@ SHARED_BY_DETECTORS: Final = {
     "descriptors",
     "happened",
     "kernel",
+    "listing",
     "locks",
     "maps",
     "modules",

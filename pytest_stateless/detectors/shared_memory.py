@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pytest_stateless import children, proc
-from pytest_stateless.detectors import descriptors, maps, offspring, sysv
+from pytest_stateless.detectors import descriptors, listing, maps, offspring, sysv
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.maps import MapEvidence
 from pytest_stateless.heap.spell import without_run
@@ -52,7 +52,6 @@ class Things(NamedTuple):
 class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
-    scandir: Callable[..., Any] = staticmethod(os.scandir)
     stat = staticmethod(os.stat)
     getpid = staticmethod(os.getpid)
     geteuid = staticmethod(getattr(os, "geteuid", lambda: -1))
@@ -63,7 +62,7 @@ def capture(context: Context) -> Things:
     children.collect(context.recording)
     last: Things | None = context.last.get(RULE.id)
     known = {thing[:3]: thing for thing in last.things} if last is not None else {}
-    found = [*_named(SHARED_MEMORY), *_named(_QUEUES)]
+    found = [*_named(SHARED_MEMORY, context), *_named(_QUEUES, context)]
     new = [thing for thing in found if thing[:3] not in known]
     claimed = dict(_claimed(new, context)) if new and last is not None else {}
     things = {claimed.get(thing, known.get(thing[:3], thing)) for thing in found}
@@ -83,13 +82,8 @@ def carry(end: Things, context: Context) -> Things:
 # ------------------------------------------------------------------------------------------------ by name
 
 
-def _named(directory: str) -> Iterator[Thing]:
-    try:
-        with _Real.scandir(directory) as entries:
-            names = [(entry.name, entry.inode()) for entry in entries if entry.is_file(follow_symlinks=False)]
-    except OSError:  # not there
-        return
-    for name, inode in names:
+def _named(directory: str, context: Context) -> Iterator[Thing]:
+    for name, inode in listing.read(directory, context):
         kind = "queue" if directory == _QUEUES else "semaphore" if name.startswith("sem.") else "memory"
         yield Thing(kind, name.removeprefix("sem."), inode, is_own=False)
 

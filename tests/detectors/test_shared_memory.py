@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 
 from pytest_stateless import proc
-from pytest_stateless.detectors import Context, Detector, descriptors, maps, open_descriptor, shared_memory
+from pytest_stateless.detectors import (
+    Context,
+    Detector,
+    descriptors,
+    listing,
+    maps,
+    open_descriptor,
+    shared_memory,
+)
 from pytest_stateless.detectors.shared_memory import Maker, Thing, Things, absorb, compare, numbered
 from pytest_stateless.expected import is_expected
 from pytest_stateless.leak import Leak, Origin, Owner
@@ -530,7 +538,7 @@ def test_where_there_is_none_nothing_is_said(
     def refuse(*_: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(shared_memory._Real, "scandir", refuse)
+    monkeypatch.setattr(listing._Real, "scandir", refuse)
     monkeypatch.setattr(proc._Real, "open", refuse)
     assert left_by(shared_memory, lambda: block(keep)) == []
 
