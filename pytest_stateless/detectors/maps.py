@@ -24,22 +24,23 @@ class Map(NamedTuple):
 class _Seen(NamedTuple):
     """What the last look found."""
 
-    size: str
-    """Of the address space, in pages."""
+    sizes: list[str]
+    """Of the address space, and of what in it is the process's alone, in pages."""
     maps: frozenset[Map]
 
 
 def read(context: Context) -> frozenset[Map]:
-    """The maps. The table takes a tenth of a millisecond, so it is read only if the address space has another size."""
+    """The maps. The table takes a tenth of a millisecond, so it is read only if the address space has other sizes."""
     last: _Seen | None = context.last.get(_KEY)
-    size = _size()
-    if last is None or last.size != size:
-        last = context.last[_KEY] = _Seen(size, parse(text("/proc/self/maps")))
+    sizes = _sizes()
+    if last is None or last.sizes != sizes:
+        last = context.last[_KEY] = _Seen(sizes, parse(text("/proc/self/maps")))
     return last.maps
 
 
-def _size() -> str:
-    return text("/proc/self/statm").partition(" ")[0]
+def _sizes() -> list[str]:
+    """The second of them differs where a map took the place of as much plain memory. proc_pid_statm(5)"""
+    return text("/proc/self/statm").split()[0:6:5]
 
 
 def parse(table: str) -> frozenset[Map]:
@@ -62,11 +63,11 @@ class MapEvidence(NamedTuple):
 
 
 class MapLook:
-    """Looks at where a file is mapped, whenever the address space has another size."""
+    """Looks at where a file is mapped, whenever the address space has other sizes."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._size = ""
+        self._sizes: list[str] = []
         self._now: tuple[str, ...] = ()
         self.rebase()
 
@@ -79,9 +80,9 @@ class MapLook:
         return self._look() != self._before
 
     def _look(self) -> tuple[str, ...]:
-        size = _size()
-        if size != self._size:
-            self._size, self._now = size, addresses(text("/proc/self/maps"), self._path)
+        sizes = _sizes()
+        if sizes != self._sizes:
+            self._sizes, self._now = sizes, addresses(text("/proc/self/maps"), self._path)
         return self._now
 
 

@@ -376,6 +376,14 @@ def test_a_file_that_native_code_leaves_mapped_is_told(
     assert (leak.subject, leak.message) == ("map totals.bin", "mapped for others to see")
 
 
+def test_a_map_in_the_place_of_other_memory_of_the_same_size_is_told(
+    left_by: LeftBy, keep: ExitStack, totals: Path
+) -> None:
+    spare = map_natively(totals, kind=2)
+    (leak,) = left_by(shared_memory, lambda: (spare(), keep.callback(map_natively(totals))))
+    assert leak.subject == "map totals.bin"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="a map has a descriptor of its own")
 def test_a_map_without_a_descriptor_tells_its_line(left_by: LeftBy, keep: ExitStack, totals: Path) -> None:
     file = os.open(totals, os.O_RDWR)
