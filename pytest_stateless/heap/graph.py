@@ -184,20 +184,12 @@ def is_heap_type(cls: type) -> bool:
 
 
 def plan_of(cls: type) -> Plan:
-    """Find out how instances of ``cls`` are read. Called once for a type and then remembered."""
-    if any(map(is_, _ATOMS, [cls] * len(_ATOMS))):
-        return Plan(Kind.ATOM)
-    if any(map(is_, _WALKED, [cls] * len(_WALKED))):
-        return Plan(Kind.WALK)
-    for exact, kind in _EXACT.items():
-        if cls is exact:
-            return Plan(kind)
+    """Find out how instances of ``cls`` are read."""
+    known = _PLANS.get(identity(cls))
+    if known is not None:
+        return known
     mro = mro_of(cls)
-    kind = next((kind for base, kind in _BASES if any(entry is base for entry in mro)), Kind.OBJECT)
-    if any(entry is atom for entry in mro for atom in (weakref.ref, types.CodeType)):
-        kind = Kind.WALK  # a subclass of a weak reference may carry attributes
-    elif any(entry is walked for entry in mro for walked in (tuple, frozenset, property, functools.partial)):
-        kind = Kind.WALK
+    kind = Kind.OBJECT if _TELLING.isdisjoint(map(identity, mro)) else _inherited_kind(mro)
     if kind in (Kind.CLASS, Kind.MODULE, Kind.CACHE, Kind.HELD):
         return Plan(kind)
     namespace, slots = _instance_getters(mro)
@@ -206,6 +198,27 @@ def plan_of(cls: type) -> Plan:
     if kind is Kind.WALK and slots:
         kind = Kind.OBJECT
     return Plan(kind, namespace, slots)
+
+
+_PLANS: Final = {
+    identity(cls): Plan(kind)
+    for cls, kind in (
+        *_EXACT.items(),
+        *((cls, Kind.WALK) for cls in _WALKED),
+        *((cls, Kind.ATOM) for cls in _ATOMS),
+    )
+}
+"""Of the types themselves, by identity: they last as long as the process does."""
+
+_STAYING: Final = (weakref.ref, types.CodeType, tuple, frozenset, property, functools.partial)
+"""Whose subclasses are walked through: they may carry attributes."""
+_TELLING: Final = frozenset(map(identity, (*(base for base, _ in _BASES), *_STAYING)))
+
+
+def _inherited_kind(mro: tuple[type, ...]) -> Kind:
+    if any(entry is base for entry in mro for base in _STAYING):
+        return Kind.WALK
+    return next(kind for base, kind in _BASES if any(entry is base for entry in mro))
 
 
 def _instance_getters(

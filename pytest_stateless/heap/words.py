@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from types import CodeType, FunctionType
 from typing import Any, Final
 
@@ -50,16 +51,24 @@ class Words:
         self._application = application
         self._before = before or {}
         self._known: dict[str, set[str]] = {}
+        self._further: dict[str, Iterator[Iterable[str]]] = {}
+        """By package, where further words of its own are: they are looked for until one is found."""
         self._said: set[str] | None = None
         self._held: dict[str, set[int]] = {}
 
     def knows(self, package: str, text: str) -> bool:
         """Whether a text is a word of the package or made of such words, or one of the system's time zones."""
-        known = self._known.get(package)
-        if known is None:
-            known = self._known[package] = set(map(_plain, self._of(package)))
-        parts = list(filter(None, _PARTS.split(text)))
-        return _plain(text) in known or all(_plain(part) in known for part in parts) or _is_a_zone(text)
+        if package not in self._known:
+            self._known[package], self._further[package] = set(), self._of(package)
+        known = self._known[package]
+        plain = _plain(text)
+        parts = [_plain(part) for part in _PARTS.split(text) if part]
+        while not (plain in known or known.issuperset(parts)):
+            more = next(self._further[package], None)
+            if more is None:
+                return _is_a_zone(text)
+            known.update(map(_plain, more))
+        return True
 
     def holds(self, package: str, thing: object) -> bool:
         """Whether a module or class of the package had this very thing, by a name or in a container."""
@@ -78,15 +87,15 @@ class Words:
             self._said = {*(one for one in values if type(one) is str), *_constants_in(spaces)}
         return text in self._said
 
-    def _of(self, package: str) -> Iterator[str]:
+    def _of(self, package: str) -> Iterator[Iterable[str]]:
+        """All words of a package, what is found fast first."""
         modules = dict(_modules(lambda name: name.partition(".")[0] == package))
-        yield from _constants_in(modules.values())
-        for name, namespace in modules.items():
-            yield from name.split(".")
-            yield from self._in_namespace(namespace, name)
-            path = namespace.get("__path__") if name == package else None
-            if type(path) is list and all(type(one) is str for one in path):
-                yield from _files(tuple(path))
+        yield chain.from_iterable(name.split(".") for name in modules)
+        path = modules.get(package, {}).get("__path__")
+        if type(path) is list and all(type(one) is str for one in path):
+            yield _files(tuple(path))
+        yield _constants_in(modules.values())
+        yield chain.from_iterable(self._in_namespace(space, name) for name, space in modules.items())
 
     def _in_namespace(self, namespace: dict[str, object], module: str) -> Iterator[str]:
         for value in self._held_by(namespace):
