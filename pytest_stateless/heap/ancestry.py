@@ -19,9 +19,11 @@ from pytest_stateless.heap.holders import held
 from pytest_stateless.heap.memory import addresses
 from pytest_stateless.heap.snapshot import Heap
 
-_BLOCK: Final = (
-    128  # things: of larger ones there are fewer to ask, but each has more to be looked at one by one
-)
+_BLOCK: Final = 128  # things: of larger blocks there are fewer to ask, but each has more parts to be read
+_PART: Final = 16  # things of a block that holds something, which are read together the first time
+
+_Block = tuple[list[Any], frozenset[int]]
+"""Things, and the addresses of what they hold."""
 
 _Read = Callable[..., Iterable[object]]
 """Gives what all things given hold; what leads nowhere may be among it."""
@@ -49,20 +51,25 @@ class _Shelf:
 
     def __init__(self, read: _Read, things: list[Any]) -> None:
         self._read = read
-        self._things = things
-        self._holds = [
-            frozenset(addresses(list(read(*things[start : start + _BLOCK]))))
-            for start in range(0, len(things), _BLOCK)
-        ]
-        """Addresses, by the number of the block."""
+        self._blocks = list(self._split(things, _BLOCK))
+        self._parts: dict[int, list[_Block]] = {}
+        """Of the blocks that held something wanted, by their number."""
+
+    def _split(self, things: list[Any], size: int) -> Iterator[_Block]:
+        for start in range(0, len(things), size):
+            some = things[start : start + size]
+            yield some, frozenset(addresses(list(self._read(*some))))
 
     def holding(self, places: set[int], held_at: set[int]) -> Iterator[Any]:
         """The things that hold something of these identities, and addresses."""
-        for number, holds in enumerate(self._holds):
+        for number, (block, holds) in enumerate(self._blocks):
             if not held_at.isdisjoint(holds):
-                things = self._things[number * _BLOCK : (number + 1) * _BLOCK]
-                apart = map(places.isdisjoint, map(_identities, map(self._read, things)))
-                yield from compress(things, map(not_, apart))
+                if number not in self._parts:
+                    self._parts[number] = list(self._split(block, _PART))
+                for things, held in self._parts[number]:
+                    if not held_at.isdisjoint(held):
+                        apart = map(places.isdisjoint, map(_identities, map(self._read, things)))
+                        yield from compress(things, map(not_, apart))
 
 
 _identities: Final = partial(map, identity)

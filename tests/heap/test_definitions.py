@@ -67,4 +67,32 @@ def test_a_source_is_read_only_where_modules_share_a_thing(
     assert Definitions().of("stateless_user", ".own") == ("stateless_user", ".own")
     assert opened == []
     assert Definitions().of("stateless_user", ".shared") == ("stateless_maker", ".shared")
-    assert opened == [str(source)]
+    assert set(opened) == {str(source)}
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        pytest.param("from a import one", ["one"], id="plain"),
+        pytest.param("from a import one as two, three", ["two", "three"], id="renamed"),
+        pytest.param("from a import (\n    one,  # (a note)\n    two,\n)", ["one", "two"], id="parentheses"),
+        pytest.param("from a \\\n  import one, \\\n  two", ["one", "two"], id="continued"),
+        pytest.param(
+            "try: from . import one\nexcept E: from .b import two; x = 1", ["one", "two"], id="inline"
+        ),
+        pytest.param("from a import *", ["anything"], id="star"),
+    ],
+)
+def test_a_source_that_imports_a_name_is_parsed(source: str, names: list[str], tmp_path: Path) -> None:
+    assert _may_import(tmp_path, source, *names) == names
+
+
+def test_a_source_that_only_speaks_of_a_name_is_not_parsed(tmp_path: Path) -> None:
+    source = "from a import one\n\ndef two():\n    import three\n    return one.four"
+    assert _may_import(tmp_path, source, "two", "three", "four", "on") == []
+
+
+def _may_import(folder: Path, source: str, *names: str) -> list[str]:
+    file = folder / "source.py"
+    file.write_text(source)
+    return [name for name in names if definitions._may_import(str(file), name)]
