@@ -11,7 +11,7 @@ from typing import Any, Final
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import Kind, identity, module_name_of, mro_of, plan_of
-from pytest_stateless.heap.reach import Reach, held_by, package_of
+from pytest_stateless.heap.reach import Reach, package_of
 
 _NUMBERS: Final = frozenset(map(identity, (int, float, type(None))))
 
@@ -24,7 +24,7 @@ def is_of_a_client(about: About, entry: Entry) -> bool:
     if any(map(about.is_of_the_application, values)):
         return False
     reach = about.reach or Reach()
-    makers = [thing for thing in about.path.things if _is_made_elsewhere(about, thing)]
+    makers = [thing for thing in about.path.things if _is_made_elsewhere(about, reach, thing)]
     if not makers:
         return False
     is_own = _counts_connections(about, reach, makers[-1], values)
@@ -36,13 +36,20 @@ def is_of_a_client(about: About, entry: Entry) -> bool:
     return not (about.attributes and type(entry.label) is str and entry.label in about.written())
 
 
-def _is_made_elsewhere(about: About, thing: object) -> bool:
+def _is_made_elsewhere(about: About, reach: Reach, thing: object) -> bool:
     """Whether an object is an instance of somebody else's class that isn't there to hold what others put in."""
-    cls = type(thing)
+    place = identity(type(thing))
+    if place not in reach.made_elsewhere:
+        reach.made_elsewhere[place] = _makes_its_own(about, type(thing))
+    return reach.made_elsewhere[place]
+
+
+def _makes_its_own(about: About, cls: type) -> bool:
     if plan_of(cls).kind in (Kind.CLASS, Kind.FUNCTION, Kind.MODULE):
         return False
     homes = list(map(module_name_of, mro_of(cls)))
-    return homes[0] not in (*about.application, "builtins") and _HOLDERS.isdisjoint(homes)
+    own = homes[0] == "builtins" or homes[0] in about.application
+    return not own and _HOLDERS.isdisjoint(homes)
 
 
 _HOLDERS: Final = frozenset(
@@ -59,11 +66,7 @@ def _is_below_a_connection(reach: Reach, makers: list[Any]) -> bool:
     nearest = makers[-1]
     return any(
         reach.is_bare(thing)
-        or (
-            thing is not nearest
-            and package_of(thing) == package_of(nearest)
-            and any(map(reach.is_bare, held_by(thing)))
-        )
+        or (thing is not nearest and package_of(thing) == package_of(nearest) and reach.has_bare(thing))
         for thing in makers
     )
 
@@ -85,7 +88,7 @@ def _counts_connections(about: About, reach: Reach, owner: Any, values: list[Any
 
 def _is_part_of(reach: Reach, owner: Any, label: object, value: object) -> bool:
     """Whether it is a private part of what has a connection itself: the last answer that it read from there."""
-    if type(label) is not str or not label.startswith("_") or not any(map(reach.is_bare, held_by(owner))):
+    if type(label) is not str or not label.startswith("_") or not reach.has_bare(owner):
         return False
     home = module_name_of(type(value))
     return value is None or (home != "builtins" and home in map(module_name_of, mro_of(type(owner))))

@@ -39,8 +39,12 @@ class Reach:
         self._found: dict[tuple[int, int], bool] = {}
         self._classes: dict[int, tuple[bool, bool]] = {}
         """By class, whether bytes go out through its instances, and whether these are connections to databases."""
-        self._dead_ends: dict[int, bool] = {}
-        """By class, whether its instances are of a kind that isn't followed."""
+        self._followed: dict[tuple[int, str], bool] = {}
+        """By class and package, whether a search from an object of the package goes through its instances."""
+        self._bare: dict[int, bool] = {}
+        """By object, whether it has a bare connection."""
+        self.made_elsewhere: dict[int, bool] = {}
+        """By class, what ``client`` found out about it."""
         self._left = _PATIENCE
 
     def is_a_connection(self, thing: object) -> bool:
@@ -51,6 +55,13 @@ class Reach:
         """Whether it is one, rather than what a pool or a framework has around another."""
         is_line, is_database = self._kinds(type(thing))
         return is_line or (is_database and not any(map(self.is_a_connection, held_by(thing))))
+
+    def has_bare(self, thing: Any) -> bool:
+        """Whether one of its attributes is a bare one."""
+        place = identity(thing)
+        if place not in self._bare:
+            self._bare[place] = any(map(self.is_bare, held_by(thing)))
+        return self._bare[place]
 
     def leads_there(self, thing: Any, beside: object = None) -> bool:
         """Whether an object holds a connection, near, in objects of its own package and in another place than one."""
@@ -77,21 +88,20 @@ class Reach:
         return False
 
     def _is_followed(self, held: object, package: str) -> bool:
+        key = identity(type(held)), package
+        if key not in self._followed:
+            self._followed[key] = self._goes_through(held, package)
+        return self._followed[key]
+
+    def _goes_through(self, held: object, package: str) -> bool:
         cls = type(held)
         if identity(cls) in _FOLLOWED:
             return True
-        if self._leads_nowhere(cls):
+        if plan_of(cls).kind in _DEAD_ENDS:
             return False
-        own = package_of(held) == package or (
-            is_heap_type(cls) and package_of(held) in sys.stdlib_module_names
-        )
+        home = package_of(held)
+        own = home == package or (is_heap_type(cls) and home in sys.stdlib_module_names)
         return own or self.is_a_connection(held)
-
-    def _leads_nowhere(self, cls: type) -> bool:
-        place = identity(cls)
-        if place not in self._dead_ends:
-            self._dead_ends[place] = plan_of(cls).kind in _DEAD_ENDS
-        return self._dead_ends[place]
 
     def _kinds(self, cls: type) -> tuple[bool, bool]:
         place = identity(cls)
