@@ -19,7 +19,7 @@ from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.options import Settings
 from pytest_stateless.recording import Recording
-from pytest_stateless.source import Sources, names_of
+from pytest_stateless.source import SERVED, Sources, names_of
 from pytest_stateless.streams import STANDARD, STREAMS, identities_of
 from pytest_stateless.unwatched import (
     RANDOM_GENERATORS,
@@ -89,8 +89,9 @@ def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: I
 
 
 def application_modules(sources: Sources) -> frozenset[str]:
-    """Names of the loaded modules that are the application's."""
-    return frozenset(name for name in list(sys.modules) if owner_of(name, sources) is Owner.APPLICATION)
+    """Names of the loaded modules that are the application's, and of the one that has what is served."""
+    loaded = (name for name in list(sys.modules) if owner_of(name, sources) is Owner.APPLICATION)
+    return frozenset((SERVED, *loaded))
 
 
 def owner_of(name: str, sources: Sources) -> Owner:

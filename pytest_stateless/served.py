@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +11,7 @@ from pytest_stateless import children
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
 from pytest_stateless.expected import judge
-from pytest_stateless.findings import Findings, InternalError
+from pytest_stateless.findings import Findings, InternalError, Reported
 from pytest_stateless.leak import Leak
 from pytest_stateless.quarantine import Looking
 from pytest_stateless.reports.session import port_to_dict
@@ -17,6 +19,7 @@ from pytest_stateless.requests import Answered, Clients, Listen, RequestWindows,
 from pytest_stateless.second_run import SecondRun, wants_blame
 from pytest_stateless.serving import Note, ServeError, ServerProcess
 from pytest_stateless.severity import Grade
+from pytest_stateless.source import SERVED
 
 Tell = Callable[[Note], None]
 
@@ -35,6 +38,9 @@ class Unchecked:
     def requests(self) -> RequestWindows | None:
         """None."""
         return None
+
+    def keep(self, app: Any) -> None:
+        """Nothing looks at it."""
 
     def finish(self) -> bool:
         """Nothing is to be told."""
@@ -66,6 +72,7 @@ class Inside:
         clients.end()
         context.alone = False
         self._tell = tell
+        self._context = context
         self._canaries = context.canaries
         self._allowances = allowances
         self._second = SecondRun(context.sources, grades)
@@ -76,6 +83,17 @@ class Inside:
     def requests(self) -> RequestWindows | None:
         """As the protocol says."""
         return self._second.requests or self._requests
+
+    def keep(self, app: Any) -> None:
+        """As the protocol says: as ``served.app``, where no module leads to it."""
+        heap = self._context.heap
+        if heap is not None:
+            with Reported("module-state", self._findings.errors):
+                heap.look()
+                if not heap.has_met(app):
+                    module = types.ModuleType(SERVED)
+                    vars(module)["app"] = app
+                    sys.modules.setdefault(SERVED, module)
 
     def _close(self, closing: Callable[..., Findings], window: Any, name: str) -> None:
         found = closing(window, self._allowances, name)

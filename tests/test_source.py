@@ -71,6 +71,7 @@ def test_the_plugin_itself_is_a_tool_but_its_doors_stand_for_the_os_module() -> 
         pytest.param("sys", None, Owner.STANDARD_LIBRARY, id="built-in"),
         pytest.param("os.path", 7, Owner.STANDARD_LIBRARY, id="odd-file-of-the-standard-library"),
         pytest.param("__main__", None, Owner.APPLICATION, id="main"),
+        pytest.param("served", None, Owner.APPLICATION, id="what-has-a-served-application"),
         pytest.param("made_by_hand", None, Owner.DEPENDENCY, id="made-by-hand"),
     ],
 )

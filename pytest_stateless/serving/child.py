@@ -42,6 +42,10 @@ class Inside(Protocol):
         """Those of this run of the test; None where nothing is checked."""
         ...
 
+    def keep(self, app: Any) -> None:
+        """Have the memory lead to the application, which a server's process has for as long as it lives."""
+        ...
+
     def finish(self) -> bool:
         """No more requests come: tell what was found. Returns whether the test is wanted once more."""
         ...
@@ -112,6 +116,7 @@ class Child:
         requests = self._windows.requests()
         if requests is None:
             return app
+        self._windows.keep(app)
         return wrap_asgi(app, requests) if interface == "asgi" else wrap_wsgi(app, requests)
 
     def _started(self, stop: Callable[[], None]) -> None:

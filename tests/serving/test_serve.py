@@ -447,3 +447,54 @@ def test_interrupted(stateless):
     project.run_apart(SMALL).stdout.fnmatch_lines(["*KeyboardInterrupt*"])
     pid = project.path.joinpath("visits.log").read_text()
     assert not Path(f"/proc/{pid}").exists()
+
+
+BUILT = '''
+import urllib.request
+import pytest
+class Shop:
+    """As a factory builds it: its state is in the application, which no module has."""
+    def __init__(self):
+        self.last = {}
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] != "/":
+            self.last["item"] = environ["PATH_INFO"]
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"tea"]
+def build():
+    shop = Shop()
+    return lambda *request: shop(*request)
+KEPT = Shop()
+@pytest.fixture
+def built():
+    return build()
+def ask(stateless, app, *paths):
+    with stateless.serve(app, server="wsgiref") as server:
+        for path in paths:
+            urllib.request.urlopen(server.url + path, timeout=60).read()
+@pytest.mark.stateless
+def test_built(stateless, built):
+    ask(stateless, built, "/", "/tea")
+@pytest.mark.stateless
+def test_kept(stateless):
+    ask(stateless, KEPT, "/milk")
+@pytest.mark.stateless
+def test_clean(stateless, built):
+    ask(stateless, built, "/", "/")
+'''
+
+
+@pytest.mark.parametrize(
+    "arguments", [pytest.param((), id="every-module"), pytest.param((SMALL,), id="application")]
+)
+def test_state_of_an_application_that_no_module_has_is_told(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    project.write("test_shop.py", BUILT)
+    found = told(project, "--stateless-no-blame", *arguments)
+    assert {
+        test: [(subject, request) for _, subject, _, request in leaks] for test, leaks in found.items()
+    } == {
+        "test_built": [("served.app.<closure>.shop.last['item']", "GET /tea (2nd request)")],
+        "test_kept": [("KEPT.last['item']", "GET /milk (1st request)")],
+    }
