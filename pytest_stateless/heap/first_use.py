@@ -20,6 +20,7 @@ from pytest_stateless.heap.graph import (
     module_name_of,
     module_namespace,
     mro_of,
+    name_of,
     plan_of,
 )
 from pytest_stateless.heap.home import home_of, homes_of
@@ -114,7 +115,8 @@ def is_lazy(about: About, entry: Entry) -> bool:
     attributes in ``__getattr__`` may keep them; a package's lazy export is a class or function of its own.
     """
     if entry.before is not ABSENT and entry.after is not ABSENT:
-        return _replaced_itself(about, entry) or _chose_another(about, entry)
+        checks = _replaced_itself, _chose_another, _found_what_it_names
+        return any(check(about, entry) for check in checks)
     if about.holder is not None and is_cached(_otherwise(about, entry.label)):
         return True
     if _is_memo_of_a_method(about, entry):
@@ -162,6 +164,15 @@ def _chose_another(about: About, entry: Entry) -> bool:
         for one in (entry.before, entry.after)
     )
     return own and not is_set(about, entry.label)
+
+
+def _found_what_it_names(about: About, entry: Entry) -> bool:
+    """Whether a library put the class in the place of its name, by which it wasn't to be imported too early."""
+    if about.holder_module in about.application or type(entry.before) is not str:
+        return False
+    found: Any = entry.after
+    named = plan_of(type(found)).kind is Kind.CLASS and f".{entry.before}".endswith(f".{name_of(found)}")
+    return named and not is_set(about, entry.label)
 
 
 def is_number(about: About, entry: Entry) -> bool:
