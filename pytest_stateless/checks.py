@@ -22,7 +22,6 @@ from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.findings import Findings, Reported
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD, SAID
 from pytest_stateless.leak import Leak, Severity
-from pytest_stateless.options import Settings
 from pytest_stateless.quarantine import Looking, Quarantine
 from pytest_stateless.reports import junit, terminal
 from pytest_stateless.reports.inert import inert_line
@@ -30,6 +29,7 @@ from pytest_stateless.reports.session import note_to_dict, port_to_dict
 from pytest_stateless.requests import LIFESPANS, Answered, Clients, RequestWindows, compared, noted
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.seeking import RULE, Seeking
+from pytest_stateless.settings import Settings
 from pytest_stateless.severity import is_off
 from pytest_stateless.unseen import prepare, run_unseen
 from pytest_stateless.window import Windows

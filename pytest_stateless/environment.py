@@ -17,8 +17,8 @@ from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.heap.spell import take_for_temporary
 from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
-from pytest_stateless.options import Settings
 from pytest_stateless.recording import Recording
+from pytest_stateless.settings import Settings
 from pytest_stateless.source import SERVED, Sources, names_of
 from pytest_stateless.streams import STANDARD, STREAMS, identities_of
 from pytest_stateless.unwatched import (

@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_stateless.allowance import Allowance
-    from pytest_stateless.options import Settings
+    from pytest_stateless.settings import Settings
 
 SETTINGS: Final[pytest.StashKey[Settings]] = pytest.StashKey()
 """On pytest's configuration."""

@@ -10,7 +10,7 @@ import pytest
 from _pytest.nodes import Node
 
 from pytest_stateless.allowance import Allowance, AllowanceError, parse_allowance, suggestion
-from pytest_stateless.options import Settings, disk_of, rule_ids
+from pytest_stateless.settings import Settings, disk_of, rule_ids
 
 NAME: Final = "stateless"
 DESCRIPTION: Final = (

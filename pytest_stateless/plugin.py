@@ -12,7 +12,7 @@ from pytest_stateless import marker, options, streams  # noqa: F401 - streams lo
 from pytest_stateless.fixture import Stateless
 from pytest_stateless.keys import CHECKED, DISK, MISTAKE, PAYLOAD, SETTINGS
 from pytest_stateless.marker import Mentions, read_markers
-from pytest_stateless.options import Settings
+from pytest_stateless.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from pytest_stateless.checks import Checks
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marker.DESCRIPTION)
-    settings = config.stash[SETTINGS] = options.settings_of(config)
+    settings = config.stash[SETTINGS] = settings_of(config)
     if settings.off or _is_worker(config):
         return
     if getattr(config.option, "dist", "no") != "no":  # the tests run, and are chosen, in xdist's workers

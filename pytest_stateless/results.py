@@ -11,9 +11,9 @@ import pytest
 
 from pytest_stateless.keys import PAYLOAD, SAID
 from pytest_stateless.leak import Leak, Severity
-from pytest_stateless.options import Report, Settings
 from pytest_stateless.reports import STANDARD_OUTPUT, render, terminal
 from pytest_stateless.reports.session import OpenedPort, PutBack, SessionLeaks, TestLeaks, in_order
+from pytest_stateless.settings import Report, Settings
 
 _loads: Final = json.JSONDecoder().decode  # a test may replace json.loads
 _PARTIAL: Final = ("keyword", "markexpr", "lf", "deselect", "stepwise")

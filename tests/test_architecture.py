@@ -41,6 +41,7 @@ LAYERS: Final = (
     {"seeking"},
     {"reports"},
     {"options"},
+    {"settings"},
     {"keys"},
     {"between", "environment", "failure", "marker", "unseen"},
     {"watching"},
@@ -56,6 +57,7 @@ LAYERS: Final = (
 USES_PYTEST: Final = {
     "",
     "options",
+    "settings",
     "plugin",
     "marker",
     "between",

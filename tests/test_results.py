@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_stateless.leak import Leak
-from pytest_stateless.options import settings_of
 from pytest_stateless.reports.session import PutBack
 from pytest_stateless.results import Results
+from pytest_stateless.settings import settings_of
 
 if TYPE_CHECKING:
     from tests.conftest import Project
