@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import zlib
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pytest_stateless.given import text_of
 from pytest_stateless.noted import State
@@ -15,11 +14,6 @@ class _Real:
     """Functions of the operating system, held where neither a test's mock nor a faked file system replaces them."""
 
     lstat = staticmethod(os.lstat)
-    open = staticmethod(os.open)
-    read = staticmethod(os.read)
-    close = staticmethod(os.close)
-    fstat = staticmethod(os.fstat)
-    listdir = staticmethod(os.listdir)
     readlink = staticmethod(os.readlink)
     getcwd = staticmethod(os.getcwd)
     path = os.path
@@ -78,49 +72,6 @@ def look(path: str) -> State | None:
         *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size),
         *(found.st_mtime_ns, found.st_ctime_ns),
     )
-
-
-_READ: Final = 1 << 18  # bytes of a file, in a tenth of a millisecond
-_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
-
-
-def content_of(path: str, state: State | None) -> int | None:
-    """Stands for what is in a regular file; None for anything else, and where it is long or can't be read.
-
-    What this process has open is let alone: to close a further descriptor of it would release the locks that the
-    process has on it, SQLite's among them. https://www.sqlite.org/howtocorrupt.html
-    """
-    if state is None or not stat.S_ISREG(state.mode) or state.size > _READ or _is_open_here(state):
-        return None
-    try:
-        descriptor = _Real.open(path, _FLAGS)
-    except OSError:
-        return None
-    try:
-        return zlib.crc32(_Real.read(descriptor, _READ))
-    except OSError:
-        return None
-    finally:
-        _Real.close(descriptor)
-
-
-def _is_open_here(state: State) -> bool:
-    """Whether this process has a descriptor of a file; yes where the system can't say and keeps locks so."""
-    for directory in ("/proc/self/fd", "/dev/fd"):
-        try:
-            numbers = _Real.listdir(directory)
-        except OSError:
-            continue
-        return any(_is_of(int(number), state) for number in numbers)
-    return os.name == "posix"
-
-
-def _is_of(descriptor: int, state: State) -> bool:
-    try:
-        found = _Real.fstat(descriptor)
-    except OSError:  # the one that listed the directory
-        return False
-    return (found.st_ino, found.st_dev) == (state.inode, state.device)
 
 
 def differs(before: State | None, now: State | None) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_stateless.attempts import CHANGING, DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS, Attempt
 from pytest_stateless.commands import Command, command_of
+from pytest_stateless.contents import Contents
 from pytest_stateless.given import text_of
 from pytest_stateless.landlock import confine
 from pytest_stateless.looping import Loops
@@ -31,7 +32,7 @@ from pytest_stateless.noted import (
     comes_to_nothing,
 )
 from pytest_stateless.opening import Openings
-from pytest_stateless.paths import content_of, follow_links, look, resolve
+from pytest_stateless.paths import follow_links, look, resolve
 from pytest_stateless.source import Place, Sources
 
 
@@ -82,6 +83,7 @@ class Recording:
         """``look``, on the disk that faked writes went to."""
         self.counts: Callable[[str], bool] = lambda path: False
         """Whether a write at a path counts, so that what is in a file that is there is taken down."""
+        self.contents = Contents()
         self._reading: set[int] = set()
         """Threads in which a file is opened here, to see what is in it."""
         self.at_the_door: set[int] = set()
@@ -100,6 +102,7 @@ class Recording:
         self.openings.forget()
         self.loops.forget()
         self.starts.clear()
+        self.contents.forget()
         self.look_at_fake = look
 
     def note(self, event: str, args: tuple[Any, ...]) -> OSError | None:
@@ -180,7 +183,7 @@ class Recording:
         thread = _Real.get_ident()
         self._reading.add(thread)
         try:
-            return content_of(path, state)
+            return self.contents.before(path, state)
         finally:
             self._reading.discard(thread)
 

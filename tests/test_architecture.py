@@ -22,7 +22,7 @@ LAYERS: Final = (
     {"canaries"},
     {"aio"},
     {"looping"},
-    {"paths"},
+    {"paths", "contents"},
     {"attempts"},
     {"proc"},
     {"recording"},

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_stateless import paths
-from pytest_stateless.paths import content_of, follow_links, look, resolve
+from pytest_stateless.paths import follow_links, look, resolve
 
 
 class Named(str):
@@ -104,50 +103,3 @@ def test_a_look_at_a_path_follows_no_link(tmp_path: Path) -> None:
     )
     assert look(str(tmp_path / "missing")) is None
     assert look("a\0b") is None
-
-
-def test_content_stands_for_what_is_in_a_file(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.write_text("tea")
-    other.write_text("tea")
-    found = content_of(str(one), look(str(one)))
-    assert found == content_of(str(other), look(str(other))) is not None
-    other.write_text("ham")
-    assert content_of(str(other), look(str(other))) != found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux's table of locks")
-def test_a_file_that_is_open_keeps_its_locks(tmp_path: Path) -> None:
-    import fcntl
-
-    path = tmp_path / "db"
-    path.write_text("tea")
-    state = look(str(path))
-    with path.open("r+") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        assert content_of(str(path), state) is None
-        assert f":{path.stat().st_ino} " in Path("/proc/locks").read_text()
-    assert content_of(str(path), state) is not None
-
-
-def test_where_nothing_tells_what_is_open_nothing_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: str) -> list[str]:
-        raise OSError
-
-    path = tmp_path / "a"
-    path.write_text("tea")
-    monkeypatch.setattr(paths._Real, "listdir", refuse)
-    assert (content_of(str(path), look(str(path))) is None) is (os.name == "posix")
-
-
-def test_content_is_read_of_short_regular_files_alone(tmp_path: Path) -> None:
-    long, link, gone = tmp_path / "long", tmp_path / "link", tmp_path / "gone"
-    long.write_bytes(bytes((1 << 18) + 1))
-    link.symlink_to("long")
-    gone.write_text("tea")
-    state = look(str(gone))
-    gone.unlink()
-    assert [content_of(str(path), look(str(path))) for path in (long, link, tmp_path, gone)] == [None] * 4
-    assert content_of(str(gone), state) is None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from pytest_stateless import children
+from pytest_stateless.contents import Contents
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
@@ -17,7 +18,7 @@ from pytest_stateless.detectors.happened import Happened, Held, Writes, between,
 from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
-from pytest_stateless.paths import PathEvidence, content_of, look
+from pytest_stateless.paths import PathEvidence, look
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, Zones, below_any, within
 
@@ -51,7 +52,7 @@ def capture(context: Context) -> Writes:
         resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
-    contents = dict(_contents(attempts, now))
+    contents = _contents(attempts, now, recording.contents)
     relatives = family(context, [one for one in changes if one.path in now and not _is_gone_again(one, now)])
     held = _held_files(context)
     return Writes(
@@ -60,16 +61,20 @@ def capture(context: Context) -> Writes:
 
 
 def _contents(
-    attempts: tuple[Write, ...], now: Mapping[str, tuple[str, State | None]]
-) -> Iterator[tuple[str, int]]:
+    attempts: tuple[Write, ...], now: Mapping[str, tuple[str, State | None]], contents: Contents
+) -> dict[str, int]:
     """What is in the files now of which it is known what was in them, where they were written since."""
+    found: dict[str, int] = {}
     for write in attempts:
         path, state = now.get(write.path, ("", None))
         if write.content is None or write.before is None or state is None or state == write.before:
             continue
-        content = content_of(path, state) if state.size == write.before.size else None
+        if path in found or state.size != write.before.size:
+            continue
+        content = contents.now(path, state)
         if content is not None:
-            yield path, content
+            found[path] = content
+    return found
 
 
 def _is_gone_again(change: Change, now: Mapping[str, tuple[str, State | None]]) -> bool:

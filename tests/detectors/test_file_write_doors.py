@@ -668,6 +668,7 @@ TWINS: dict[str, Callable[[Path], object]] = {
     "put-back": put_back,
     "written-with-the-same": lambda r: (r / "a").write_text("before"),
     "rewritten-and-back": lambda r: rewrite(r / "a"),
+    "long-rewritten-and-back": lambda r: rewrite(r / "long"),
     "replaced-by-the-same": lambda r: replace_by_the_same(r / "a"),
     "deleted-and-made-anew": lambda r: delete_and_make_anew(r / "a"),
     "linked-into-a-temporary-directory": lambda r: os.link(r / "a", r / "tmp" / "a"),
@@ -699,7 +700,8 @@ def test_nothing_is_said_of_what_leaves_nothing(
     act: Callable[[Path], object], project: Path, left_by: LeftBy
 ) -> None:
     directory("d", "tmp")(project)
-    existing("a", "d/a")(project)
+    existing("a", "d/a", "long")(project)
+    os.truncate(project / "long", 2 << 20)
     link_to("d", "l")(project)
     link_to("tmp", "to-tmp")(project)
     sqlite(project / "db")
