@@ -24,23 +24,40 @@ except ImportError:  # Windows
 _GET_FLAGS: Final = getattr(fcntl, "F_GETFL", 0)
 _GET_PATH: Final = getattr(fcntl, "F_GETPATH", 0)  # macOS
 _FILES: Final = ("/proc/self/fd", "/dev/fd")
+_KEY: Final = "descriptors"
 
 
 class _Real:
     """Held where no mock and no faked file system replaces them."""
 
     listdir = staticmethod(os.listdir)
+    stat = staticmethod(os.stat)
     fstat = staticmethod(os.fstat)
     readlink = staticmethod(os.readlink)
     fcntl = staticmethod(fcntl.fcntl) if fcntl is not None else None
 
 
+def _count() -> int:
+    """How many descriptors are open, the plugin's own too; 0 where the system doesn't say (Linux before 6.2)."""
+    try:
+        return _Real.stat(_FILES[0]).st_size
+    except OSError:
+        return 0
+
+
+_IS_COUNTED: Final = _count() > 0
+
+
 def numbers() -> list[int]:
     """The open descriptors but for the plugin's own; none where the system doesn't list them (Windows)."""
     own = own_descriptors()
+    return [number for number in _listed() if number not in own]
+
+
+def _listed() -> list[int]:
     for directory in _FILES:
         try:
-            return [number for number in map(int, _Real.listdir(directory)) if number not in own]
+            return list(map(int, _Real.listdir(directory)))
         except OSError:
             continue
     return []
@@ -48,17 +65,27 @@ def numbers() -> list[int]:
 
 def table(context: Context) -> Table:
     """All open descriptors, read once in a look."""
-    return context.once("descriptors", _read)
+    return context.once(_KEY, lambda: _read(context))
 
 
-def _read() -> Table:
-    found = {}
-    for descriptor in sorted(numbers()):
-        try:
-            found[descriptor] = _Real.fstat(descriptor)
-        except OSError:  # closed, as the one that listed the directory is
-            continue
-    return found
+def _read(context: Context) -> Table:
+    last: list[int] | None = context.last.get(_KEY)
+    found = None if last is None else _read_again(last)
+    if found is None:
+        found = {number: state for number in sorted(_listed()) if (state := stat_of(number)) is not None}
+        context.last[_KEY] = list(found) if _IS_COUNTED else None
+    own = own_descriptors()
+    return {number: state for number, state in found.items() if number not in own}
+
+
+def _read_again(last: list[int]) -> Table | None:
+    """The table where the same numbers are open as last time, which needs no list: so many are, and these are."""
+    if _count() != len(last):
+        return None
+    try:
+        return {number: _Real.fstat(number) for number in last}
+    except OSError:  # one was closed, and another opened
+        return None
 
 
 def link_of(descriptor: int) -> str:

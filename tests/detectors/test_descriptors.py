@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_stateless.detectors import descriptors
+from pytest_stateless.detectors import Context, descriptors
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="paths of descriptors are read from /proc")
 
@@ -118,3 +122,117 @@ def test_where_nothing_can_be_asked_a_descriptor_is_taken_to_read(
         monkeypatch.setattr(descriptors._Real, "fcntl", None)
         assert descriptors.access_of(file.fileno()) == os.O_RDONLY
         assert descriptors.link_of(file.fileno()) == ""
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The directories that were listed, in order."""
+    asked: list[str] = []
+
+    def listdir(directory: str) -> list[str]:
+        asked.append(directory)
+        return os.listdir(directory)
+
+    monkeypatch.setattr(descriptors._Real, "listdir", listdir)
+    return asked
+
+
+def opened(flags: int = os.O_RDONLY) -> int:
+    return os.open(os.devnull, flags)
+
+
+def exchange(number: int) -> None:
+    """Close it and open another that gets its number."""
+    os.dup2(spare := os.open("/", os.O_RDONLY), number)
+    os.close(spare)
+
+
+def move(number: int) -> None:
+    """As many are open as before, but others."""
+    os.dup2(number, number + 100)
+    os.close(number)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptors are counted, but for the numbers in which other threads wait for connections."""
+    if not descriptors._IS_COUNTED:
+        pytest.skip("the system doesn't count descriptors")
+    count = descriptors._count
+    waiting = count() - len([one for one in descriptors._listed() if descriptors.stat_of(one) is not None])
+    monkeypatch.setattr(descriptors, "_count", lambda: count() - waiting)
+
+
+@pytest.mark.parametrize(
+    ("act", "lists"),
+    [
+        pytest.param(lambda number: None, False, id="nothing"),
+        pytest.param(lambda number: opened(), True, id="opened"),
+        pytest.param(os.close, True, id="closed"),
+        pytest.param(move, True, id="closed-and-another-opened"),
+        pytest.param(exchange, False, id="another-file-of-the-number"),
+    ],
+)
+@pytest.mark.usefixtures("counted")
+def test_the_table_is_what_is_open_whether_it_is_listed_or_not(
+    act: Callable[[int], int | None], lists: bool, context: Context, listed: list[str]
+) -> None:
+    number, made = opened(), None
+    try:
+        assert number in descriptors.table(context)
+        listed.clear()
+        made = act(number)
+        found = descriptors.table(context)
+        assert bool(listed) is lists
+        open_now = [one for one in sorted(descriptors.numbers()) if descriptors.stat_of(one) is not None]
+        assert list(found) == open_now
+        assert all(os.path.samestat(os.fstat(one), state) for one, state in found.items())
+    finally:
+        for one in {number, number + 100, made}:
+            with contextlib.suppress(OSError, TypeError):
+                os.close(one)  # type: ignore[arg-type]
+
+
+def test_a_connection_is_seen_that_gets_the_number_in_which_a_thread_waited_for_it(context: Context) -> None:
+    """The number is counted from the beginning of the wait on."""
+    accepted: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        waits = threading.Thread(target=lambda: accepted.append(server.accept()[0]))
+        before = descriptors._count()
+        waits.start()
+        while descriptors._IS_COUNTED and descriptors._count() == before:
+            time.sleep(0.001)
+        descriptors.table(context)
+        assert client.fileno() in descriptors.table(context)
+        client.connect(server.getsockname())
+        waits.join()
+        with accepted[0] as connection:
+            assert connection.fileno() in descriptors.table(context)
+
+
+def test_where_descriptors_are_not_counted_they_are_listed_each_time(
+    context: Context, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptors, "_IS_COUNTED", False)
+    monkeypatch.setattr(descriptors, "_count", lambda: pytest.fail("asked in vain"))
+    tables = [descriptors.table(context) for _ in range(3)]
+    assert list(tables[0]) == list(tables[1]) == list(tables[2])
+    assert len(listed) == 3
+
+
+def test_nothing_is_counted_where_there_is_no_such_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "_FILES", ("/no/such/directory",))
+    assert descriptors._count() == 0
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_plugins_own_descriptors_are_in_no_table(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = opened()
+    try:
+        monkeypatch.setattr(descriptors, "own_descriptors", lambda: frozenset({number}))
+        assert number not in descriptors.table(context)
+        assert number not in descriptors.table(context)
+    finally:
+        os.close(number)
