@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from types import MappingProxyType
 from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
@@ -25,6 +24,7 @@ from pytest_stateless.expected import is_kept_by_the_application, judge
 from pytest_stateless.findings import Findings, InternalError, Reported
 from pytest_stateless.interval import Interval
 from pytest_stateless.leak import SINCE, Leak
+from pytest_stateless.looks import Captures, Looks
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade, graded
 from pytest_stateless.twins import without_twins
@@ -33,14 +33,10 @@ PATIENCE: Final = (0.001, 0.01, 0.1)
 """Seconds after which a leftover that may go away by itself is looked at again. Clean windows never wait."""
 
 
-_Captures = dict[str, Any]
-"""What each detector saw, by its rule; without those that failed."""
-
-
 class _Window(Interval):
     """An interval with what failed when it began."""
 
-    def __init__(self, before: _Captures, errors: list[InternalError]) -> None:
+    def __init__(self, before: Captures, errors: list[InternalError]) -> None:
         super().__init__(before)
         self.errors = errors
 
@@ -58,6 +54,7 @@ class Windows:
     ) -> None:
         self._context = context
         self._detectors = detectors
+        self._looks = Looks(context, detectors)
         context.recording.openings.are_wanted = any(
             detector.RULE.id == open_descriptor.RULE.id for detector in detectors
         )
@@ -69,7 +66,7 @@ class Windows:
         """Told after each import within a window, before what it brought is looked at."""
         self._open: list[_Window] = []
         self._previous: Recording | None = None
-        self._ended: _Captures = {}
+        self._ended: Captures = {}
         """What there was at the end of the last window, where that was the last thing that happened."""
 
     @property
@@ -87,6 +84,7 @@ class Windows:
         passed on, and may begin with what the one before ended with.
         """
         if not self._open:
+            self._looks.forget()
             self._context.recording.began, self._context.recording.reaped = now(), reaped()
             self._previous = audit.start(self._context.recording)
             doors.install()
@@ -96,7 +94,7 @@ class Windows:
         errors: list[InternalError] = []
         ended, self._ended = self._ended if undisturbed else {}, {}
         shared = SHARED if shares and rules is None and self._can_share() else {}
-        window = _Window(self._capture(errors, ended, rules, shared), errors)
+        window = _Window(self._looks.all(errors, ended, rules, shared), errors)
         self._open.append(window)
         return window
 
@@ -154,7 +152,7 @@ class Windows:
         window: _Window,
         allowances: Sequence[Allowance],
         request: str | None,
-        after: _Captures,
+        after: Captures,
         errors: list[InternalError],
     ) -> list[Leak]:
         """Who sent the request can't clear up tasks that its application started."""
@@ -168,7 +166,7 @@ class Windows:
             told += graded(judge(left.leaks, allowances)[0], self._grades)
         return [leak.during(request) if request else leak for leak in told]
 
-    def _postpone(self, outermost: _Window, after: _Captures, findings: Findings, *, passes_on: bool) -> None:
+    def _postpone(self, outermost: _Window, after: Captures, findings: Findings, *, passes_on: bool) -> None:
         """Leave what may still be put back to the outermost window, and what may be of the test itself."""
         told: list[Leak] = []
         if not passes_on:
@@ -194,7 +192,7 @@ class Windows:
 
     def look(self, rule: str) -> Any:
         """What one detector sees now; None where it fails, or isn't there."""
-        return self._capture(self._open[-1].errors if self._open else [], rules={rule}).get(rule)
+        return self._looks.all(self._open[-1].errors if self._open else [], rules={rule}).get(rule)
 
     def disturb(self) -> None:
         """Something else than pytest ran since the last window: the next one looks anew."""
@@ -203,6 +201,7 @@ class Windows:
     def let_go(self) -> None:
         """Hold nothing of the program until the next window opens."""
         self._ended = {}
+        self._looks.forget()
         loop_doors.remove()
         self._context.let_go()
 
@@ -217,11 +216,11 @@ class Windows:
             yield found
             return
         errors: list[InternalError] = []
-        start = self._capture(errors, rules=rules)
+        start = self._looks.all(errors, rules=rules)
         try:
             yield found
         finally:
-            end = self._capture(errors, rules=rules)
+            end = self._looks.all(errors, rules=rules)
             self._absorb(start, end, errors, made=True)
             found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile
@@ -236,7 +235,7 @@ class Windows:
                 with Reported("module-state", self._open[-1].errors):
                     self._context.heap.await_import()
 
-    def _ports(self, start: _Captures, end: _Captures, errors: list[InternalError]) -> list[Leak]:
+    def _ports(self, start: Captures, end: Captures, errors: list[InternalError]) -> list[Leak]:
         for detector in self._detectors:
             if detector.RULE.id == PORTS and PORTS in start and PORTS in end:
                 with Reported(PORTS, errors):
@@ -274,9 +273,9 @@ class Windows:
         allowances: Sequence[Allowance],
         findings: Findings,
         patience: Sequence[float],
-    ) -> _Captures:
+    ) -> Captures:
         """Compare detector by detector; returns what was there at the end."""
-        after: _Captures = {}
+        after: Captures = {}
         left: list[Leak] = []
         self._context.begin_look()
         for detector in self._patient_first:
@@ -287,7 +286,7 @@ class Windows:
                 after[name], leaks = self._look_again(detector, window, allowances, patience)
                 left += leaks
                 findings.ports += window.own(detector, after[name]) if name == PORTS else ()
-                if name in NOTES:
+                if name in NOTES and window.before[name] is not after[name]:
                     findings.notes += judge(NOTES[name](window.before[name], after[name]), allowances)[0]
         self._context.end_look()
         findings.moved = left
@@ -309,7 +308,7 @@ class Windows:
         allowances: Sequence[Allowance],
         patience: Sequence[float],
     ) -> tuple[Any, list[Leak]]:
-        now = audit.unnoticed(detector.capture, self._context)
+        now = self._looks.one(detector)
         leaks = window.left(detector, now)
         for pause in patience if detector.PATIENT else ():
             if not leaks or not graded(judge(leaks, allowances)[0], self._grades):
@@ -318,39 +317,23 @@ class Windows:
             if pause == patience[-1]:
                 gc.collect()  # what only a cycle of garbage holds open is no leak
             self._context.begin_look()
-            now = audit.unnoticed(detector.capture, self._context)
+            now = self._looks.one(detector)
             leaks = window.left(detector, now)
         return now, leaks
 
-    def _capture(
-        self,
-        errors: list[InternalError],
-        ended: _Captures | None = None,
-        rules: Container[str] | None = None,
-        shared: Mapping[str, Callable[[Context], Any]] = MappingProxyType({}),
-    ) -> _Captures:
-        captures = {}
-        self._context.begin_look()
-        for detector in self._detectors:
-            name = detector.RULE.id
-            if rules is not None and name not in rules:
-                continue
-            with Reported(name, errors):
-                if ended and name in ended:
-                    captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
-                else:
-                    captures[name] = audit.unnoticed(shared.get(name, detector.capture), self._context)
-        self._context.end_look()
-        return captures
-
     def _absorb(
-        self, start: _Captures, end: _Captures, errors: list[InternalError], *, made: bool = False
+        self, start: Captures, end: Captures, errors: list[InternalError], *, made: bool = False
     ) -> None:
         """From ``start`` to ``end``, others were at work; ``made`` if it was something that lasts."""
+        moved = [
+            detector
+            for detector in self._detectors
+            if (name := detector.RULE.id) in start and name in end and start[name] is not end[name]
+        ]
         for window in self._open:
-            for detector in self._detectors:
+            for detector in moved:
                 name = detector.RULE.id
-                if name not in window.before or name not in start or name not in end:
+                if name not in window.before:
                     continue
                 with Reported(name, errors):
                     for since in (window.before, window.made) if made else (window.before,):

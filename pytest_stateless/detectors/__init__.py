@@ -23,7 +23,7 @@ from pytest_stateless.detectors import (
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.leak import Leak, Rule
 
-__all__ = ["DETECTORS", "NOTES", "PORTS", "RULES", "SHARED", "Context", "Detector"]
+__all__ = ["DETECTORS", "NOTES", "PORTS", "RULES", "SHARED", "STEADY", "Context", "Detector"]
 
 
 class Detector(Protocol):
@@ -94,4 +94,22 @@ SHARED: Final[dict[str, Callable[[Context], Any]]] = {
 
 Anew is looked at what may be told as soon as the request ends. Of all else a leak has the trait ``SINCE``: it is told
 with the test, and may be of what ran before the request.
+"""
+
+STEADY: Final[dict[str, Callable[[Context], object]]] = {
+    one.RULE.id: one.signs
+    for one in (
+        file_write,
+        listening_socket,
+        unexpected_port,
+        open_descriptor,
+        file_lock,
+        thread,
+        async_task,
+        child_process,
+    )
+}
+"""By the rule of a detector: all that what it sees depends on, as a value that costs a fraction of a look.
+
+Where it equals that of the last look, that still stands. None where something may change without a sign.
 """

@@ -84,6 +84,12 @@ def carry(end: Tasks, context: Context) -> Tasks:
     return end._replace(older={}, set_by=None)
 
 
+def signs(context: Context) -> object:
+    """As ``STEADY`` says: where there is no loop, nothing goes on in one."""
+    is_there = aio.current() is not None or context.recording.loops.open()
+    return None if is_there else (context.failed,)
+
+
 def absorb(before: Tasks, start: Tasks, end: Tasks) -> Tasks:
     """As the contract says."""
     return before._replace(

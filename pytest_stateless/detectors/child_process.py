@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import Child, children, is_servant, now
+from pytest_stateless.detectors.signs import is_childless
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Spawn
@@ -45,6 +46,11 @@ def capture(context: Context) -> Children:
 def carry(end: Children, context: Context) -> Children:
     """As the contract says."""
     return end._replace(spawns=(), at=now())
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    return () if is_childless(context) else None
 
 
 def absorb(before: Children, start: Children, end: Children) -> Children:

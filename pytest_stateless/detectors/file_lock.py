@@ -49,6 +49,11 @@ def carry(end: FileLocks, context: Context) -> FileLocks:
     return end._replace(asked=())
 
 
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    return None if locks.read(context) else len(context.recording.locks)
+
+
 def absorb(before: FileLocks, start: FileLocks, end: FileLocks) -> FileLocks:
     """As the contract says."""
     return before._replace(held=(before.held | (end.held - start.held)) - (start.held - end.held))

@@ -15,6 +15,7 @@ from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.happened import Happened, Held, Writes, between, first_place
+from pytest_stateless.detectors.signs import is_childless, written_files
 from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
@@ -88,6 +89,16 @@ def carry(end: Writes, context: Context) -> Writes:
     changes = tuple(context.recording.changes)
     relatives = family(context)
     return Writes((), {}, end.held, end.zones, end.sources, changes=changes, family=relatives)
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says. Where something was written, what is there now must be looked at."""
+    context.see()
+    recording = context.recording
+    children.collect(recording)
+    if recording.writes or recording.changes or not is_childless(context):
+        return None
+    return written_files(context)
 
 
 def _held_files(context: Context) -> dict[Held, tuple[int, int]]:

@@ -10,6 +10,7 @@ from pytest_stateless.commands import Command
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.offspring import is_servant
+from pytest_stateless.detectors.signs import is_childless
 from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.heap.spell import without_run
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -72,6 +73,11 @@ def capture(context: Context) -> Listeners:
 def carry(end: Listeners, context: Context) -> Listeners:
     """As the contract says."""
     return end._replace(binds=(), spawns=())
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    return (len(context.recording.binds), sockets.read(context)) if is_childless(context) else None
 
 
 def _listener(socket: Socket, descriptor: int, child: int = 0, command: Command = _OWN) -> Listener:

@@ -9,10 +9,11 @@ from functools import cache
 from operator import is_
 from typing import Final, NamedTuple
 
-from pytest_stateless.detectors import descriptors, locks, owners
+from pytest_stateless.detectors import descriptors, locks, owners, sockets
 from pytest_stateless.detectors.context import Context
 from pytest_stateless.detectors.opened import Describer, Opened
 from pytest_stateless.detectors.owners import Owners
+from pytest_stateless.detectors.signs import open_files
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.opening import Openings
 from pytest_stateless.source import Place, Sources
@@ -88,6 +89,13 @@ def carry(end: Descriptors, context: Context) -> Descriptors:
     """As the contract says."""
     context.last[RULE.id] = end
     return end
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    locked = [number for number, _ in locks.read(context)]
+    standing = len(context.recording.binds), sockets.read(context)
+    return context.failed, context.streams, open_files(context), standing, locked
 
 
 def _find_out(context: Context, now: dict[int, Opened], new: list[int], search: Callable[[], Owners]) -> None:

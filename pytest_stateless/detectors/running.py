@@ -80,6 +80,18 @@ def threads(context: Context) -> tuple[tuple[Running, ...], tuple[Native, ...]]:
     return tuple(running), tuple(natives)
 
 
+def settled(context: Context) -> tuple[tuple[int, int], ...] | None:
+    """The threads by their identities; None where one was started since the recording began, or past ``threading``.
+
+    What such a thread does may change.
+    """
+    known = [(ident, thread) for ident, thread in dict(_Real.active).items() if _is_started(thread)]
+    anonymous = _Real.count() != sum(type(thread) is not _Real.main for _, thread in known)
+    if context.recording.starts or anonymous or kernel.task_count() not in (0, len(known)):
+        return None
+    return tuple((ident, identity(thread)) for ident, thread in known)
+
+
 def _is_started(thread: Any) -> bool:
     """Whether it stands for a thread that ``threading`` started: others get a dummy when they ask who they are."""
     return type(thread) is not _Real.dummy and any(base is _Real.thread for base in mro_of(type(thread)))

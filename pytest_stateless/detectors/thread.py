@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_stateless.detectors import kernel
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.running import Native, Running, threads
+from pytest_stateless.detectors.running import Native, Running, settled, threads
 from pytest_stateless.detectors.spelling import stable
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Start
@@ -38,6 +38,11 @@ def capture(context: Context) -> Threads:
 def carry(end: Threads, context: Context) -> Threads:
     """As the contract says."""
     return end._replace(starts=())
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    return settled(context)
 
 
 def absorb(before: Threads, start: Threads, end: Threads) -> Threads:

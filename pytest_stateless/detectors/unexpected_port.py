@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pytest_stateless.detectors import child_sockets, sockets
 from pytest_stateless.detectors.context import Context
+from pytest_stateless.detectors.signs import is_childless
 from pytest_stateless.detectors.sockets import EPHEMERAL, EXPOSURES, Socket, reach_of, spell_address
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import Bind, Listen
@@ -83,6 +84,13 @@ def _place(bind: Bind | None) -> Place | None:
 def carry(end: Ports, context: Context) -> Ports:
     """As the contract says."""
     return end._replace(opened=(), absorbed=frozenset())
+
+
+def signs(context: Context) -> object:
+    """As ``STEADY`` says."""
+    recording = context.recording
+    opened = len(recording.binds), len(recording.listens)
+    return (opened, sockets.read(context)) if is_childless(context) else None
 
 
 def absorb(before: Ports, start: Ports, end: Ports) -> Ports:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_stateless import detectors
-from pytest_stateless.detectors import DETECTORS, RULES, Context, Detector
+from pytest_stateless.detectors import DETECTORS, RULES, STEADY, Context, Detector
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.leak import Leak, Rule
@@ -223,6 +223,23 @@ def test_a_detector_is_silent_when_nothing_happens(
     after = detector.capture(recorded)
     assert list(detector.compare(before, after)) == []
     assert list(detector.compare(before, before)) == []
+
+
+steady = pytest.mark.parametrize(
+    "detector", [one for one in DETECTORS if one.RULE.id in STEADY], ids=lambda one: one.RULE.id
+)
+
+
+@steady
+def test_what_is_left_shows_in_the_signs(detector: Detector, recorded: Context, leave: Leave) -> None:
+    signs = STEADY[detector.RULE.id]
+    before = signs(recorded)
+    recorded.begin_look()
+    assert signs(recorded) == before
+    recorded.end_look()
+    leave(detector, "left")
+    after = signs(recorded)
+    assert after is None or after != before
 
 
 @every_detector

@@ -1,0 +1,68 @@
+"""Has the detectors look; what the last look saw still stands where nothing that it depends on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from pytest_stateless import audit
+from pytest_stateless.detectors import STEADY, Context, Detector
+from pytest_stateless.findings import InternalError, Reported
+
+Captures = dict[str, Any]
+"""What each detector saw, by its rule; without those that failed."""
+
+
+class Looks:
+    """The looks of one run. It keeps the last ones of the detectors that say what theirs depends on."""
+
+    def __init__(self, context: Context, detectors: Sequence[Detector]) -> None:
+        self._context = context
+        self._detectors = detectors
+        self._last: dict[str, tuple[object, Any]] = {}
+        """By the rule of a detector, the signs before its last look, and what that saw."""
+
+    def forget(self) -> None:
+        """The next looks are had, whatever the signs."""
+        self._last.clear()
+
+    def all(
+        self,
+        errors: list[InternalError],
+        ended: Captures | None = None,
+        rules: Container[str] | None = None,
+        shared: Mapping[str, Callable[[Context], Any]] = MappingProxyType({}),
+    ) -> Captures:
+        """What all detectors see now, or those of some rules; ``ended`` is what is to be carried over."""
+        captures = {}
+        self._context.begin_look()
+        for detector in self._detectors:
+            name = detector.RULE.id
+            if rules is not None and name not in rules:
+                continue
+            with Reported(name, errors):
+                if ended and name in ended:
+                    captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
+                elif name in shared:
+                    captures[name] = audit.unnoticed(shared[name], self._context)
+                else:
+                    captures[name] = self.one(detector)
+        self._context.end_look()
+        return captures
+
+    def one(self, detector: Detector) -> Any:
+        """What a detector sees now."""
+        return audit.unnoticed(self._seen, detector)
+
+    def _seen(self, detector: Detector) -> Any:
+        name = detector.RULE.id
+        signs = STEADY[name](self._context) if name in STEADY else None
+        if signs is None:
+            self._last.pop(name, None)
+            return detector.capture(self._context)
+        before, seen = self._last.get(name, (None, None))
+        if signs != before:
+            seen = detector.capture(self._context)
+            self._last[name] = signs, seen
+        return seen
