@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.change import is_plain_key, safe_key
-from pytest_stateless.heap.compare import same, same_by_identity
+from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import (
     KEYED,
@@ -29,7 +29,6 @@ from pytest_stateless.heap.holders import REGISTRY, held, is_held, local_namespa
 from pytest_stateless.heap.scope import with_reader
 
 _get: Final[Callable[..., object]] = vars(dict)["get"]  # typed as what takes any key
-_FEW: Final = 40  # objects, up to which a comparison without ctypes is faster
 _NESTED: Final = 50  # containers within a leaked value that are looked at with it
 
 
@@ -68,10 +67,7 @@ class Look:
 
     def moved(self) -> bool:
         """Whether something else is there than before."""
-        now, before = self._look(), self.before
-        if len(now) != len(before):
-            return True
-        return not (same_by_identity if len(now) < _FEW else same)(now, before)
+        return not same(self._look(), self.before)
 
     def _look(self) -> list[object]:
         try:

@@ -41,6 +41,7 @@ WAYS = [way for way in (same_by_identity, same_by_memory()) if way is not None]
         pytest.param([ONE, ONE], [ONE], False, id="longer-now"),
         pytest.param([], [ONE], False, id="empty-now"),
         pytest.param([ONE] * 999 + [OTHER], [ONE] * 1000, False, id="last-of-many"),
+        pytest.param([OTHER] + [ONE] * 999, [ONE] * 1000, False, id="first-of-many"),
         pytest.param([ONE] * 1000, [ONE] * 1000, True, id="many"),
         pytest.param([None], [False], False, id="falsy"),
     ],
@@ -59,6 +60,18 @@ def test_a_list_that_shrank_holds_less_than_its_storage(way: Same) -> None:
     del shrunk[50:]
     assert way(shrunk, [ONE] * 50)
     assert not way(shrunk, [ONE] * 100)
+
+
+def test_an_object_that_lies_at_an_odd_place_is_compared_in_the_portable_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = object.__hash__
+    assert place([]) > 0, "an address is a multiple of 16, so that its rotation by 4 bits divides it"
+    monkeypatch.setattr(compare, "_place", lambda thing: place(thing) - 2**63)
+    way = same_by_memory()
+    assert way is not None
+    assert way([ONE] * 100, [ONE] * 100)
+    assert not way([ONE] * 100, [*[ONE] * 99, OTHER])
 
 
 def test_cpython_on_posix_compares_memory() -> None:
