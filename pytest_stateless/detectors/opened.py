@@ -17,6 +17,8 @@ _ACCESS: Final = {os.O_RDONLY: "read", os.O_WRONLY: "write", os.O_RDWR: "read an
 _ANONYMOUS: Final = re.compile(r"(?:anon_inode:)?\[?(\w+)\]?(?::.*)?")
 _NAMES: Final = {"eventpoll": "epoll"}
 _WAITED_WITH: Final = ("epoll", "eventfd", "io_uring", "timerfd", "signalfd")
+_ARENA: Final = re.compile(r"/pym-\d+-[^/]+ \(deleted\)$")
+"""What ``multiprocessing.heap`` calls the file in which it gives room to values; it has it open twice."""
 _KINDS: Final = {
     stat.S_IFDIR: "directory",
     stat.S_IFCHR: "device",
@@ -105,6 +107,8 @@ class Describer:
         what = _KINDS.get(kind, "file")
         if not _is_below(link, root):
             traits.add("outside")
+        if _ARENA.search(link):
+            traits.add("arena")
         if _is_temporary(link, root, self._context.temp):
             return Opened(*identity, f"temporary {what} ({_ACCESS[access]})", link, traits=frozenset(traits))
         name = without_run(without_number(self._context.sources.relative(link)))

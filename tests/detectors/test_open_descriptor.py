@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from multiprocessing import heap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -403,6 +404,7 @@ TWINS: dict[str, Callable[[ExitStack], object]] = {
     ),
     "server": lambda keep: keep.enter_context(socket.create_server(("127.0.0.1", 0))),
     "child-that-runs": lambda keep: keep.enter_context(Child()),
+    "memory-that-multiprocessing-keeps-for-values": lambda keep: keep.callback(id, heap.Arena(4096)),
 }
 
 
