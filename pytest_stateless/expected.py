@@ -430,7 +430,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("native", "loop-in-C", "loop-elsewhere"),
     ),
     _expect("open-descriptor", "of multiprocessing's own servants, one for each process", "multiprocessing"),
-    _expect("open-descriptor", "multiprocessing keeps room for the next value; who keeps one is seen", "arena"),
+    _expect("open-descriptor", "multiprocessing keeps room for values; who keeps one is seen", "arena"),
     _expect(
         *("open-descriptor", "a library in C keeps what its threads wait with", "native", "waits", "first"),
     ),
