@@ -6,7 +6,7 @@ import os
 import stat
 import time
 import zlib
-from typing import Final
+from typing import Any, Final
 
 from pytest_stateless.noted import State
 
@@ -19,6 +19,7 @@ class _Real:
     close = staticmethod(os.close)
     fstat = staticmethod(os.fstat)
     listdir = staticmethod(os.listdir)
+    pread: Any = staticmethod(os.pread) if hasattr(os, "pread") else None  # Windows has none
     time_ns = staticmethod(time.time_ns)
 
 
@@ -50,12 +51,12 @@ class Contents:
             self._left -= state.size
         return self.now(path, state)
 
-    def now(self, path: str, state: State) -> int | None:
-        """As ``content_of``."""
+    def now(self, path: str, state: State, descriptor: int | None = None) -> int | None:
+        """As ``content_of``; or as ``content_behind`` a descriptor, if there is one."""
         if self._is_known(path, state):
             return self._known[path][1]
         is_settled = _Real.time_ns() - state.changed > _SETTLED
-        content = content_of(path, state)
+        content = content_of(path, state) if descriptor is None else content_behind(descriptor, state)
         if content is not None and is_settled:
             self._known[path] = state, content
         return content
@@ -87,6 +88,19 @@ def content_of(path: str, state: State | None) -> int | None:
         return None
     finally:
         _Real.close(descriptor)
+
+
+def content_behind(descriptor: int, state: State) -> int | None:
+    """Stands for what is in a short file that is open for reading too; None for any other.
+
+    It is read where it is open: that moves no position and releases no lock.
+    """
+    if _Real.pread is None or state.size > _SHORT:
+        return None
+    try:
+        return zlib.crc32(_Real.pread(descriptor, _SHORT, 0))
+    except OSError:
+        return None
 
 
 def _checksum(descriptor: int) -> int | None:

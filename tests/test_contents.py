@@ -139,3 +139,17 @@ def test_of_long_files_no_more_than_so_much_is_read_before_they_are_written(read
 def test_nothing_and_what_is_too_long_stand_for_nothing(reads: list[str]) -> None:
     made = Contents()
     assert (made.before("/a", None), made.before("/a", file(LONGEST + 1)), reads) == (None, None, [])
+
+
+def test_what_is_open_is_read_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("tea")
+    with path.open("r+b", buffering=0) as file, path.open("ab") as writing:
+        file.seek(2)
+        state = look(str(path))
+        assert state is not None
+        known = contents.content_behind(file.fileno(), state)
+        assert file.tell() == 2
+        assert contents.content_behind(writing.fileno(), state) is None
+        assert contents.content_behind(file.fileno(), state._replace(size=(1 << 18) + 1)) is None
+    assert known == content_of(str(path), state) is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pytest_stateless.canaries import Canaries
+from pytest_stateless.contents import Contents
 from pytest_stateless.detectors.pools import Pools
 from pytest_stateless.heap.change import Snapshot
 from pytest_stateless.heap.search import Search
@@ -73,6 +74,9 @@ class Context:
 
     pools: Pools = field(default_factory=Pools)
     """The executors that wider-scoped fixtures gave."""
+
+    held: Contents = field(default_factory=Contents)
+    """What is in the files that this process has open."""
 
     strangers: dict[str, bool] = field(default_factory=dict)
     """Whether a changed file was found to be written by a program that is none of ours."""
@@ -172,6 +176,7 @@ class Context:
         """Hold nothing of the program any more: the last window in a row has closed."""
         self._drop_heap()
         self.last.clear()
+        self.held.forget()
         self.recording.forget()
         self.imports.forget()
 

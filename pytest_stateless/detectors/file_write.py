@@ -55,9 +55,13 @@ def capture(context: Context) -> Writes:
             now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
     contents = _contents(attempts, now, recording.contents)
     relatives = family(context, [one for one in changes if one.path in now and not _is_gone_again(one, now)])
-    held = _held_files(context)
+    held, held_contents = _held_files(context)
     return Writes(
-        attempts, now, held, zones, context.sources, changes=changes, family=relatives, contents=contents
+        *(attempts, now, held, zones, context.sources),
+        changes=changes,
+        family=relatives,
+        contents=contents,
+        held_contents=held_contents,
     )
 
 
@@ -88,7 +92,12 @@ def carry(end: Writes, context: Context) -> Writes:
     context.see()
     changes = tuple(context.recording.changes)
     relatives = family(context)
-    return Writes((), {}, end.held, end.zones, end.sources, changes=changes, family=relatives)
+    return Writes(
+        *((), {}, end.held, end.zones, end.sources),
+        changes=changes,
+        family=relatives,
+        held_contents=end.held_contents,
+    )
 
 
 def signs(context: Context) -> object:
@@ -101,16 +110,21 @@ def signs(context: Context) -> object:
     return written_files(context)
 
 
-def _held_files(context: Context) -> dict[Held, tuple[int, int]]:
-    held = {}
+def _held_files(context: Context) -> tuple[dict[Held, tuple[int, int]], dict[Held, int]]:
+    held, contents = {}, {}
+    zones = context.zones
     for descriptor, known in descriptors.table(context).items():
         if not stat.S_ISREG(known.st_mode):
             continue
         found = descriptors.writable_file(descriptor, known)
         if found is not None:
             path, state = found
-            held[Held(path, state.device, state.inode)] = (state.size, state.modified)
-    return held
+            file = Held(path, state.device, state.inode)
+            held[file] = (state.size, state.modified)
+            content = context.held.now(path, state, descriptor) if zones.count(path) else None
+            if content is not None:
+                contents[file] = content
+    return held, contents
 
 
 def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
@@ -122,6 +136,10 @@ def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
         absorbed=before.absorbed | set(attempts),
         absorbed_changes=before.absorbed_changes | set(changes),
         held={**before.held, **held},
+        held_contents={
+            **{file: content for file, content in before.held_contents.items() if file not in held},
+            **{file: content for file, content in end.held_contents.items() if file in held},
+        },
     )
 
 
@@ -138,6 +156,8 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
         was, path = before.held.get(file), file.path
         if was is None or was == state or path in told or not after.zones.count(path):
             continue
+        if path in happened.begun and happened.begun[path] == happened.contents[path]:
+            continue
         if path not in happened.changes or happened.author(path) is not None:
             told[path] = _leak(path, _grown(was, state), None, after.sources, PathEvidence(path))
     for path in happened.changes.keys() - happened.attempts.keys() - told.keys():
@@ -150,7 +170,7 @@ def compare(before: Writes, after: Writes) -> Iterator[Leak]:
 
 
 def _became(path: str, happened: Happened, after: Writes) -> str:
-    return describe(happened.story(path), happened.now[path], after.sources, after.contents.get(path))
+    return describe(happened.story(path), happened.now[path], after.sources, happened.contents.get(path))
 
 
 def transient(before: Writes, after: Writes) -> Iterator[Leak]:
@@ -197,8 +217,7 @@ def _announced(path: str, what: str, writes: list[Write], sources: Sources) -> L
 def _unannounced(path: str, happened: Happened, sources: Sources) -> Leak | None:
     """What no event of Python's told of, if it is there to stay and was ours."""
     changes = happened.changes[path]
-    writes = [Write(one.operation, path, one.other, one.before, None) for one in changes]
-    what = describe(writes, happened.now[path], sources)
+    what = describe(happened.unannounced(path), happened.now[path], sources, happened.contents.get(path))
     if not what:
         return None
     openings = happened.openings(path)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from pytest_stateless.detectors.authors import Author, Family
-from pytest_stateless.noted import Change, State, Write
+from pytest_stateless.noted import FAKED, Change, State, Write
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import Zones, below_any
 
@@ -39,6 +39,8 @@ class Writes(NamedTuple):
     family: Family = Family()
     contents: Mapping[str, int] = {}
     """What stands for what is in the files now of which it is known what was in them, by path."""
+    held_contents: Mapping[Held, int] = {}
+    """The same of files that are open, short and can be read there."""
 
 
 class Happened(NamedTuple):
@@ -50,6 +52,10 @@ class Happened(NamedTuple):
     family: Family
     new: frozenset[str]
     """Paths at which nothing was in the beginning, but for those that were renamed: what is below them is new."""
+    begun: Mapping[str, int] = {}
+    """What stands for what was in a file in the beginning that was open all the time, by path."""
+    contents: Mapping[str, int] = {}
+    """What stands for what is in a file now."""
 
     def author(self, path: str) -> Author | None:
         """Who changed a path, if it was changed and need have been ours."""
@@ -64,7 +70,21 @@ class Happened(NamedTuple):
 
     def story(self, path: str) -> list[Write]:
         """What was attempted at a path, after what came before it and nobody told of."""
-        return [*self._beginning(path), *self.attempts[path]]
+        return self._with_content(path, [*self._beginning(path), *self.attempts[path]])
+
+    def unannounced(self, path: str) -> list[Write]:
+        """What was seen at a path that nobody told of."""
+        seen = self.changes[path]
+        return self._with_content(
+            path, [Write(one.operation, path, one.other, one.before, None) for one in seen]
+        )
+
+    def _with_content(self, path: str, writes: list[Write]) -> list[Write]:
+        """Of a file that was open all the time, nobody read before the first write what was in it."""
+        first = writes[0]
+        if first.content is None and all(write.fate != FAKED for write in writes):
+            writes[0] = first._replace(content=self.begun.get(path))
+        return writes
 
     def _beginning(self, path: str) -> Iterator[Write]:
         seen, first = self.changes.get(path), self.attempts[path][0]
@@ -104,7 +124,12 @@ def between(before: Writes, after: Writes) -> Happened:
     made = {path for path, (one, *_) in attempts.items() if (one.operation, one.before) == ("mkdir", None)}
     seen = {path for path, (one, *_) in changes.items() if one.before is None and not one.other}
     family = after.family.since(before.family)
-    return Happened(attempts, changes, dict(after.now.values()), family, frozenset(made | seen))
+    held = before.held_contents.keys() & after.held_contents.keys()
+    begun = {file.path: before.held_contents[file] for file in held}
+    contents = {**after.contents, **{file.path: after.held_contents[file] for file in held}}
+    return Happened(
+        attempts, changes, dict(after.now.values()), family, frozenset(made | seen), begun, contents
+    )
 
 
 def _by_path(

@@ -12,7 +12,7 @@ from pytest_stateless.detectors.file_write import absorb, compare, transient
 from pytest_stateless.detectors.happened import Held, Writes
 from pytest_stateless.detectors.states import describe, undone
 from pytest_stateless.leak import Origin, Owner
-from pytest_stateless.noted import Change, Spawn, State, Write
+from pytest_stateless.noted import FAKED, Change, Spawn, State, Write
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import Zones, within
 
@@ -404,6 +404,53 @@ def test_files_opened_before_are_compared_by_size_and_time(
     expected: list[tuple[str, str]],
 ) -> None:
     assert told(seen([], held=before), seen([], held=after)) == expected
+
+
+def open_all_the_time(content: int, *attempts: Write, held: tuple[int, int] = (5, 100)) -> Writes:
+    """A file that can be read where it is open."""
+    now: dict[str, State | None] = {"/srv/shop/log": FILE._replace(modified=held[1])}
+    return seen(list(attempts), now if attempts else {}, {HELD: held})._replace(held_contents={HELD: content})
+
+
+TOUCHED = write("open", FILE, "/srv/shop/log")
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        pytest.param(open_all_the_time(1, held=(5, 101)), [], id="put-back"),
+        pytest.param(open_all_the_time(1, TOUCHED, held=(5, 101)), [], id="announced-and-put-back"),
+        pytest.param(
+            open_all_the_time(1, TOUCHED._replace(fate=FAKED), held=(5, 101)),
+            [("log", "modified (in memory only)")],
+            id="the-fake-is-another",
+        ),
+        pytest.param(open_all_the_time(2, TOUCHED), [("log", "modified")], id="the-time-put-back"),
+        pytest.param(
+            open_all_the_time(2, held=(5, 101)),
+            [("log", "modified through a descriptor opened before")],
+            id="rewritten",
+        ),
+        pytest.param(
+            seen([], held={HELD: (5, 101)}),
+            [("log", "modified through a descriptor opened before")],
+            id="not-known-any-more",
+        ),
+    ],
+)
+def test_what_is_in_a_file_that_was_open_all_the_time_decides(
+    after: Writes, expected: list[tuple[str, str]]
+) -> None:
+    assert told(open_all_the_time(1), after) == expected
+
+
+def test_what_others_put_into_an_open_file_is_taken_into_the_baseline() -> None:
+    before, theirs = open_all_the_time(1), open_all_the_time(2, held=(5, 101))
+    since = absorb(before, before, theirs)
+    assert since.held_contents == {HELD: 2}
+    assert told(since, open_all_the_time(2, held=(5, 102))) == []
+    assert absorb(before, before, seen([], held={HELD: (999999, 101)})).held_contents == {}
+    assert absorb(before, before, before).held_contents == {HELD: 1}
 
 
 def test_an_attempt_at_a_file_opened_before_is_told_once() -> None:

@@ -513,6 +513,55 @@ def test_a_write_through_a_descriptor_opened_before_is_seen(
         os.close(descriptor)
 
 
+def time_put_back(descriptor: int) -> None:
+    found = os.fstat(descriptor)
+    os.pwrite(descriptor, b"AFTER!", 0)
+    os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def put_back_there(descriptor: int) -> None:
+    append(descriptor)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"before", 0)
+
+
+def put_back_by_writes(descriptor: int) -> None:
+    os.pwrite(descriptor, b"AFTER!", 0)
+    os.pwrite(descriptor, b"before", 0)
+
+
+def put_back_but_for_the_mode(descriptor: int) -> None:
+    put_back_there(descriptor)
+    os.fchmod(descriptor, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("do", "access", "told"),
+    [
+        pytest.param(put_back_there, os.O_RDWR, {}, id="put-back"),
+        pytest.param(put_back_by_writes, os.O_RDWR, {}, id="put-back-without-an-event"),
+        pytest.param(put_back_there, os.O_WRONLY, {"a": "modified"}, id="put-back-that-may-not-be-read"),
+        pytest.param(
+            put_back_but_for_the_mode, os.O_RDWR, {"a": "mode changed to 0600, was 0644"}, id="mode-is-not"
+        ),
+        pytest.param(
+            lambda fd: os.pwrite(fd, b"AFTER!", 0), os.O_RDWR, {"a": "modified through *"}, id="same-length"
+        ),
+        pytest.param(time_put_back, os.O_RDWR, {"a": "modified"}, id="time-put-back"),
+    ],
+)
+def test_what_is_in_a_short_file_that_is_open_for_reading_too_decides(
+    do: Callable[[int], object], access: int, told: dict[str, str], project: Path, left_by: LeftBy
+) -> None:
+    existing("a")(project)
+    os.utime("a", ns=(0, 10**18))  # on some systems, two writes in a row have the same time
+    descriptor = os.open("a", access)
+    try:
+        check(left_by(file_write, lambda: do(descriptor)), told)
+    finally:
+        os.close(descriptor)
+
+
 def test_a_log_opened_before_is_seen(project: Path, left_by: LeftBy) -> None:
     handler = logging.FileHandler("log")
     try:

@@ -78,6 +78,11 @@ def native_write(root: Path) -> None:
     os.close(descriptor)
 
 
+def native_pwrite(descriptor: int, piece: bytes) -> None:
+    assert LIBC is not None
+    LIBC.pwrite(descriptor, piece, len(piece), ctypes.c_long(0))
+
+
 def link_anonymous(root: Path) -> None:
     assert LIBC is not None
     descriptor = LIBC.open(os.fsencode(root), os.O_TMPFILE | os.O_WRONLY, 0o644)
@@ -272,6 +277,27 @@ def check(leaks: list[Leak], told: dict[str, str]) -> None:
     assert {leak.subject for leak in leaks} == set(told), leaks
     for leak in leaks:
         assert fnmatchcase(leak.message, told[leak.subject]), leak
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        pytest.param(b"before", {}, id="put-back"),
+        pytest.param(b"AFTER!", {"a": "modified through *"}, id="not"),
+    ],
+)
+def test_what_is_in_a_file_that_is_open_decides_whoever_writes(
+    last: bytes, told: dict[str, str], project: Path, left_by: LeftBy
+) -> None:
+    text("a", "before")(project)
+    os.utime("a", ns=(0, 10**18))
+    with open("a", "r+b", buffering=0) as file:
+
+        def act() -> None:
+            for piece in (b"MEANWH", last):
+                native_pwrite(file.fileno(), piece)
+
+        check(left_by(file_write, act), told)
 
 
 @pytest.mark.parametrize("row", CHILDREN.values(), ids=CHILDREN)
