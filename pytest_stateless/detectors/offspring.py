@@ -105,6 +105,8 @@ def reaped_by(context: Context) -> int:
 
 def children(context: Context) -> Iterator[Child]:
     """The children that there are; where to look is dear, none that were not asked for within the window."""
+    if not (may_have_children(context) or _may_have_orphans(context)):
+        return
     if kernel.task_count():
         if may_have_children(context):
             yield from _listed(context.show_values)
@@ -154,10 +156,12 @@ def orphans(context: Context) -> list[Child]:
 
     Nobody need have announced the child between them: it was waited for, or is still there.
     """
+    return context.once("orphans", lambda: _searched(context)) if _may_have_orphans(context) else []
+
+
+def _may_have_orphans(context: Context) -> bool:
     recording = context.recording
-    if not recording.spawns and recording.reaped in (None, reaped_by(context)):
-        return []
-    return context.once("orphans", lambda: _searched(context))
+    return bool(recording.spawns) or recording.reaped not in (None, reaped_by(context))
 
 
 def _searched(context: Context) -> list[Child]:

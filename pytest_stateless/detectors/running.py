@@ -19,6 +19,7 @@ from pytest_stateless.detectors.spelling import code_place, spell_callable, spel
 from pytest_stateless.heap.graph import identity, module_name_of, mro_of, plan_of
 
 _DEFAULT_NAME: Final = re.compile(r"Thread-\d+( \(.*\))?")
+_MAIN: Final = "MainThread"
 _LOOKS: Final = 8  # at a native thread; a window takes no more than five
 _DEPTH: Final = 1000  # frames of a stack
 _QUEUE: Final = queue.__file__
@@ -101,6 +102,9 @@ def _running(thread: Any, frame: types.FrameType | None, context: Context) -> Ru
     own = _Real.namespace(thread)
     name, task = own.get("_name"), own.get("_native_id")
     name = name if type(name) is str else ""
+    number = task if type(task) is int else 0
+    if type(thread) is _Real.main and name == _MAIN:  # of which nothing is to be found out
+        return Running(number, identity(thread), "", name, name)
     what = _what(thread, own)
     traits = set() if frame is None else set(_traits(own, frame, context))
     if frame is not None and context.pools.serves_an_idle_one(thread):
@@ -108,7 +112,6 @@ def _running(thread: Any, frame: types.FrameType | None, context: Context) -> Ru
     if {what.partition(".")[0], module_name_of(type(thread)).partition(".")[0]} & context.sources.tools:
         traits.add("by-tool")
     subject = what if _DEFAULT_NAME.fullmatch(name) or not name else stable(name)
-    number = task if type(task) is int else 0
     return Running(number, identity(thread), "", subject, name, frozenset(traits))
 
 

@@ -52,18 +52,19 @@ def capture(context: Context) -> Ports:
         Port("tcp", one.host, one.port, one.inode, _is_chosen(one, binds), one.place)
         for one in context.recording.listens
     )
+    standing = list(sockets.read(context).values())
     children, theirs = child_sockets.read(context)
     started = context.recording.spawns[-1].place if context.recording.spawns else None
     now = [
         Port(one.kind, one.host, one.port, one.inode, _is_chosen(one, binds), _place(binds.get(one.inode)))
-        for one in sockets.read(context).values()
+        for one in standing
         if one.is_reachable(one.inode in binds)
     ]
     now += [
         Port(one.kind, one.host, one.port, one.inode, _is_chosen(one, binds), started, child)
         for one, child, _ in theirs
     ]
-    waiting = {one.inode for one in sockets.read(context).values() if one.listening or not one.stream}
+    waiting = {one.inode for one in standing if one.listening or not one.stream}
     return Ports(
         opened,
         tuple(port for port in now if port.port and (port.child or port.inode in waiting)),

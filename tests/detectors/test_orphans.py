@@ -13,6 +13,7 @@ from pytest_stateless import children, proc
 from pytest_stateless.commands import Command
 from pytest_stateless.detectors import Context, offspring
 from pytest_stateless.detectors.offspring import Child
+from pytest_stateless.noted import Spawn
 from pytest_stateless.proc import Stat
 
 OURS, INIT, THEIRS, CHILD, FOUND = os.getpid(), 1, 1 << 30, 1 << 29, 1 << 28
@@ -133,3 +134,30 @@ def test_the_first_child_of_a_window_tells_which_processes_are_older(
         children.remove()
     recorded.recording.forget()
     assert older() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who left is searched for in /proc")
+@pytest.mark.parametrize("has_children", [True, False])
+@pytest.mark.parametrize(
+    ("spawns", "was_reaped", "told"),
+    [
+        pytest.param([Spawn(Command(), None)], False, True, id="asked-for"),
+        pytest.param([], True, True, id="waited-for"),
+        pytest.param([], False, False, id="neither"),
+    ],
+)
+def test_who_left_is_told_of_whether_other_children_are_there_or_not(
+    has_children: bool,
+    spawns: list[Spawn],
+    was_reaped: bool,
+    told: bool,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orphan = Child(9, 0, Command(), "orphan")
+    context.recording.spawns, context.recording.reaped = spawns, 100
+    monkeypatch.setattr(offspring, "reaped", lambda: 100 + was_reaped)
+    monkeypatch.setattr(offspring, "has_children", lambda: has_children)
+    monkeypatch.setattr(offspring, "_listed", lambda _: ())
+    monkeypatch.setattr(offspring, "_searched", lambda _: [orphan])
+    assert list(offspring.children(context)) == [orphan] * told

@@ -589,3 +589,22 @@ def test_a_thread_of_a_tools_class_is_the_tools_whatever_it_runs(context: Contex
     made = type("Watchdog", (threading.Thread,), {"__module__": "pytest_stateless.part"})
     for one, traits in ((made(target=print), {"by-tool"}), (threading.Thread(target=print), set())):
         assert running._running(one, None, context).traits == traits
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        pytest.param("MainThread", "MainThread", id="as-python-calls-it"),
+        pytest.param("shop-7", "shop-*", id="as-the-program-does"),
+        pytest.param("", "threading._MainThread", id="without-a-name"),
+    ],
+)
+def test_of_the_main_thread_the_short_way_tells_what_the_long_one_does(
+    name: str, subject: str, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.main_thread(), "_name", name)
+    (short,) = (one for one in thread.capture(context).running if one.task == os.getpid())
+    monkeypatch.setattr(running, "_MAIN", "none")
+    (long,) = (one for one in thread.capture(context).running if one.task == os.getpid())
+    assert short == long
+    assert (short.name, short.subject) == (name, subject)
