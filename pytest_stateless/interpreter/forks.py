@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, Final
 
 from pytest_stateless.heap.graph import unwrapped
@@ -39,11 +39,22 @@ def _find() -> None:
     _Lists.looked = True
     known = [(loaded(module) or {}).get(name) for module, name in _KNOWN]
     functions = [function for function in known if function is not None]
-    _Lists.found = tuple(
-        holder
-        for holder in gc.get_referrers(*functions)
-        if type(holder) is list and holder is not functions and holder is not known
-    )
+    lists = [found for found in gc.get_referrers(*functions) if type(found) is list]
+    held = _held(lists) | {id(functions), id(known)}
+    _Lists.found = tuple(found for found in lists if id(found) not in held)
+
+
+def _held(lists: list[list[Any]]) -> Set[int]:
+    """Identities of what an object holds that holds one of the lists: of the interpreter's own, no object knows.
+
+    A snapshot of the memory has these functions in lists, too.
+    """
+    found: set[int] = set()
+    for holder in gc.get_referrers(*lists):
+        # The arguments are a tuple of a moment.
+        if holder is not lists and type(holder) not in (tuple, types.ModuleType):
+            found.update(map(id, gc.get_referents(holder)))
+    return found
 
 
 def read() -> Reading:

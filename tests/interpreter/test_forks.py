@@ -39,6 +39,16 @@ def test_each_of_the_lists_is_read() -> None:
     subprocess.run([sys.executable, "-c", f"import threading, logging\n{LOOKS}"], check=True)
 
 
+def test_lists_that_somebody_holds_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"functions": [vars(threading)["_after_fork"], print]}
+    monkeypatch.setattr(forks._Lists, "looked", False)
+    monkeypatch.setattr(forks._Lists, "found", ())
+    found = forks.read()[WHOLE]
+    assert vars(threading)["_after_fork"] in found
+    assert print not in found
+    assert len(held["functions"]) == 2
+
+
 def test_nothing_is_said_where_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing: tuple[list[Any], ...] = ()
     monkeypatch.setattr(forks._Lists, "found", nothing)
