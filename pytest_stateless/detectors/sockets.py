@@ -105,17 +105,19 @@ def _answer(socket: Any, inode: int) -> Socket:
     stream = socket.type in _STREAMS
     if socket.family in _INTERNET and socket.type in (_python_socket.SOCK_STREAM, _python_socket.SOCK_DGRAM):
         host, port = socket.getsockname()[:2]
-        peer = _peer(socket)
-        if peer is None and stream and port and _was_connected(socket):
+        listening = _is_listening(socket)
+        peer = None if listening else _peer(socket)
+        if peer is None and stream and port and not listening and _was_connected(socket):
             peer = "", 0
         there, its_port = (None, 0) if peer is None else peer[:2]
         kind = "tcp" if stream else "udp"
-        return Socket(kind, inode, host, port, there, its_port, _is_listening(socket), stream)
+        return Socket(kind, inode, host, port, there, its_port, listening, stream)
     if socket.family == _UNIX:
-        peer = _peer(socket)
+        listening = _is_listening(socket)
+        peer = None if listening else _peer(socket)
         there = None if peer is None else _unix_name(peer)
         name = _unix_name(socket.getsockname())
-        return Socket("unix", inode, name, 0, there, 0, _is_listening(socket), stream)
+        return Socket("unix", inode, name, 0, there, 0, listening, stream)
     return Socket(_family(socket.family), inode)
 
 
