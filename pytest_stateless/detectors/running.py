@@ -19,6 +19,7 @@ from pytest_stateless.detectors.spelling import code_place, spell_callable, spel
 from pytest_stateless.heap.graph import identity, module_name_of, mro_of, plan_of
 
 _DEFAULT_NAME: Final = re.compile(r"Thread-\d+( \(.*\))?")
+_KEY: Final = "threads"
 _MAIN: Final = "MainThread"
 _LOOKS: Final = 8  # at a native thread; a window takes no more than five
 _DEPTH: Final = 1000  # frames of a stack
@@ -62,22 +63,38 @@ class _Real:
     dummy = threading._DummyThread
 
 
+class _Standing(NamedTuple):
+    """The threads at a moment."""
+
+    known: dict[int, Any]
+    """Those that ``threading`` started, by what Python calls them."""
+    has_others: bool
+    """Whether others run Python code."""
+    tasks: int
+    """How many the kernel counts; 0 where it doesn't say."""
+
+
+def _standing() -> _Standing:
+    known = {ident: thread for ident, thread in dict(_Real.active).items() if _is_started(thread)}
+    has_others = _Real.count() != sum(type(thread) is not _Real.main for thread in known.values())
+    return _Standing(known, has_others, kernel.task_count())
+
+
 def threads(context: Context) -> tuple[tuple[Running, ...], tuple[Native, ...]]:
     """The threads that Python started, and the others."""
     started = {start.thread for start in context.recording.starts}
-    known = {ident: thread for ident, thread in dict(_Real.active).items() if _is_started(thread)}
-    anonymous = _Real.count() != sum(type(thread) is not _Real.main for thread in known.values())
+    known, has_others, count = context.once(_KEY, _standing)
     frames: dict[int, types.FrameType] = {}
-    if anonymous or any(identity(thread) in started for thread in known.values()):
+    if has_others or any(identity(thread) in started for thread in known.values()):
         frames = _Real.current_frames()
     running = [
         _running(thread, frames.get(ident) if identity(thread) in started else None, context)
         for ident, thread in known.items()
     ]
     tasks = frozenset(thread.task for thread in running)
-    if anonymous:
+    if has_others:
         running += _anonymous(frames, known)
-    natives = _natives(tasks) if kernel.task_count() != len(tasks) else ()
+    natives = _natives(tasks) if count != len(tasks) else ()
     return tuple(running), tuple(natives)
 
 
@@ -86,11 +103,10 @@ def settled(context: Context) -> tuple[tuple[int, int], ...] | None:
 
     What such a thread does may change.
     """
-    known = [(ident, thread) for ident, thread in dict(_Real.active).items() if _is_started(thread)]
-    anonymous = _Real.count() != sum(type(thread) is not _Real.main for _, thread in known)
-    if context.recording.starts or anonymous or kernel.task_count() not in (0, len(known)):
+    known, has_others, count = context.once(_KEY, _standing)
+    if context.recording.starts or has_others or count not in (0, len(known)):
         return None
-    return tuple((ident, identity(thread)) for ident, thread in known)
+    return tuple((ident, identity(thread)) for ident, thread in known.items())
 
 
 def _is_started(thread: Any) -> bool:
