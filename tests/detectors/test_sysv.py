@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import sys
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def is_as_the_table_says(kind: str, least: int) -> bool:
     [
         pytest.param(
             "SysV memory",
-            lambda: LIBC.shmget(KEY, 64, 0o1600),
+            lambda: LIBC.shmget(KEY, 3 * mmap.PAGESIZE, 0o1600),
             lambda number: LIBC.shmctl(number, 0, None),
             id="memory",
         ),
