@@ -204,10 +204,15 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect("module-state", "computed on first use, and the same in every process", "lazy"),
     _expect("module-state", "a library made a place for what may come", "added", "empty", "owner:dependency"),
     *(
-        _expect(
-            "module-state", "a library compiled a pattern", when, "value:re.Pattern", "!owner:application"
-        )
-        for when in ("added", "was:builtins.str")
+        _expect("module-state", "a library compiled a pattern", when, "value:pattern", "!owner:application")
+        for when in ("added", "was:builtins.str", "was:pattern")
+    ),
+    _expect(
+        "module-state", "a library let a compiled pattern go", "removed", "was:pattern", "!owner:application"
+    ),
+    _expect(
+        *("module-state", "a library's cache made room for other entries", "makes-room", "removed"),
+        *("in-a-private-table", "kept-by-library", "!was:of-the-application"),
     ),
     _expect("module-state", "a library noted when it was used last", "clock", "changed"),
     _expect(
@@ -522,6 +527,10 @@ LIKELY: Final[tuple[Expected, ...]] = (
         *("only-first", "attribute", "value-of-a-library", "kept-by-library", "!value:of-the-application"),
     ),
     _expect(
+        *("module-state", "a library made an object anew, once; only a reader can say for whom", "made-anew"),
+        *("only-first", "kept-by-library"),
+    ),
+    _expect(
         *("module-state", "a library put its own words in a table; only a reader can say for whom", "added"),
         *("constant-of-its-own", "kept-by-library"),
     ),
@@ -534,7 +543,7 @@ LIKELY: Final[tuple[Expected, ...]] = (
             *("module-state", "a library notes yes or no in private; only a reader can say of what", "added"),
             *("in-a-private-table", "kept-by-library", value),
         )
-        for value in ("value:builtins.bool", "value:builtins.NoneType")
+        for value in ("value:builtins.bool", "value:builtins.NoneType", "nothing-in-it")
     ),
     *(
         _expect("module-state", "a library keeps what it may have been given for a user", "strange", way)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tests.conftest import CountedProject
 
 LIBRARY = """
+import enum
 import threading
 from collections import namedtuple
 from types import SimpleNamespace
@@ -210,6 +211,49 @@ class Limiter:
 class Store:
     def __init__(self):
         self.hits, self.backend = {}, None
+
+
+class Way(enum.IntFlag):
+    SHORT = 1
+
+
+class Words:
+    _split, _by_way, _given, _kept, split = {}, {Way.SHORT: {}}, {}, {}, {}
+
+    @classmethod
+    def of(cls, name, table):
+        if name not in table:
+            table[name] = name.upper() + "!"
+
+    @classmethod
+    def given(cls, name, make):
+        if name not in cls._given:
+            cls._given[name] = make()
+
+
+class Rules(dict):
+    pass
+
+
+_rules = Rules(language="")
+_recent = {"a": "one", "b": "two"}
+_formats = {"a": "one", "b": "two"}
+
+
+def rules_for(language):
+    global _rules
+    if _rules["language"] != language:
+        _rules = Rules(language=language)
+
+
+def recent(name):
+    if name not in _recent:
+        _recent.pop(next(iter(_recent)))
+        _recent[name] = name.upper() + "!"
+
+
+def forget(name):
+    _formats.pop(name, None)
 """
 
 HEALTHY = """
@@ -270,6 +314,22 @@ def test_lets_in():
 
 def test_becomes():
     library.ENGINE.start()
+
+
+def test_splits():
+    library.Words.of("ab", library.Words._split)
+
+
+def test_splits_by_way():
+    library.Words.of("ab", library.Words._by_way[library.Way.SHORT])
+
+
+def test_makes_rules():
+    library.rules_for("nl")
+
+
+def test_makes_room():
+    library.recent("cd")
 """
 
 LEAKING = """
@@ -321,6 +381,26 @@ def test_remembers_what_it_was_given_in_an_object():
 
 def test_lends_a_machine_to_a_user():
     library.run(library.Runner.spare, user="bobby")
+
+
+def test_splits_for_all():
+    library.Words.of("ab", library.Words.split)
+
+
+def test_splits_what_it_was_given():
+    library.Words.given("user", user)
+
+
+def test_keeps_a_cart_with_a_class():
+    library.Words.given("cart", Cart)
+
+
+def test_keeps_a_text_with_a_class():
+    library.Words._kept["al"] = "tea" * len(str(library))
+
+
+def test_forgets():
+    library.forget("a")
 
 
 def test_queues_a_machine():
@@ -401,6 +481,10 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "fills_itself": ["library.ZONES", "library.ZONES"],
         "signs_in": ["library.NOW.User"],
         "lets_in": ["library.NOW.Guest"],
+        "splits": ["library.Words._split['ab']"],
+        "splits_by_way": ["library.Words._by_way[<Way>]['ab']"],
+        "makes_rules": ["library._rules"],
+        "makes_room": ["library._recent['cd']"],
     }
     assert left["error"] == {
         "remembers_for_all": ["library.names['ab']"],
@@ -410,6 +494,11 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "remembers_what_it_was_given_with_more": ["library._names['also']"],
         "remembers_what_it_was_given_in_an_object": ["library._profiles['carl']"],
         "lends_a_machine_to_a_user": ["library.Runner.spare"],
+        "splits_for_all": ["library.Words.split['ab']"],
+        "splits_what_it_was_given": ["library.Words._given['user']"],
+        "keeps_a_cart_with_a_class": ["library.Words._given['cart']"],
+        "keeps_a_text_with_a_class": ["library.Words._kept['al']"],
+        "forgets": ["library._formats['a']"],
         "queues_a_machine": ["library.Runner.jobs"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],

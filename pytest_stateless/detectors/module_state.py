@@ -111,6 +111,7 @@ def compare(before: Look, after: Look) -> Iterator[Leak]:
                 written=partial(_written, after.heap, application),
                 reach=reach,
                 lasts=after.heap.has_met,
+                grows=any(entry.before is ABSENT for entry in found),
                 way=way_to(after.heap, change.container),
                 words=words,
             )

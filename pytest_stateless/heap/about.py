@@ -47,6 +47,8 @@ class About(NamedTuple):
     """What of the comparison leads to connections."""
     lasts: Callable[[object], bool] = _nothing_lasts
     """Whether an object is held by a module, so that what weakly speaks of it stays."""
+    grows: bool = False
+    """Whether the container got entries that it didn't have."""
     way: Callable[[], bool] = always
     """Whether the path still leads to the container."""
     words: Words | None = None

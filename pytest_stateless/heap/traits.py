@@ -17,7 +17,7 @@ from pytest_stateless.heap import client, constants, first_use, once, strange, t
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.change import without
 from pytest_stateless.heap.diff import ABSENT, Entry
-from pytest_stateless.heap.graph import Kind, identity, mro_of
+from pytest_stateless.heap.graph import Kind, class_namespace, identity, is_heap_type, mro_of
 from pytest_stateless.heap.holders import LOCKS, is_held
 from pytest_stateless.heap.home import homes_of
 from pytest_stateless.heap.readers import DRAWN, Inside
@@ -154,12 +154,28 @@ def _value_traits(value: Any, prefix: str, about: About) -> Iterator[str]:
             yield f"{prefix}:{base}"
     if about.is_of_the_application(value):
         yield f"{prefix}:of-the-application"
+    if is_a_pattern(value):
+        yield f"{prefix}:pattern"
     if value is vars(builtins):
         yield f"{prefix}:built-in-names"
     if all(is_of_a_tool(part, about.tools) for part in (value if type(value) is list and value else [value])):
         yield f"{prefix}:of-a-tool"
     if any(home in about.imported for home in homes_of(_spoken_of(value) if _is_weak(value) else value)):
         yield f"{prefix}:imported"
+
+
+def is_a_pattern(value: object) -> bool:
+    """Whether it is a compiled pattern, of ``re`` or of another engine in C that does the same."""
+    cls = type(value)
+    return not is_heap_type(cls) and class_namespace(cls).keys() >= _OF_PATTERNS
+
+
+_OF_PATTERNS: Final = frozenset(
+    {
+        *("pattern", "flags", "groups", "groupindex"),
+        *("match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"),
+    }
+)
 
 
 def is_by_a_tool(entry: Entry, tools: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ the built-in types do it, on instances of just these.
 
 from __future__ import annotations
 
+import enum
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
@@ -56,9 +57,12 @@ class Undone:
                 place.put(entry.after)
 
     def came_anew(self) -> bool:
-        """Whether other objects are there than before, all of them: who binds one would be seen to bind it."""
+        """Whether other objects are there than before: who binds one again would be seen to bind it.
+
+        Of many, some may stay away: what they were made for is remembered elsewhere.
+        """
         values = [(entry.after, place.get()) for entry, place in self._places]
-        return all(now is not ABSENT and now is not value for value, now in values)
+        return all(now is not value for value, now in values) and any(now is not ABSENT for _, now in values)
 
     def holds(self, texts: Container[object]) -> bool:
         """Whether one of the texts is there now."""
@@ -196,7 +200,20 @@ def _is_safe_key(key: Any) -> bool:
     """Whether a dictionary compares a key without code of the program: a plain value, or a class, equal to itself."""
     if type(key) is tuple:
         return all(map(_is_safe_key, key))
-    return type(key) is type or is_plain_key(key)
+    return type(key) is type or is_plain_key(key) or _is_plain_member(type(key))
+
+
+def _is_plain_member(cls: type) -> bool:
+    """Whether an enumeration leaves it to Python's own code to compare its members."""
+    bases = mro_of(cls)
+    if not any(base is enum.Enum for base in bases):
+        return False
+    makers = [next(base for base in bases if name in class_namespace(base)) for name in _COMPARING]
+    return all(not is_heap_type(base) or any(base is one for one in _ENUMERATIONS) for base in makers)
+
+
+_ENUMERATIONS: Final = (enum.Enum, enum.IntEnum, enum.Flag, enum.IntFlag)
+_COMPARING: Final = ("__eq__", "__hash__", "__getattribute__")
 
 
 def _item(mapping: Any, key: object) -> _Place:

@@ -6,6 +6,7 @@ import _thread
 import builtins
 import datetime as dt
 import functools
+import re
 import sys
 import threading
 import time
@@ -118,6 +119,7 @@ KEPT_BY_THE_SHOP, DROPPED_BY_THE_SHOP = SHOP(), SHOP()
         pytest.param(Entry(weakref.ref(KEPT), ABSENT, 1), {"weak"}, id="weak-key"),
         pytest.param(Entry("a", weakref.proxy(KEPT), ABSENT), {"weak"}, id="weak-proxy-removed"),
         pytest.param(Entry("a", ABSENT, SHOP()), {"value:of-the-application"}, id="object-of-the-application"),
+        pytest.param(Entry("a", re.compile("a"), re.compile("b")), {"was:pattern", "value:pattern"}, id="patterns"),
         pytest.param(Entry("a", ABSENT, vars(builtins)), {"value:built-in-names"}, id="built-in-names"),
         pytest.param(Entry("a", ABSENT, _decorated("fresh", "old")), {"value:imported"}, id="decorated-function"),
         pytest.param(Entry("a", ABSENT, _decorated("old", "fresh")), {"value:imported"}, id="function-of-a-decorator"),
@@ -134,6 +136,7 @@ def test_an_entry_has_its_traits(entry: Entry, traits: set[str]) -> None:
 @pytest.mark.parametrize(
     ("entry", "absent"),
     [
+        pytest.param(Entry("a", 1, _class("library", **dict.fromkeys(vars(re.Pattern)))()), "value:pattern", id="in-python"),
         pytest.param(Entry("a", 1, [_class("tool")(), 1]), "value:of-a-tool", id="list-of-a-tools-and-others"),
         pytest.param(Entry("a", 1, []), "value:of-a-tool", id="empty-list"),
         pytest.param(Entry("a", 1, Inside("1 row", 1)), "value:of-a-tool", id="what-a-reader-found"),

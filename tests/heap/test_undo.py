@@ -226,6 +226,54 @@ def test_several_entries_are_put_back_together(watch: Watch, module: types.Modul
     assert value == dict.fromkeys("abcdef", 1)
 
 
+@pytest.mark.parametrize(
+    ("now", "anew"),
+    [
+        pytest.param({}, False, id="all-stay-away"),
+        pytest.param({"b": [2]}, True, id="one-comes-and-one-stays-away"),
+        pytest.param({"a": [1], "b": [2]}, True, id="all-come"),
+        pytest.param({"a": [1], "c": 3}, False, id="one-comes-and-one-is-as-it-was"),
+    ],
+)
+def test_entries_come_anew_where_none_is_what_it_was(now: dict[str, object], anew: bool) -> None:
+    added = {"a": [1], "b": [2]} | {key: value for key, value in now.items() if key == "c"}
+    container: dict[str, object] = {**added}
+    entries = tuple(Entry(key, ABSENT, value) for key, value in added.items())
+    redo = undo(Evidence(Kind.DICT, container, entries, False))
+    assert redo is not None
+    assert container == {}
+    container.update(now)
+    assert redo.came_anew() is anew
+
+
+class Way(enum.IntFlag):
+    """Compared as numbers are."""
+
+    SHORT = 1
+
+
+class OwnWay(enum.Enum):
+    """Read by code of its own."""
+
+    SHORT = 1
+
+    def __getattribute__(self, name: str) -> Any:
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("key", [Way.SHORT, Color.RED, ("a", Way.SHORT)], ids=repr)
+def test_an_entry_under_a_member_of_an_enumeration_is_put_back(
+    key: object, watch: Watch, module: types.ModuleType
+) -> None:
+    value: dict[object, int] = {}
+    leak = leak_of(watch, module, value, lambda it: it.update({key: 1}))
+    redo = undo(leak.evidence)
+    assert redo is not None
+    assert value == {}
+    redo()
+    assert value == {key: 1}
+
+
 LEFT_ALONE = [
     pytest.param({"bob": 1}, lambda it: it.update(bob=[]), id="a-container-in-the-place-of-something"),
     pytest.param({}, lambda it: it.update(bob=object()), id="an-object-that-was-added"),
@@ -238,6 +286,7 @@ LEFT_ALONE = [
         lambda it: it.update(bob=1),
         id="a-dictionary-with-more-than-a-dictionary",
     ),
+    pytest.param({OwnWay.SHORT: 1}, lambda it: it.update(eve=1), id="a-key-that-reads-itself"),
     pytest.param([], lambda it: it.append(1), id="list"),
     pytest.param({Plain()}, lambda it: it.add("eve"), id="a-set-of-what-is-no-plain-value"),
     pytest.param(
