@@ -254,6 +254,28 @@ def recent(name):
 
 def forget(name):
     _formats.pop(name, None)
+
+
+class Registry:
+    parts = ("locks", "rooms")
+
+    def __init__(self):
+        self.makers = {}
+
+    def load(self, name, module=threading):
+        if name not in self.makers:
+            self.makers[name] = lambda: module.Lock
+
+    def load_for(self, name, user):
+        if name not in self.makers:
+            self.makers[name] = lambda: user
+
+    def load_by_default(self, name, user):
+        if name not in self.makers:
+            self.makers[name] = lambda user=user: user
+
+
+REGISTRY = Registry()
 """
 
 HEALTHY = """
@@ -330,6 +352,10 @@ def test_makes_rules():
 
 def test_makes_room():
     library.recent("cd")
+
+
+def test_loads():
+    library.REGISTRY.load("locks")
 """
 
 LEAKING = """
@@ -401,6 +427,22 @@ def test_keeps_a_text_with_a_class():
 
 def test_forgets():
     library.forget("a")
+
+
+def test_loads_by_another_word():
+    library.REGISTRY.load("al's")
+
+
+def test_loads_for_a_user():
+    library.REGISTRY.load_for("rooms", "bob")
+
+
+def test_loads_for_a_user_by_default():
+    library.REGISTRY.load_by_default("parts", "bob")
+
+
+def test_loads_from_a_cart():
+    library.REGISTRY.load("makers", Cart)
 
 
 def test_queues_a_machine():
@@ -499,6 +541,10 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "keeps_a_cart_with_a_class": ["library.Words._given['cart']"],
         "keeps_a_text_with_a_class": ["library.Words._kept['al']"],
         "forgets": ["library._formats['a']"],
+        "loads_by_another_word": ["library.REGISTRY.makers[\"al's\"]"],
+        "loads_for_a_user": ["library.REGISTRY.makers['rooms']"],
+        "loads_for_a_user_by_default": ["library.REGISTRY.makers['parts']"],
+        "loads_from_a_cart": ["library.REGISTRY.makers['makers']"],
         "queues_a_machine": ["library.Runner.jobs"],
         "keeps_a_constant": ["library._kept['bob']"],
         "keeps_a_text": ["library._kept['al']"],
