@@ -241,6 +241,12 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("module-state", "a library cleared away what it had for this thread", "removed"),
         *("of-this-thread", "kept-by-library"),
     ),
+    _expect(
+        "module-state",
+        "a library took an object of its own out of its set",
+        "taken-out",
+        "in-a-private-table",
+    ),
     _expect("module-state", "a library numbers what it makes, for its names", "number"),
     _expect("module-state", "a client of a backing service keeps account of its connections", "of-a-client"),
     _expect(

@@ -218,6 +218,36 @@ TABLE = """
 """
 
 
+MARKERS = """
+    import weakref
+    _markers = set()
+    class Marker:
+        __slots__ = ("name", "kinds")
+        def __init__(self, name):
+            self.name, self.kinds = name, set()
+            _markers.add(self)
+        def note(self, kind):
+            self.kinds.add(weakref.ref(kind, self._forget))
+        def _forget(self, reference):
+            self.kinds.discard(reference)
+            if not self.kinds:
+                _markers.discard(self)
+    def register(kind):
+        Marker(kind.__name__).note(kind)
+    class Loaders:
+        def __init__(self):
+            self.found = {}
+        def load(self, name):
+            self.found[name] = lambda: (Marker, weakref)
+        def choose(self, name):
+            kind = Marker
+            self.found[name] = lambda: kind
+        def keep(self, name, value):
+            self.found[name] = lambda: value
+    LOADERS = Loaders()
+"""
+
+
 OWN = """
     import types
     GLYPHS = (("a", "b"), ("c",))
@@ -258,6 +288,8 @@ OWN = """
         def resolve(self):
             self._cache[(int, str)] = put
         def show(self):
+            self.cache[(int, str)] = Slotted()
+        def find(self):
             self.cache[(int, str)] = put
     DISPATCH = Slotted()
     class Moved:
@@ -531,6 +563,15 @@ OWN = """
                 "TABLE = {}\ndef act(): TABLE['bob'] = library.Locale('bob')", "shop.TABLE['bob']"),
         leaking("table-that-another-object-takes-a-place-in", TABLE,
                 "library.find('bob')\ndef act(): library.TABLE['bob'] = library.Locale('al')", "library.TABLE['bob']"),
+        leaking("marker-of-a-class-that-stays", MARKERS, "class Cart: pass\ndef act(): library.register(Cart)",
+                "library._markers"),
+        leaking("marker-of-nothing", MARKERS, "def act(): library.Marker('bob')", "library._markers"),
+        leaking("marker-taken-out-of-the-applications-set", MARKERS,
+                "MARKERS = {library.Marker('bob')}\ndef act(): MARKERS.clear()", "shop.MARKERS"),
+        leaking("loader-with-a-text", MARKERS, "def act(): library.LOADERS.keep('bob', 'tea')",
+                "library.LOADERS.found['bob']"),
+        leaking("loader-of-the-applications", MARKERS, "LOADERS = library.Loaders()\ndef act(): LOADERS.load('de')",
+                "shop.LOADERS.found['de']"),
         leaking("object-that-a-librarys-factory-shows", TABLE, "def act(): library.FACTORY.find('bob')",
                 "library.FACTORY.found['bob']"),
         leaking("row-that-a-librarys-factory-keeps-to-itself", TABLE,
@@ -886,8 +927,15 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param(OWN, "def act(): library.glyphs(0)", id="constant-that-a-library-looked-up"),
         pytest.param(OWN, "def act(): library.names()", id="name-of-pythons-that-a-library-takes-in"),
         pytest.param(OWN, "def act(): library.DISPATCH.resolve()", id="function-in-a-private-slot"),
+        pytest.param(OWN, "def act(): library.DISPATCH.find()", id="function-in-a-public-slot"),
         pytest.param(OWN, "def act(): library.moves.quote", id="descriptor-of-a-lazy-module"),
         pytest.param(TABLE, "def act(): library.load()", id="function-that-a-library-drops-after-its-call"),
+        pytest.param(MARKERS, "def act():\n    class Cart: pass\n    library.register(Cart)",
+                     id="marker-that-goes-with-its-class"),
+        pytest.param(MARKERS, "import gc\ndef make():\n    class Cart: pass\n    library.register(Cart)\nmake()\n"
+                     "def act(): gc.collect()", id="marker-that-went-with-its-class"),
+        pytest.param(MARKERS, "def act(): library.LOADERS.load('sqlite')", id="loader-that-a-librarys-object-found"),
+        pytest.param(MARKERS, "def act(): library.LOADERS.choose('sqlite')", id="loader-that-has-a-class"),
         pytest.param(TABLE, "def act(): library.register()", id="classes-and-functions-that-a-library-registers"),
         pytest.param(TABLE, "def act(): library.TABLE[__name__] = True", id="module-that-a-library-has-met"),
         pytest.param("import threading\nHAD = {threading.get_ident(): {'app': 1}}\ndef release(): HAD.clear()",

@@ -51,9 +51,8 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "object-in-a-list"
     if _numbers_a_weak_entry(about, entry):
         yield "weak"
-    if type(about.change.container) is list and not any(
-        map(is_, about.change.container, repeat(entry.after))
-    ):
+    container: Any = about.change.container
+    if type(container) in (list, set) and not any(map(is_, list(container), repeat(entry.after))):
         yield "gone"  # the garbage collector ran since
     if type(entry.after) in (list, tuple) and entry.after and _are_switches(entry.after):
         yield "of-switches"

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from types import CellType
+import weakref
+from collections.abc import Iterator
+from itertools import chain
+from types import CellType, FunctionType
 from typing import Any, Final
 
 from pytest_stateless.heap.about import About
@@ -17,6 +20,8 @@ from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
     class_namespace,
+    get_referents,
+    identity,
     is_heap_type,
     module_name_of,
     mro_of,
@@ -27,8 +32,11 @@ from pytest_stateless.heap.home import home_of
 
 def is_in_a_librarys_table(about: About, entry: Entry) -> bool:
     """Whether an entry came that is an object, class or function of a library's, or went after the call of one."""
-    if about.change.kind not in KEYED or about.attributes or is_beside_an_instance(about):
+    if about.change.kind not in KEYED or about.attributes:
         return False
+    if is_beside_an_instance(about):
+        is_own = entry.before is ABSENT and not is_beside_an_instance(about, shown=True)
+        return is_own and _is_a_definition(about, entry.after) and _is_bare(entry.after)
     if entry.before is not ABSENT:
         return entry.after is None and _is_a_definition(about, entry.before)
     after: Any = entry.after
@@ -44,6 +52,43 @@ def is_made_by_its_table(about: About, entry: Entry) -> bool:
     makes = any("__missing__" in class_namespace(base) for base in mro_of(cls) if is_heap_type(base))
     own = makes and not is_beside_an_instance(about) and is_a_librarys(about, module_name_of(cls))
     return own and not about.is_of_the_application(entry.after)
+
+
+def traits_in_a_set(about: About, entry: Entry) -> Iterator[str]:
+    """Of an object of a library's in a set of the library's: that it goes with what it speaks of, that it went."""
+    if about.change.kind is not Kind.SET or is_beside_an_instance(about):
+        return
+    if entry.after is ABSENT and _is_an_object(about, entry.before):
+        yield "taken-out"
+    if entry.before is ABSENT and _is_an_object(about, entry.after):
+        spoken_of = _spoken_of(entry.after)
+        if spoken_of and not any(map(about.lasts, spoken_of)):
+            yield "weak"
+
+
+def _spoken_of(thing: Any) -> list[object]:
+    """What the nearest weak references mean that an object has, in others of its package, and that tell of an end."""
+    package = module_name_of(type(thing)).partition(".")[0]
+    seen: set[int] = set()
+    level = [thing]
+    while level and len(seen) < _NEAR:
+        seen.update(map(identity, level))
+        held = [part for part in chain.from_iterable(map(get_referents, level)) if identity(part) not in seen]
+        found = [ref() for ref in held if type(ref) is weakref.ref and ref.__callback__ is not None]
+        if found:
+            return found
+        level = [part for part in held if _is_part(part, package)]
+    return []
+
+
+_NEAR: Final = 1000  # objects that are asked
+_PARTS: Final = frozenset(map(identity, (dict, set, list, tuple)))
+
+
+def _is_part(thing: Any, package: str) -> bool:
+    cls = type(thing)
+    own = plan_of(cls).kind is Kind.OBJECT and module_name_of(cls).partition(".")[0] == package
+    return own or identity(cls) in _PARTS
 
 
 def is_by_a_class(about: About, entry: Entry) -> bool:
@@ -83,10 +128,11 @@ def is_by_a_module(about: About, entry: Entry) -> bool:
     return is_new and named and about.change.kind in KEYED and not about.attributes
 
 
-def is_beside_an_instance(about: About) -> bool:
+def is_beside_an_instance(about: About, *, shown: bool = False) -> bool:
     """Whether an object leads to the table, which somebody made for himself, or a module of the application does.
 
-    A library's own object that keeps the table to itself, as a factory, is as good as a module.
+    A library's own object that keeps the table to itself, as a factory, is as good as a module; with ``shown`` also
+    one that has it under a public name.
     """
     if about.path.module in about.application:
         return True
@@ -94,7 +140,7 @@ def is_beside_an_instance(about: About) -> bool:
     return any(
         plan_of(type(one)).kind in _INSTANCES
         and type(one) is not CellType  # a function's own
-        and not _keeps_to_itself(about, one, way[place + 1 :])
+        and not _keeps(about, one, way[place + 1 :], shown=shown)
         for place, one in enumerate(way)
     )
 
@@ -102,20 +148,20 @@ def is_beside_an_instance(about: About) -> bool:
 _INSTANCES: Final = (Kind.OBJECT, Kind.MAPPING, Kind.OPAQUE, Kind.CACHE)
 
 
-def _keeps_to_itself(about: About, one: Any, rest: list[Any]) -> bool:
-    """Whether a private attribute of an object of the module's own package is the table that the way leads to."""
+def _keeps(about: About, one: Any, rest: list[Any], *, shown: bool) -> bool:
+    """Whether an attribute, a private one or any, of an object of the module's own package is the table."""
     package = about.path.module.partition(".")[0]
     if plan_of(type(one)).kind is not Kind.OBJECT or module_name_of(type(one)).partition(".")[0] != package:
         return False
     table = about.change.container
     if not rest:
-        slots = [get for name, get in plan_of(type(one)).slots if is_private(name)]
+        slots = [get for name, get in plan_of(type(one)).slots if shown or is_private(name)]
         return any(_held_in(get, one) is table for get in slots)
     namespace = rest[0]
     return (
         len(rest) == 1
         and type(namespace) is dict
-        and any(value is table and is_private(name) for name, value in dict.items(namespace))
+        and any(value is table and (shown or is_private(name)) for name, value in dict.items(namespace))
     )
 
 
@@ -133,6 +179,18 @@ def is_private(name: object) -> bool:
 
 def _is_a_definition(about: About, value: Any) -> bool:
     return is_a_librarys(about, home_of(value))
+
+
+def _is_bare(value: Any) -> bool:
+    """Whether it is a class, or a function that has nothing but classes, functions and modules in its closure."""
+    if type(value) is not FunctionType:
+        return plan_of(type(value)).kind is Kind.CLASS
+    cells = (get_referents(cell) for cell in value.__closure__ or ())
+    bare = all(plan_of(type(held)).kind in _DEFINITIONS for held in chain.from_iterable(cells))
+    return bare and not (value.__defaults__ or value.__kwdefaults__ or value.__dict__)
+
+
+_DEFINITIONS: Final = (Kind.CLASS, Kind.FUNCTION, Kind.MODULE)
 
 
 def _is_an_object(about: About, value: Any) -> bool:

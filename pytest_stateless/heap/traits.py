@@ -51,6 +51,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "of-a-client"
     if tables.is_in_a_librarys_table(about, entry):
         yield "in-a-librarys-table"
+    yield from tables.traits_in_a_set(about, entry)
     if tables.is_made_by_its_table(about, entry):
         yield "made-by-its-table"
     if tables.is_by_a_module(about, entry):
