@@ -555,6 +555,7 @@ LIKELY: Final[tuple[Expected, ...]] = (
         )
         for value in ("value:builtins.bool", "value:builtins.NoneType", "nothing-in-it")
     ),
+    _expect("module-state", "a library counts something; only a reader can say what", "counted"),
     *(
         _expect("module-state", "a library keeps what it may have been given for a user", "strange", way)
         for way in ("first-use", "in-a-librarys-table", "made-by-its-table", "not-again")

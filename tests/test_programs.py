@@ -1016,6 +1016,10 @@ KEEPING = (
     def note_text(name):
         global _text
         _text = name
+    calls = 7
+    def call():
+        global calls
+        calls += 1
 """
 )
 
@@ -1036,6 +1040,7 @@ KEEPING = (
         pytest.param("library.note_text('bobby')", "_text", id="text-on-first-use"),
         pytest.param("library.note_in_private('bobby')", "_met['bobby']", id="yes-in-a-private-table"),
         pytest.param("library.put_word()", "_words['de']", id="word-of-its-own"),
+        pytest.param("library.call()", "calls", id="public-count"),
     ],
 )
 def test_what_a_library_keeps_and_did_not_know_is_a_warning(

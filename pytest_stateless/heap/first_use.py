@@ -175,16 +175,18 @@ def _found_what_it_names(about: About, entry: Entry) -> bool:
     return named and not is_set(about, entry.label)
 
 
-def is_number(about: About, entry: Entry) -> bool:
-    """Whether a private count in a library's module or class went on: it numbers what it makes, for names.
+def number_of(about: About, entry: Entry) -> str | None:
+    """What it is if a count in a library's module or class went on: a number, in private, of what it makes, for names.
 
-    In an instance it may count what somebody did.
+    Under a public name it may be for others, and is but counted. In an instance it may count what somebody did.
     """
     if (about.holder is not None and not about.of_a_class) or about.holder_module in about.application:
-        return False
-    if not (about.attributes and _is_private(entry.label) and type(entry.before) is type(entry.after) is int):
-        return False
-    return entry.before < entry.after and not is_set(about, entry.label)
+        return None
+    before: Any = entry.before
+    counts = about.attributes and type(before) is type(entry.after) is int and before < entry.after
+    if not counts or is_set(about, entry.label):
+        return None
+    return "number" if _is_private(entry.label) else "counted"
 
 
 _namespace_of: Final = type.__dict__["__dict__"].__get__

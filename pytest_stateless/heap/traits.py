@@ -124,8 +124,9 @@ def _attribute_traits(about: About, entry: Entry) -> Iterator[str]:
         yield "in-a-weak-container"
     if first_use.is_clock(about, entry):
         yield "clock"
-    if first_use.is_number(about, entry):
-        yield "number"
+    number = first_use.number_of(about, entry)
+    if number is not None:
+        yield number
 
 
 _CONTAINERS: Final = (dict, list, set, OrderedDict, deque)
