@@ -86,7 +86,8 @@ class Own:
         """They must be found out anew."""
         self._places = self._positions = None
 
-    def first(self, containers: list[Any]) -> list[Any]:
-        """The same containers, the application's before the others, so that few chunks have any."""
+    def divided(self, containers: list[Any]) -> tuple[list[Any], list[Any]]:
+        """The application's and the others, to be in chunks of their own: a look at these reads no others."""
         places = self.find()
-        return sorted(containers, key=lambda thing: identity(thing) not in places)
+        own = [thing for thing in containers if identity(thing) in places]
+        return own, [thing for thing in containers if identity(thing) not in places]

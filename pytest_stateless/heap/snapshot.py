@@ -327,9 +327,9 @@ class Heap:
     def _discover(self, roots: Iterable[object]) -> Iterator[Chunk]:
         """What can change of all that the roots lead to and that wasn't met yet, in chunks."""
         for kind, containers in self._discovery.walk(roots).items():
-            if self._own is not None and self._own.are_known:
-                containers = self._own.first(containers)
-            for start in range(0, len(containers), CHUNK):
-                chunk = make_chunk(kind, tuple(containers[start : start + CHUNK]), self.plan)
-                if chunk is not None:
-                    yield chunk
+            are_known = self._own is not None and self._own.are_known
+            for part in self._own.divided(containers) if self._own and are_known else (containers,):
+                for start in range(0, len(part), CHUNK):
+                    chunk = make_chunk(kind, tuple(part[start : start + CHUNK]), self.plan)
+                    if chunk is not None:
+                        yield chunk

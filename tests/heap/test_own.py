@@ -206,6 +206,16 @@ def test_few_of_the_chunks_are_looked_at(world: World) -> None:
     assert len(kinds) == len(set(kinds))
 
 
+def test_no_containers_of_others_are_looked_at(world: World) -> None:
+    heap = world.heap()
+    own = heap._own
+    assert own is not None
+    looked_at = [
+        thing for position in own.positions if (chunk := heap._chunks[position]) for thing in chunk.containers
+    ]
+    assert own.find().issuperset(map(identity, looked_at))
+
+
 def test_only_what_the_heap_keeps_counts(world: World) -> None:
     heap = world.heap()
     assert heap._own is not None
