@@ -23,6 +23,10 @@ class Looks:
         self._last: dict[str, tuple[object, Any]] = {}
         """By the rule of a detector, the signs before its last look, and what that saw."""
 
+    def begin(self, ended: Captures) -> None:
+        """A recording begins anew: of the last looks, those count that are to be carried over."""
+        self._last = {name: last for name, last in self._last.items() if ended.get(name) is last[1]}
+
     def forget(self) -> None:
         """The next looks are had, whatever the signs."""
         self._last.clear()
@@ -43,13 +47,20 @@ class Looks:
                 continue
             with Reported(name, errors):
                 if ended and name in ended:
-                    captures[name] = audit.unnoticed(detector.carry, ended[name], self._context)
+                    captures[name] = self._carry(detector, ended[name])
                 elif name in shared:
                     captures[name] = audit.unnoticed(shared[name], self._context)
                 else:
                     captures[name] = self.one(detector)
         self._context.end_look()
         return captures
+
+    def _carry(self, detector: Detector, end: Any) -> Any:
+        name = detector.RULE.id
+        carried = audit.unnoticed(detector.carry, end, self._context)
+        if name in self._last:
+            self._last[name] = self._last[name][0], carried
+        return carried
 
     def one(self, detector: Detector) -> Any:
         """What a detector sees now."""

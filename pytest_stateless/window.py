@@ -83,16 +83,16 @@ class Windows:
         says which detectors look, within a window of all of them; None for all. ``shares`` if it is a request that is
         passed on, and may begin with what the one before ended with.
         """
+        errors: list[InternalError] = []
+        ended, self._ended = self._ended if undisturbed else {}, {}
         if not self._open:
-            self._looks.forget()
+            self._looks.begin(ended)
             self._context.recording.began, self._context.recording.reaped = now(), reaped()
             self._previous = audit.start(self._context.recording)
             doors.install()
             loop_doors.install()
             children.install()
             imports.listen(self._meet, self._await_import)
-        errors: list[InternalError] = []
-        ended, self._ended = self._ended if undisturbed else {}, {}
         shared = SHARED if shares and rules is None and self._can_share() else {}
         window = _Window(self._looks.all(errors, ended, rules, shared), errors)
         self._open.append(window)

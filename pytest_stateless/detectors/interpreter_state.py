@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import is_
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.detectors.context import Context
@@ -71,6 +72,8 @@ def share(context: Context) -> Look:
 
 def absorb(before: Look, start: Look, end: Look) -> Look:
     """As the contract says."""
+    if all(map(is_, start.readings, end.readings)):
+        return before
     rows = zip(before.readings, start.readings, end.readings, strict=True)
     return before._replace(readings=tuple(difference.absorb(*row) for row in rows))
 

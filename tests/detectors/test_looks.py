@@ -102,6 +102,30 @@ def test_each_test_begins_with_a_look(ends: str, context: Context, numbers: Numb
     windows.abandon()
 
 
+@pytest.mark.parametrize(
+    ("sign", "seen"), [pytest.param("first", -1, id="the-same"), pytest.param("second", 2, id="another")]
+)
+def test_what_is_carried_over_stands_in_the_next_test(
+    sign: str, seen: int, context: Context, numbers: Numbers
+) -> None:
+    windows = Windows(context, [numbers])
+    windows.close(windows.open())
+    assert windows.open(undisturbed=True).before == {"numbers": -1}
+    numbers.sign = sign
+    assert windows.look("numbers") == seen
+    windows.abandon()
+
+
+def test_what_was_seen_since_is_not_carried_over(context: Context, numbers: Numbers) -> None:
+    made = Looks(context, [numbers])
+    ended = made.all([])
+    numbers.sign = "second"
+    made.all([])
+    made.begin(ended)
+    assert made.all([], ended) == {"numbers": -1}
+    assert made.one(numbers) == 3
+
+
 # ------------------------------------------------------------------------- what no audit event tells of
 
 
