@@ -29,9 +29,11 @@ class Interval:
 
     def left(self, detector: Detector, now: Any) -> list[Leak]:
         """What was left of its own, and what requests within it left and nobody put back."""
+        if not self.postponed:
+            return self.own(detector, now)
         postponed = [leak for leak in self.postponed if leak.rule == detector.RULE.id]
         stayed = self.staying(postponed, detector, now) if postponed else []
-        return [*stayed, *self.own(detector, now)]
+        return stayed + self.own(detector, now)
 
     def own(self, detector: Detector, now: Any) -> list[Leak]:
         """What differs from what counts as the beginning and also from what really was there then.

@@ -39,25 +39,35 @@ class Looks:
         shared: Mapping[str, Callable[[Context], Any]] = MappingProxyType({}),
     ) -> Captures:
         """What all detectors see now, or those of some rules; ``ended`` is what is to be carried over."""
-        captures = {}
         self._context.begin_look()
+        captures = audit.unnoticed(self._all, errors, ended or {}, rules, shared)
+        self._context.end_look()
+        return captures
+
+    def _all(
+        self,
+        errors: list[InternalError],
+        ended: Captures,
+        rules: Container[str] | None,
+        shared: Mapping[str, Callable[[Context], Any]],
+    ) -> Captures:
+        captures = {}
         for detector in self._detectors:
             name = detector.RULE.id
             if rules is not None and name not in rules:
                 continue
             with Reported(name, errors):
-                if ended and name in ended:
+                if name in ended:
                     captures[name] = self._carry(detector, ended[name])
                 elif name in shared:
-                    captures[name] = audit.unnoticed(shared[name], self._context)
+                    captures[name] = shared[name](self._context)
                 else:
-                    captures[name] = self.one(detector)
-        self._context.end_look()
+                    captures[name] = self._seen(detector)
         return captures
 
     def _carry(self, detector: Detector, end: Any) -> Any:
         name = detector.RULE.id
-        carried = audit.unnoticed(detector.carry, end, self._context)
+        carried = detector.carry(end, self._context)
         if name in self._last:
             self._last[name] = self._last[name][0], carried
         return carried
