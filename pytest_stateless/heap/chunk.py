@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same
@@ -18,6 +19,17 @@ class Content(NamedTuple):
 
     referents: list[object]
     keys: list[object]
+
+
+class Bodies(NamedTuple):
+    """Definitions, the functions among them apart: each part of a function that is asked for raises an audit event."""
+
+    functions: tuple[Any, ...]
+    shown: list[object]
+    """All that the functions refer to, their parts among it; while that is as it was, so are these."""
+    others: tuple[Any, ...]
+    held: list[object]
+    """The parts of the others."""
 
 
 class Chunk(NamedTuple):
@@ -35,6 +47,8 @@ class Chunk(NamedTuple):
     The attributes of an instance are shown in the order in which the first instance of the class got its own
     (3.11 and later; dict_traverse in CPython's Objects/dictobject.c).
     """
+    bodies: Bodies | None = None
+    """Of definitions, what is looked at first."""
 
     def contents(self) -> Iterator[Content]:
         """What each container held, in their order."""
@@ -53,6 +67,9 @@ def is_as_before(chunk: Chunk) -> bool:
     if chunk.kind is Kind.INSIDE:
         rows = zip(chunk.containers, chunk.keys, chunk.referents, strict=True)
         return all(reader(thing, was) == was for thing, reader, was in rows)  # type: ignore[operator]
+    if chunk.bodies is not None:
+        functions, shown, others, parts = chunk.bodies
+        return same(get_referents(*functions), shown) and same(read(chunk.kind, others)[0], parts)
     try:
         referents, keys = read(chunk.kind, chunk.containers)
     except RuntimeError:  # another thread is changing a dictionary
@@ -69,6 +86,8 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
         readers = [plan(type(thing)).reader for thing in containers]
         inside = [reader(thing, None) for reader, thing in zip(readers, containers, strict=True)]  # type: ignore[misc]
         return Chunk(kind, containers, inside, list(readers), [1] * len(inside), [1] * len(inside))
+    # Before the parts: what another thread changes in between is seen by the next look.
+    shown = get_referents(*filter(_is_function, containers)) if kind is Kind.HELD else []
     for _ in range(RETRIES):
         try:
             referents, keys = read(kind, containers)
@@ -81,8 +100,21 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
             keys, key_counts = list(chain.from_iterable(names)), list(map(len, names))
         if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
             ordered = _in_order_of_keys(containers, referents) if kind is Kind.DICT else {}
-            return Chunk(kind, containers, referents, keys, referent_counts, key_counts, ordered)
+            made = Chunk(kind, containers, referents, keys, referent_counts, key_counts, ordered)
+            return made._replace(bodies=_bodies(made, shown)) if kind is Kind.HELD else made
     return None
+
+
+def _is_function(thing: object) -> bool:
+    return type(thing) is types.FunctionType
+
+
+def _bodies(chunk: Chunk, shown: list[object]) -> Bodies:
+    functions = tuple(filter(_is_function, chunk.containers))
+    others = tuple(filterfalse(_is_function, chunk.containers))
+    rows = zip(chunk.containers, chunk.contents(), strict=True)
+    parts = chain.from_iterable(content.referents for thing, content in rows if not _is_function(thing))
+    return Bodies(functions, shown, others, list(parts))
 
 
 def _in_order_of_keys(containers: tuple[Any, ...], referents: list[object]) -> Mapping[int, list[object]]:
@@ -125,7 +157,15 @@ def concatenated(parts: Sequence[Chunk]) -> Chunk:
         list(chain.from_iterable(part.referent_counts for part in parts)),
         list(chain.from_iterable(part.key_counts for part in parts)),
         dict(chain.from_iterable(part.ordered.items() for part in parts)),
+        _joined([part.bodies for part in parts if part.bodies is not None]),
     )
+
+
+def _joined(parts: Sequence[Bodies]) -> Bodies | None:
+    if not parts:
+        return None
+    functions, shown, others, held = map(chain.from_iterable, zip(*parts, strict=True))
+    return Bodies(tuple(functions), list(shown), tuple(others), list(held))
 
 
 def contents_before(chunk: Chunk) -> Iterable[Content]:

@@ -35,6 +35,7 @@ _BODY: Final = {
 """What makes a function do something else when it is replaced."""
 _BODY_GETTERS: Final = tuple(descriptor.__get__ for descriptor in _BODY.values())
 _FACTORY: Final = {"default_factory": vars(defaultdict)["default_factory"]}
+_factory_of: Final = vars(defaultdict)["default_factory"].__get__
 _OF_A_CONNECTION: Final = (
     "row_factory",
     "text_factory",
@@ -82,6 +83,10 @@ def held(thing: Any) -> list[object]:
         return [get(thing) for get in _BODY_GETTERS]
     if cls is type:  # nearly all classes
         return [_bases_of(thing), cls]
+    if cls is types.ModuleType:
+        return [cls]
+    if cls is defaultdict:
+        return [_factory_of(thing)]
     if cls is contextvars.ContextVar:
         try:
             return [thing.get()]
@@ -136,7 +141,10 @@ _module_dict: Final = vars(types.ModuleType)["__dict__"].__get__
 
 
 def _inherits(cls: type, base: type) -> bool:
-    return cls is base or any(entry is base for entry in _mro_of(cls))
+    for entry in _mro_of(cls):  # noqa: SIM110 - asked so often that a generator would be felt
+        if entry is base:
+            return True
+    return False
 
 
 def local_namespace(local: Any) -> dict[str, object] | None:
