@@ -343,9 +343,14 @@ def _tell_server() -> bool:
     return True
 
 
+def rest() -> None:
+    """No window is open: children that are started now are let alone, though the stand-ins stay where they are."""
+    _Installed.on = False
+
+
 def remove() -> None:
     """Give the places back."""
-    _Installed.on = False
+    rest()
     for module, name, real, stand_in in _places():
         if getattr(module, name, None) is stand_in:
             setattr(module, name, real)

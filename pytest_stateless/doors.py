@@ -4,8 +4,8 @@ It also stands in for those that give a descriptor without one, ``os.pipe`` and 
 ``signal.set_wakeup_fd``, which nothing reads, and for what ``atexit`` has, which before Python 3.14 nothing counts.
 
 ``os.open`` doesn't tell its hooks the ``dir_fd`` that a relative path starts from; ``os.mkfifo`` and ``os.mknod``
-tell nothing, and neither does a thread that starts before Python 3.12. The stand-ins are in place while windows are
-open, and note the attempt before they call the real one.
+tell nothing, and neither does a thread that starts before Python 3.12. The stand-ins are in place from the first
+window of a row to the end of the last, and while one is open they note the attempt before they call the real one.
 """
 
 from __future__ import annotations
@@ -149,13 +149,20 @@ _IS_SILENT: Final = sys.version_info < (3, 12)
 """Whether a thread starts without an audit event."""
 
 
+class _Listening:
+    """Whether a window is open: what reads the interpreter's table isn't to hear of what happens between two."""
+
+    on = False
+
+
 _WAKE: Final = signal.set_wakeup_fd
 
 
 @functools.wraps(_WAKE)
 def _wake(descriptor: Any, *args: Any, **kwargs: Any) -> int:
     before = _WAKE(descriptor, *args, **kwargs)
-    wakeup.swapped(before, int(descriptor))
+    if _Listening.on:
+        wakeup.swapped(before, int(descriptor))
     return before
 
 
@@ -166,14 +173,16 @@ _UNREGISTER: Final[Any] = atexit.unregister
 @functools.wraps(_REGISTER)
 def _register(*args: Any, **kwargs: Any) -> Any:
     callback = _REGISTER(*args, **kwargs)
-    exits.came(callback)
+    if _Listening.on:
+        exits.came(callback)
     return callback
 
 
 @functools.wraps(_UNREGISTER)
 def _unregister(*args: Any, **kwargs: Any) -> None:
     _UNREGISTER(*args, **kwargs)
-    exits.went(*args)
+    if _Listening.on:
+        exits.went(*args)
 
 
 _EXITS: Final[dict[str, tuple[Any, Any]]] = {
@@ -182,8 +191,12 @@ _EXITS: Final[dict[str, tuple[Any, Any]]] = {
 }
 
 
+_OS: Final = vars(os)
+
+
 def install() -> None:
-    """Put the stand-ins into their places."""
+    """Put the stand-ins into those of their places that they aren't in yet."""
+    _Listening.on = True
     for name, (real, door) in _EXITS.items() if exits.COUNTS_GONE else ():
         if getattr(atexit, name) is real:
             setattr(atexit, name, door)
@@ -195,14 +208,20 @@ def install() -> None:
     if signal.set_wakeup_fd is _WAKE:
         signal.set_wakeup_fd = _wake
     for name, (real, door) in _DOORS.items():
-        if getattr(os, name) is real:  # else somebody else stands there, whose calls end at the real one
-            setattr(os, name, door)
-            if real in os.supports_dir_fd:
+        if _OS.get(name) is real:  # else somebody else stands there, whose calls end at the real one
+            _OS[name] = door
+            if name in _DECISIONS and real in os.supports_dir_fd:
                 os.supports_dir_fd.add(door)
+
+
+def rest() -> None:
+    """No window is open: what happens now is nobody's."""
+    _Listening.on = False
 
 
 def remove() -> None:
     """Give the places back."""
+    rest()
     for name, (real, door) in _EXITS.items():
         if getattr(atexit, name) is door:
             setattr(atexit, name, real)
@@ -214,6 +233,6 @@ def remove() -> None:
     if signal.set_wakeup_fd is _wake:
         signal.set_wakeup_fd = _WAKE
     for name, (real, door) in _DOORS.items():
-        if getattr(os, name) is door:
-            setattr(os, name, real)
+        if _OS.get(name) is door:
+            _OS[name] = real
         os.supports_dir_fd.discard(door)

@@ -183,8 +183,10 @@ class Windows:
 
     def abandon(self) -> None:
         """Close all windows without a look: the run was interrupted."""
-        for window in reversed(list(self._open)):
-            self._shut(window)
+        if self._open:
+            for window in reversed(list(self._open)):
+                self._shut(window)
+            self._give_back()
 
     def reported(self, rule: str) -> AbstractContextManager[None]:
         """What fails within is told under a rule's name, and hides nothing else."""
@@ -202,8 +204,13 @@ class Windows:
         """Hold nothing of the program until the next window opens."""
         self._ended = {}
         self._looks.forget()
-        loop_doors.remove()
+        self._give_back()
         self._context.let_go()
+
+    @staticmethod
+    def _give_back() -> None:
+        for stand_ins in (children, doors, loop_doors):
+            stand_ins.remove()
 
     @contextmanager
     def absorbing(self, rules: Container[str] | None = None) -> Iterator[Findings]:
@@ -259,8 +266,8 @@ class Windows:
             self._open.remove(window)
         if not self._open:
             imports.rest()
-            children.remove()
-            doors.remove()
+            children.rest()
+            doors.rest()
             audit.stop(self._previous)
             self._previous = None
             self._context.rest()

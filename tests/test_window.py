@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
+import signal
 import socket
 import weakref
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from pytest_stateless import audit, window
 from pytest_stateless.allowance import Allowance
 from pytest_stateless.detectors import Context
 from pytest_stateless.findings import Findings, InternalError
+from pytest_stateless.interpreter import exits, wakeup
 from pytest_stateless.leak import SINCE, Leak, Owner, Rule, Severity
 from pytest_stateless.recording import Recording
 from pytest_stateless.severity import Grade
@@ -131,6 +134,7 @@ def windows(context: Context, world: World, clock: Clock) -> Iterator[Windows]:
     made = Windows(context, [Things(world)], clock.sleep)
     yield made
     made.abandon()
+    made.let_go()
 
 
 def told(findings: Findings) -> list[str]:
@@ -624,6 +628,7 @@ def test_an_interrupt_while_looking_closes_the_window(context: Context) -> None:
 
 
 def test_hook_and_stand_ins_are_there_while_a_window_is_open(context: Context, windows: Windows) -> None:
+    windows.let_go()  # what earlier tests left
     real, before = os.open, audit.current()
     outer = windows.open()
     inner = windows.open()
@@ -632,19 +637,58 @@ def test_hook_and_stand_ins_are_there_while_a_window_is_open(context: Context, w
     windows.close(inner)
     assert os.open is not real
     windows.close(outer)
-    assert os.open is real
     assert audit.current() is before
 
 
-def test_the_stand_ins_of_loops_stay_from_window_to_window_and_are_given_back_in_the_end(
-    windows: Windows,
+@pytest.mark.parametrize(
+    ("holder", "name"),
+    [
+        (asyncio.BaseEventLoop, "__init__"),
+        (os, "open"),
+        (os, "pipe"),
+        (os, "posix_spawn"),
+        (signal, "set_wakeup_fd"),
+    ],
+)
+def test_stand_ins_stay_from_window_to_window_and_are_given_back_in_the_end(
+    holder: Any, name: str, windows: Windows
 ) -> None:
     windows.let_go()  # what earlier tests left
-    real = asyncio.BaseEventLoop.__init__
+    real = getattr(holder, name)
     windows.close(windows.open())
-    assert asyncio.BaseEventLoop.__init__ is not real
+    assert getattr(holder, name) is not real
     windows.let_go()
-    assert asyncio.BaseEventLoop.__init__ is real
+    assert getattr(holder, name) is real
+
+
+def test_a_stand_in_whose_place_somebody_gave_back_stands_there_again_with_the_next_window(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows.let_go()
+    real = os.pipe
+    windows.close(windows.open())
+    monkeypatch.setattr(os, "pipe", real)
+    window = windows.open()
+    assert os.pipe is not real
+    windows.close(window)
+
+
+def test_what_happens_between_two_windows_is_not_heard_of(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(exits, "came", heard.append)
+    monkeypatch.setattr(exits, "went", heard.append)
+    monkeypatch.setattr(wakeup, "swapped", lambda *numbers: heard.append(numbers))
+    window = windows.open()
+    windows.close(window)
+
+    def callback() -> None: ...
+
+    atexit.register(callback)
+    atexit.unregister(callback)
+    signal.set_wakeup_fd(signal.set_wakeup_fd(-1))
+    assert heard == []
 
 
 def test_abandoned_windows_give_everything_back_without_a_look(context: Context, world: World) -> None:
