@@ -14,7 +14,14 @@ from pytest_stateless.contents import Contents
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
-from pytest_stateless.detectors.happened import Happened, Held, Writes, between, first_place
+from pytest_stateless.detectors.happened import (
+    Happened,
+    Held,
+    Writes,
+    between,
+    first_place,
+    nothing_came,
+)
 from pytest_stateless.detectors.signs import is_childless, written_files
 from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, describe, undone
 from pytest_stateless.leak import Leak, Owner, Rule
@@ -145,6 +152,8 @@ def absorb(before: Writes, start: Writes, end: Writes) -> Writes:
 
 def compare(before: Writes, after: Writes) -> Iterator[Leak]:
     """One leak for each path that differs from what it was before the first attempt."""
+    if nothing_came(before, after) and before.held == after.held:
+        return
     happened = between(before, after)
     told: dict[str, Leak] = {}
     for path, writes in happened.attempts.items():
@@ -175,6 +184,8 @@ def _became(path: str, happened: Happened, after: Writes) -> str:
 
 def transient(before: Writes, after: Writes) -> Iterator[Leak]:
     """A note for each path at which something was done and put back: no leak, but good to know."""
+    if nothing_came(before, after):
+        return
     happened = between(before, after)
     gone: set[str] = set()
     for path in sorted(happened.attempts.keys() | happened.changes.keys()):

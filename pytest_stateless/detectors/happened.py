@@ -117,6 +117,11 @@ def first_place(writes: list[Write]) -> Place | None:
     return next((write.place for write in writes if write.place is not None), None)
 
 
+def nothing_came(before: Writes, after: Writes) -> bool:
+    """Whether nothing was attempted or changed between two moments, by whomever: so it is with nearly all tests."""
+    return len(before.attempts) == len(after.attempts) and len(before.changes) == len(after.changes)
+
+
 def between(before: Writes, after: Writes) -> Happened:
     """What happened between two moments, but for what others did."""
     attempts = _by_path(after.attempts, len(before.attempts), before.absorbed, after)

@@ -55,6 +55,7 @@ class Watches:
         self._lock = _Real.lock()
         self._inotify: Inotify | None = None
         self._fanotify: Fanotify | None = None
+        self._news = kernel.News(())
         self._tree: Tree | None = None
         self._ended = False
 
@@ -78,6 +79,8 @@ class Watches:
             return []
         if not self._inotify.is_here:
             return self._start_anew()
+        if not self._news.are_there():
+            return []
         events = self._inotify.events()
         own = self._own_names()
         if not events:
@@ -104,6 +107,7 @@ class Watches:
             self._fanotify = Fanotify()
         except OSError:  # an older system, or a container that forbids it
             self._fanotify = None
+        self._news = kernel.News(one for one in (self._inotify, self._fanotify) if one is not None)
         tree = Tree(self._inotify, self._fanotify, self._zones)
         for root in self._roots:
             tree.add(root, asked=True)

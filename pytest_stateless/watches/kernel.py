@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import struct
 import sys
-from collections.abc import Iterator
+import types
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 fcntl: Any
@@ -54,6 +56,10 @@ _GET_SIGNAL, _SET_SIGNAL, _DUPLICATE = (
 )
 
 
+_POLL: Final = getattr(select, "poll", None)
+_READABLE: Final = 1  # POLLIN
+
+
 class _Real:
     """Held where no mock and no faked file system replaces them."""
 
@@ -61,6 +67,8 @@ class _Real:
     read = staticmethod(os.read)
     close = staticmethod(os.close)
     getpid = staticmethod(os.getpid)
+    # What stands for it under gevent would let other greenlets run.
+    poll: Any = _POLL if type(_POLL) is types.BuiltinFunctionType else None
     get_errno = staticmethod(ctypes.get_errno)
     fsencode = staticmethod(os.fsencode)
     fsdecode = staticmethod(os.fsdecode)
@@ -144,6 +152,21 @@ class _Descriptor:
         if self.is_here:
             _Real.close(self.number)
         _OPEN.discard(self.number)
+
+
+class News:
+    """Asks queues whether there is something to read, all with one call."""
+
+    def __init__(self, queues: Iterable[_Descriptor]) -> None:
+        self._ask: Any = None
+        if _Real.poll is not None:
+            self._ask = _Real.poll()
+            for queue in queues:
+                self._ask.register(queue.number, _READABLE)
+
+    def are_there(self) -> bool:
+        """Whether there may be: also where a queue was closed, or the system can't be asked."""
+        return self._ask is None or bool(self._ask.poll(0))
 
 
 def _out_of_the_way(number: int) -> int:

@@ -336,6 +336,28 @@ def test_a_queue_that_the_program_closed_is_made_anew(watched: Watched) -> None:
     assert watched.seen_of(write("a")) == [("modify", "a")]
 
 
+@pytest.mark.parametrize("asked_at_once", [True, False])
+def test_queues_are_read_only_where_there_is_something_in_them(
+    asked_at_once: bool, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not asked_at_once:
+        monkeypatch.setattr(kernel._Real, "poll", None)
+    watched.see()
+    watched.see()  # that directories aren't watched after all is an event too
+    reads: list[int] = []
+    real = kernel._Real.read
+
+    def read(number: int, size: int) -> bytes:
+        reads.append(number)
+        return real(number, size)
+
+    monkeypatch.setattr(kernel._Real, "read", read)
+    assert watched.see() == []
+    assert bool(reads) is not asked_at_once
+    write("a")(watched.root)
+    assert watched.see() == [("modify", "a")]
+
+
 def test_a_forked_child_leaves_the_queue_to_its_parent(watched: Watched) -> None:
     watched.see()
     write("a")(watched.root)
