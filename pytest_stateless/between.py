@@ -37,7 +37,7 @@ class Between:
 
     def is_quiet(self) -> bool:
         """Whether all that runs between two tests is pytest's own or a test tool's."""
-        plugins = len(self._manager.get_plugins())
+        plugins = len(self._manager.list_name_plugin())
         if plugins != self._plugins:
             self._plugins = plugins
             self._quiet = not any(_is_foreign(implementation.plugin) for implementation in self._all())

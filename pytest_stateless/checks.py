@@ -380,8 +380,8 @@ class Checks:
             if call.when == "teardown":
                 self._blame(item, run)
                 self._publish(item, run)
-                run.calls.clear()  # they hold tracebacks, whose frames hold everything
                 self._running = None
+                del item.stash[_RUN]  # its calls hold tracebacks, whose frames hold everything
         return report
 
     def _foresee_the_stop(self, session: pytest.Session, report: pytest.TestReport) -> None:

@@ -210,6 +210,8 @@ class Clients:
     def join(self) -> None:
         """Take the places in the packages that are imported and weren't before."""
         for client in self._clients if self._requests is not None else ():
+            if client.module not in sys.modules:
+                continue
             place, name = _place_of(client)
             found = None if place is None else vars(place).get(name)
             if type(found) is not types.FunctionType or found is self._made.get(client, (None, None))[1]:
