@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from pytest_stateless.environment import make_context
 from pytest_stateless.expected import judge
 from pytest_stateless.failure import append, fail, passed
 from pytest_stateless.findings import Findings, Reported
+from pytest_stateless.fixtures import Fixtures
 from pytest_stateless.keys import CHECKED, DISK, PAYLOAD, SAID
 from pytest_stateless.leak import Leak, Severity
 from pytest_stateless.quarantine import Looking, Quarantine
@@ -70,8 +71,6 @@ _NOTES: Final = 20  # of what a test put back are told
 _RUN: Final = pytest.StashKey[Run]()
 _STATE: Final = frozenset({"module-state", "interpreter-state"})
 """Rules of what the start of a process sets up for as long as it lives."""
-_MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
-"""Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
 
 
 def _disk_of(item: pytest.Item) -> str:
@@ -82,12 +81,6 @@ def _disk_of(item: pytest.Item) -> str:
         modules = {getattr(one[-1].func, "__module__", "") for one in found.values() if one}
         return "real" if any(name.partition(".")[0] == "pyfakefs" for name in modules) else disk
     return disk
-
-
-def _is_of_one_test(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
-    """Whether a fixture lives and dies with the test; a class's does so where the test is in no class."""
-    scope = fixturedef.scope
-    return scope == "function" or (scope == "class" and getattr(request, "cls", None) is None)
 
 
 class Checks:
@@ -109,6 +102,12 @@ class Checks:
         self._seeking = Seeking(context.canaries, self._clients, only_secrets, settings.canaries)
         self._second = SecondRun(context.sources, settings.severity)
         self._between = Between(config.pluginmanager)
+        self._fixtures = Fixtures(
+            *(self._windows, self._quarantine, self._clients, self._second, context.pools),
+            each=self._checks_each,
+            opened=self._opened,
+        )
+        config.pluginmanager.register(self._fixtures, "stateless-fixtures")
         self._known: set[str] | None = None if settings.no_blame else set()
         """Names of the requests that came in any test; None where no second run tells what is of a request."""
         self._running: Run | None = None
@@ -209,6 +208,7 @@ class Checks:
     def _begin(self, item: pytest.Item) -> None:
         self._quarantine.end()
         self._abandon()  # what is left of a test that was interrupted
+        self._fixtures.let_go()
         self._context.failed, self._context.test = False, item.nodeid
         allowances = (*item.stash[CHECKED], *self._settings.allow)
         looking = Looking(self._windows, self._quarantine)
@@ -293,45 +293,10 @@ class Checks:
             )
         return run.served
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
-        """What a wider-scoped fixture makes and unmakes is its own: windows of their own, absorbed."""
-        apart = self._apart(fixturedef, request)
-        if apart is None:
-            return (yield)
-        undoing = ExitStack()
-        fixturedef.addfinalizer(undoing.close)  # the first to be added runs last
-        try:
-            with apart():
-                made = yield
-            self._context.pools.note(made)
-            return made
-        finally:  # a setup that failed half-way is undone too
-            fixturedef.addfinalizer(lambda: undoing.enter_context(apart()))
-
-    def _apart(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Callable[[], AbstractContextManager[None]] | None:
-        """What a fixture is set up and torn down in; None for one that is a part of the test."""
-        if not _is_of_one_test(fixturedef, request):
-            return partial(self._absorbing, f"{fixturedef.argname} ({fixturedef.scope} fixture)")
-        makes = self._quarantine.is_on and getattr(fixturedef.func, "__module__", "") in _MAKE_DIRECTORIES
-        return self._quarantine.lifted if makes else None
-
-    @contextmanager
-    def _absorbing(self, name: str) -> Iterator[None]:
-        run = self._running
-        with (
-            self._windows.absorbing() as found,
-            self._clients.paused(),
-            self._second.apart(),
-            self._quarantine.lifted(),
-        ):
-            yield
-        if run is not None:
-            run.ports += (port_to_dict(port, name) for port in found.ports)
+    def _opened(self, name: str, ports: list[Leak]) -> None:
+        """A fixture opened ports."""
+        if self._running is not None:
+            self._running.ports += (port_to_dict(port, name) for port in ports)
 
     @contextmanager
     def lifespan(self) -> Iterator[None]:
@@ -357,6 +322,7 @@ class Checks:
         self._lifespans.end()
         self._windows.let_go()
         self._context.close()
+        self._fixtures.end()
         children.clear_away()
 
     # ---------------------------------------------------------------------------------------- the reports
@@ -380,6 +346,7 @@ class Checks:
             if call.when == "teardown":
                 self._blame(item, run)
                 self._publish(item, run)
+                self._fixtures.let_go()
                 self._running = None
                 del item.stash[_RUN]  # its calls hold tracebacks, whose frames hold everything
         return report

@@ -19,7 +19,7 @@ from pytest_stateless.interpreter.numbers import SEEDED
 from pytest_stateless.leak import Owner
 from pytest_stateless.recording import Recording
 from pytest_stateless.settings import Settings
-from pytest_stateless.source import SERVED, Sources, names_of
+from pytest_stateless.source import FIXTURES, SERVED, Sources, names_of
 from pytest_stateless.streams import STANDARD, STREAMS, identities_of
 from pytest_stateless.unwatched import (
     RANDOM_GENERATORS,
@@ -89,9 +89,9 @@ def scope_of(sources: Sources, modules: frozenset[str] | None = None, without: I
 
 
 def application_modules(sources: Sources) -> frozenset[str]:
-    """Names of the loaded modules that are the application's, and of the one that has what is served."""
+    """Names of the loaded modules that are the application's, and of those that have what nobody imports."""
     loaded = (name for name in list(sys.modules) if owner_of(name, sources) is Owner.APPLICATION)
-    return frozenset((SERVED, *loaded))
+    return frozenset((SERVED, FIXTURES, *loaded))
 
 
 def owner_of(name: str, sources: Sources) -> Owner:

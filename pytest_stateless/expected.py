@@ -42,6 +42,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     _expect(
         *("module-state", "a module was imported", "added", "value:builtins.module"), subject="sys.modules*"
     ),
+    _expect("module-state", "a fixture gave an application", "by-a-fixture"),
     _expect(
         *("module-state", "a part of a module in C was imported", "added", "!value:of-the-application"),
         "!value:builtins.NoneType",

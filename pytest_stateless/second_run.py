@@ -79,6 +79,11 @@ class SecondRun:
         """Whether requests of test clients are looked for now, to say during which of them something moved."""
         return self._watching is not None and self._watching.names_requests
 
+    def renew(self) -> None:
+        """A fixture made anew what may have leaked."""
+        if self._watching is not None:
+            self._watching.renew()
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """What happens within isn't the test's."""

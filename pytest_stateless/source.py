@@ -31,6 +31,8 @@ _SERVES: Final = f"{_HERE}serving{os.sep}"
 """This calls real servers, whose own doing is a tool's; what called this belongs to the test, not to the app."""
 SERVED: Final = "served"
 """A module that is the application's and has no file: it has what ``stateless.serve`` was given."""
+FIXTURES: Final = "<fixtures>"
+"""The same of the applications that fixtures have, under a name that no import takes."""
 _STANDS_IN: Final = "pyfakefs"  # so does the whole of it
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -99,7 +101,7 @@ class Sources:
             return self.owner(file)
         if name.partition(".")[0] in sys.stdlib_module_names:
             return Owner.STANDARD_LIBRARY
-        return Owner.APPLICATION if name in ("__main__", SERVED) else Owner.DEPENDENCY
+        return Owner.APPLICATION if name in ("__main__", SERVED, FIXTURES) else Owner.DEPENDENCY
 
     def place(self, frame: types.FrameType | None) -> Place | None:
         """The first frame of the user's code, from ``frame`` outwards; where there is none, the first of a dependency.

@@ -71,6 +71,12 @@ class Watching:
         if id(leak) in other._during:
             self._during[id(leak)] = other._during[id(leak)]
 
+    def renew(self) -> None:
+        """Something was made anew: watch what takes the place of what leaked and isn't there any more."""
+        for position, leak in enumerate(self._whole.leaks):
+            if type(leak.evidence) is Evidence and not leak.evidence.is_there():
+                self._whole.watches[position] = Watch(_looks_at(leak.evidence))
+
     def run(self, test: Callable[[], bool]) -> bool:
         """Run the test. Returns whether it could be followed; if not, it wasn't run."""
         with limited(SECONDS) as limit:

@@ -27,7 +27,7 @@ LAYERS: Final = (
     {"proc"},
     {"recording"},
     {"audit"},
-    {"confined", "interpreter"},
+    {"applications", "confined", "interpreter"},
     {"telling"},
     {"child", "children", "doors", "fake", "imports", "loop_doors", "watches"},
     {"detectors"},
@@ -47,7 +47,7 @@ LAYERS: Final = (
     {"between", "environment", "failure", "marker", "unseen"},
     {"watching"},
     {"second_run"},
-    {"served"},
+    {"fixtures", "served"},
     {"checks", "fixture"},
     {"results"},
     {"plugin"},
@@ -69,6 +69,7 @@ USES_PYTEST: Final = {
     "results",
     "environment",
     "fixture",
+    "fixtures",
     "keys",
 }
 SHARED_BY_DETECTORS: Final = {

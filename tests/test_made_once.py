@@ -541,7 +541,7 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "keeps_a_cart_with_a_class": ["library.Words._given['cart']"],
         "keeps_a_text_with_a_class": ["library.Words._kept['al']"],
         "forgets": ["library._formats['a']"],
-        "loads_by_another_word": ["library.REGISTRY.makers[\"al's\"]"],
+        "loads_by_another_word": ['library.REGISTRY.makers["al\'s"]'],
         "loads_for_a_user": ["library.REGISTRY.makers['rooms']"],
         "loads_for_a_user_by_default": ["library.REGISTRY.makers['parts']"],
         "loads_from_a_cart": ["library.REGISTRY.makers['makers']"],

@@ -24,13 +24,14 @@ from pytest_stateless.heap.watch import Evidence
 from pytest_stateless.heap.words import Words
 from pytest_stateless.heap.written import names_written
 from pytest_stateless.leak import SINCE, Leak, Owner, Rule
-from pytest_stateless.source import Sources
+from pytest_stateless.source import FIXTURES, Sources
 
 RULE: Final = Rule("module-state", "State reachable from a module changed and stayed.")
 PATIENT: Final = False
 
-_MOVED_BY_PYTEST: Final = ("warnings",)
-"""Modules whose attributes pytest itself sets between tests: it catches the warnings of each."""
+_MOVED_BY_PYTEST: Final = ("warnings", FIXTURES)
+"""Modules whose attributes pytest itself sets between tests: it catches the warnings of each, and fixtures come and go.
+"""
 
 _SAID: Final = {"acquired": "left acquired", "drawn": "random numbers drawn from it", "seeded": "seeded anew"}
 """What is said of some traits, rather than what was and is."""
@@ -178,7 +179,9 @@ def _leak(
 ) -> Leak:
     kind = Kind.CACHE if "cached" in traits else about.change.kind  # its dictionary is functools' own
     container, holder = about.change.container, about.path.holder
-    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, growth, about.way)
+    evidence = Evidence(kind, container, tuple(found), about.attributes, holder, growth)
+    if about.way is not None:
+        evidence = evidence._replace(is_there=about.way.leads, anew=about.way.end)
     return RULE.leak(subject, message, owner=Owner(about.owner), traits=traits, evidence=evidence)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pytest_stateless.heap.graph import Kind, module_namespace, plan_of
 from pytest_stateless.leak import Owner
-from pytest_stateless.source import Sources
+from pytest_stateless.source import FIXTURES, Sources
 
 Groups = dict[Owner, dict[str, types.ModuleType]]
 
@@ -19,6 +19,9 @@ def by_owner(modules: Mapping[str, types.ModuleType], sources: Sources) -> Group
         if type(name) is str and plan_of(type(module)).kind is Kind.MODULE:
             file = module_namespace(module).get("__file__")
             groups[sources.owner_of_module(name, file)][name] = module
+    own = groups[Owner.APPLICATION]
+    if FIXTURES in own:  # what has a name in the program, too, goes by that
+        own[FIXTURES] = own.pop(FIXTURES)
     return groups
 
 

@@ -16,9 +16,8 @@ from pytest_stateless.heap.graph import (
     module_name_of,
 )
 from pytest_stateless.heap.home import home_of
-from pytest_stateless.heap.path import Path
+from pytest_stateless.heap.path import Path, Way
 from pytest_stateless.heap.reach import Reach
-from pytest_stateless.heap.watch import always
 from pytest_stateless.heap.words import Words
 
 
@@ -49,8 +48,8 @@ class About(NamedTuple):
     """Whether an object is held by a module, so that what weakly speaks of it stays."""
     grows: bool = False
     """Whether the container got entries that it didn't have."""
-    way: Callable[[], bool] = always
-    """Whether the path still leads to the container."""
+    way: Way | None = None
+    """The path as it can be gone again; None where nobody knows."""
     words: Words | None = None
     """What packages had by name before; None where nobody knows."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar
-from functools import partial
 from itertools import chain, count, pairwise, repeat
 from operator import is_
 from queue import SimpleQueue
@@ -130,13 +129,34 @@ def _still_leads(heap: Heap, place: int) -> bool:
     return _leads(heap, steps)
 
 
-def way_to(heap: Heap, container: object) -> Callable[[], bool]:
-    """Tells, whenever it is asked, whether modules lead to a container by the path that was found last.
+class Way(NamedTuple):
+    """The path to a container that was found last. The heap isn't kept for it: it would keep all of the program."""
 
-    The heap isn't kept for it: it would keep all of the program.
-    """
+    scope: Scope
+    steps: Sequence[_Step]
+
+    def leads(self) -> bool:
+        """Whether modules still lead to the container by it."""
+        return _leads(self.scope, self.steps)
+
+    def end(self) -> object:
+        """What modules lead to now by the same names, where something on the way was made anew; None for nothing."""
+        thing: object = loaded(self.steps[0].module) if self.steps else None
+        for parent, step in pairwise(self.steps):
+            spelled = _spelled(step.label)
+            found = (
+                held
+                for label, held, namespace in edges(self.scope, thing, parent.namespace)
+                if namespace is step.namespace and _spelled(label) == spelled
+            )
+            thing = next(found, None)
+        return thing
+
+
+def way_to(heap: Heap, container: object) -> Way:
+    """The path by which modules were found to lead to a container."""
     _, steps = heap.paths[identity(container)]
-    return partial(_leads, heap.scope, steps)
+    return Way(heap.scope, steps)
 
 
 def _leads(heap: Heap | Scope, steps: Sequence[_Step]) -> bool:

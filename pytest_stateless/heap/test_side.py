@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import MethodType
 from typing import Final
 
 from pytest_stateless.heap.graph import Kind, class_namespace, is_heap_type, module_name_of, mro_of, plan_of
+from pytest_stateless.heap.path import Path
+from pytest_stateless.source import FIXTURES
 
 OF_A_CLIENT: Final = "of-a-test-client"
 OF_A_MOCK: Final = "of-a-mock"
+BY_A_FIXTURE: Final = "by-a-fixture"
 
 _BY_MODULE: Final[dict[str, str]] = {
     **dict.fromkeys(
@@ -24,6 +27,13 @@ _BY_MODULE: Final[dict[str, str]] = {
 """Traits of what lies in instances of classes of a module."""
 
 _CODE: Final = frozenset({Kind.CLASS, Kind.FUNCTION, Kind.MODULE})
+
+
+def traits_of(path: Path) -> Iterator[str]:
+    """What the path to a container makes of what it holds."""
+    if path.text == FIXTURES:
+        yield BY_A_FIXTURE
+    yield from traits_of_way(path.things)
 
 
 def traits_of_way(things: Iterable[object]) -> set[str]:

@@ -33,7 +33,7 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         yield "kept-by-library"
     for base in spelled_bases(type(about.change.container)):
         yield f"in:{base}"
-    yield from test_side.traits_of_way(about.path.things)
+    yield from test_side.traits_of(about.path)
     yield from _value_traits(entry.after, "value", about)
     yield from _value_traits(entry.before, "was", about)
     if _is_empty(entry.after):

@@ -37,6 +37,10 @@ def always() -> bool:
     return True
 
 
+def nothing() -> None:
+    """None."""
+
+
 class Evidence(NamedTuple):
     """Where a leak was seen. It holds live objects, so it goes no further than the checks."""
 
@@ -51,6 +55,8 @@ class Evidence(NamedTuple):
     """How many keys came to the container, or, negative, went from it, altogether."""
     is_there: Callable[[], bool] = always
     """Whether the container is still where it was; else another may be used in its stead."""
+    anew: Callable[[], object] = nothing
+    """Gives that other one, None where there is none."""
 
 
 class Look:
@@ -121,6 +127,10 @@ def looks_at(evidence: Evidence) -> tuple[AnyLook, ...]:
     still be there, and then only its inside changes. That other keys came says least: it is all there is where keys
     differ from run to run, but it may be a neighbour's.
     """
+    if not evidence.is_there():
+        other = evidence.anew()
+        if type(other) is type(evidence.container):
+            evidence = evidence._replace(container=other)
     container, entries = evidence.container, evidence.entries
     find = _finder(evidence) if len(entries) == 1 else None
     if find is None:
