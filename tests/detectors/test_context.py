@@ -6,6 +6,7 @@ import gc
 import types
 import weakref
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from pytest_stateless.detectors import Context
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
 from pytest_stateless.noted import Bind, Write
+from pytest_stateless.paths import look
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
@@ -91,6 +93,24 @@ def test_what_was_noted_is_forgotten(forget: types.FunctionType, context: Contex
     assert (context.recording.writes, context.recording.binds) == ([], [])
     assert context.heap is None
     assert program.discovered == 0
+
+
+@pytest.mark.parametrize(
+    ("forget", "kept"), [(Context.rest, True), (Context.let_go, False)], ids=["rest", "let-go"]
+)
+def test_what_open_files_hold_is_known_for_a_row_of_tests(
+    forget: types.FunctionType, kept: bool, context: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("tea")
+    with path.open("r+") as file:
+        state = look(str(path))
+        assert state is not None
+        state = state._replace(changed=0)
+        known = context.held.now(str(path), state, file.fileno())
+        forget(context)
+        path.write_text("ham")
+        assert (context.held.now(str(path), state, file.fileno()) == known) is kept
 
 
 def test_a_memory_that_hardly_changed_is_kept(context: Context, heap: Heap) -> None:

@@ -7,8 +7,9 @@ import stat
 import pytest
 
 from pytest_stateless.commands import command_of
+from pytest_stateless.detectors import Context
 from pytest_stateless.detectors.authors import Family
-from pytest_stateless.detectors.file_write import absorb, compare, transient
+from pytest_stateless.detectors.file_write import absorb, carry, compare, transient
 from pytest_stateless.detectors.happened import Held, Writes
 from pytest_stateless.detectors.states import describe, undone
 from pytest_stateless.leak import Origin, Owner
@@ -451,6 +452,10 @@ def test_what_others_put_into_an_open_file_is_taken_into_the_baseline() -> None:
     assert told(since, open_all_the_time(2, held=(5, 102))) == []
     assert absorb(before, before, seen([], held={HELD: (999999, 101)})).held_contents == {}
     assert absorb(before, before, before).held_contents == {HELD: 1}
+
+
+def test_what_an_open_file_holds_is_carried(recorded: Context) -> None:
+    assert carry(open_all_the_time(1), recorded).held_contents == {HELD: 1}
 
 
 def test_an_attempt_at_a_file_opened_before_is_told_once() -> None:

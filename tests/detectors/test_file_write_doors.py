@@ -32,6 +32,7 @@ import pytest
 
 from pytest_stateless.detectors import Context, Detector, file_write
 from pytest_stateless.leak import Leak, Owner
+from pytest_stateless.noted import State
 
 LeftBy = Callable[[Detector, Callable[[], object]], list[Leak]]
 
@@ -560,6 +561,31 @@ def test_what_is_in_a_short_file_that_is_open_for_reading_too_decides(
         check(left_by(file_write, lambda: do(descriptor)), told)
     finally:
         os.close(descriptor)
+
+
+def test_of_open_files_those_that_count_are_read(project: Path, recorded: Context) -> None:
+    (project / "tmp").mkdir()
+    existing("a", "tmp/a")(project)
+    with open("a", "r+"), open("tmp/a", "r+"):
+        found = file_write.capture(recorded).held_contents
+    assert [file.path for file in found] == [f"{project}/a"]
+
+
+def test_a_file_that_was_written_often_is_read_once(
+    project: Path, recorded: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    existing("a")(project)
+    for _ in range(3):
+        (project / "a").write_text("AFTER!")
+    reads: list[str] = []
+
+    def now(path: str, state: State) -> int:
+        reads.append(path)
+        return 7
+
+    monkeypatch.setattr(recorded.recording.contents, "now", now)
+    assert file_write.capture(recorded).contents == {f"{project}/a": 7}
+    assert reads == [f"{project}/a"]
 
 
 def test_a_log_opened_before_is_seen(project: Path, left_by: LeftBy) -> None:

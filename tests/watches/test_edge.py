@@ -177,12 +177,31 @@ def test_b(): open('made', 'w').close()
     assert [line.partition(":")[0] for line in lines] == ["note"]
 
 
-def test_who_looks_for_no_file_is_told_nothing(large: Project) -> None:
+class Untouched:
+    """Watches at which nobody is to look."""
+
+    ours = ()
+    notices = (UNSEEN,)
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("watches", [None, Untouched()], ids=["elsewhere", "linux"])
+def test_who_looks_for_no_file_sets_up_and_is_told_nothing(
+    watches: Untouched | None, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "make_watches", lambda *_: watches)
+    project.write("test_shop.py", "def test_a(): pass\n")
     off = [f"--stateless-severity={rule}:*=off" for rule in ("file-write", "shared-memory")]
-    result = large.run("--stateless", "--stateless-report=json:leaks.json", *off)
-    result.assert_outcomes(passed=2)
+    result = project.run("--stateless", "--stateless-report=json:leaks.json", *off)
+    result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line(f"*{UNSEEN}*")
-    assert large.report()["notices"] == []
+    assert project.report()["notices"] == []
+    assert watches is None or watches.looks == 0
 
 
 def test_watches_that_fail_are_an_error_of_the_first_test_and_break_no_run(project: Project) -> None:

@@ -285,8 +285,15 @@ def test_less_is_seen_where_there_is_too_much(
     assert own_descriptors() == before
 
 
-def test_a_set_up_that_fails_is_made_anew(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("was_there", [False, True], ids=["the-first", "another"])
+def test_a_set_up_that_fails_is_made_anew(
+    was_there: bool, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = own_descriptors()
+    if was_there:
+        watched.see()
+        assert watched.watches._inotify is not None
+        os.close(watched.watches._inotify.number)
     with monkeypatch.context() as patch:
         patch.setattr(tree.Tree, "add", refuse(errno.EIO))
         for _ in range(2):
