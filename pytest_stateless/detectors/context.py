@@ -22,6 +22,11 @@ _CHURN: Final = 10  # one reference in so many may be replaced before the memory
 
 _NOTHING_WATCHED: Final = f"{UNSEEN}: directories are watched on Linux alone"
 
+_NOBODY_NAMED: Final = (
+    f"{UNSEEN} in xdist's workers, but for those that a child's command names: "
+    "the system has no fanotify to tell which worker it was"
+)
+
 _MEMORY: Final = "memory"
 _FRESH: Final = "fresh"
 
@@ -92,7 +97,11 @@ class Context:
     @property
     def notices(self) -> tuple[str, ...]:
         """Why less is seen than could be; to be said once in a run."""
-        return (_NOTHING_WATCHED,) if self.watches is None else tuple(self.watches.notices)
+        if self.watches is None:
+            return (_NOTHING_WATCHED,)
+        if self.watches.names_nobody and not self.alone:
+            return (*self.watches.notices, _NOBODY_NAMED)
+        return tuple(self.watches.notices)
 
     @property
     def ours(self) -> tuple[str, ...]:

@@ -59,6 +59,11 @@ class Watches:
         self._tree: Tree | None = None
         self._ended = False
 
+    @property
+    def names_nobody(self) -> bool:
+        """Whether the system doesn't tell what of the changes was this process."""
+        return self._tree is not None and not self._tree.tells_own
+
     def look(self) -> list[Change]:
         """What changed since the last look; nothing the first time, also that in a forked child."""
         if self._ended:

@@ -6,7 +6,10 @@ import gc
 import types
 import weakref
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -111,6 +114,23 @@ def test_what_open_files_hold_is_known_for_a_row_of_tests(
         forget(context)
         path.write_text("ham")
         assert (context.held.now(str(path), state, file.fileno()) == known) is kept
+
+
+@pytest.mark.parametrize(
+    ("watches", "alone", "said"),
+    [
+        pytest.param(None, True, ["*: directories are watched on Linux alone"], id="elsewhere"),
+        pytest.param(SimpleNamespace(notices=["x"], names_nobody=False), False, ["x"], id="too-much"),
+        pytest.param(SimpleNamespace(notices=[], names_nobody=True), True, [], id="nobody-is-named-alone"),
+        pytest.param(
+            SimpleNamespace(notices=[], names_nobody=True), False, ["*: * no fanotify *"], id="among-workers"
+        ),
+    ],
+)
+def test_why_less_is_seen_is_told(watches: Any, alone: bool, said: list[str], context: Context) -> None:
+    context.watches, context.alone = watches, alone
+    assert len(context.notices) == len(said)
+    assert all(map(fnmatchcase, context.notices, said))
 
 
 def test_a_memory_that_hardly_changed_is_kept(context: Context, heap: Heap) -> None:

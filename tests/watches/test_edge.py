@@ -177,11 +177,24 @@ def test_b(): open('made', 'w').close()
     assert [line.partition(":")[0] for line in lines] == ["note"]
 
 
+def test_what_no_worker_is_taken_for_is_said_once(project: Project) -> None:
+    project.write("conftest.py", NOBODY_KNOWN)
+    writes = "LIBC.mkdir(b'unseen', 0o755)"
+    project.write(
+        "test_shop.py", f"{HEAD}\ndef test_a(): {writes}\ndef test_b(): open('made', 'w').close()\n"
+    )
+    result = project.run_apart("-pxdist", "-n2", "--stateless", "--stateless-report=json:leaks.json")
+    lines, (notice,) = told_in(result, project)
+    assert lines == [f"note: {notice}"]
+    assert "no fanotify" in notice
+
+
 class Untouched:
     """Watches at which nobody is to look."""
 
     ours = ()
     notices = (UNSEEN,)
+    names_nobody = False
     looks = 0
 
     def look(self) -> None:
@@ -213,6 +226,7 @@ def test_watches_that_fail_are_an_error_of_the_first_test_and_break_no_run(proje
             def look(self): raise ValueError("odd")
             def close(self): pass
             ours = notices = ()
+            names_nobody = False
         pytest_stateless.environment.make_watches = lambda *arguments: Broken()
         """,
     )

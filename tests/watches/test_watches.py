@@ -228,6 +228,7 @@ def test_without_fanotify_nobody_is_known(watched: Watched, monkeypatch: pytest.
     monkeypatch.setattr(module, "Fanotify", refuse(errno.EPERM))
     watched.see()
     write("a")(watched.root)
+    assert watched.watches.names_nobody
     assert [one.own for one in watched.watches.look()] == [None]
     assert watched.watches.notices == []
 
