@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.chunk import Chunk, Content, contents_before
 from pytest_stateless.heap.compare import same
-from pytest_stateless.heap.graph import KEYED, NAMED, Kind, identity
+from pytest_stateless.heap.graph import KEYED, NAMED, Kind, class_namespace, identity, is_heap_type, mro_of
 
 Snapshot = tuple[Chunk | None, ...]
 """Chunks in the order in which they were found; None where a window has no part in what a chunk holds."""
@@ -166,3 +167,23 @@ def is_plain_key(key: Any, depth: int = _KEY_DEPTH) -> bool:
     if depth and (cls is tuple or cls is frozenset):
         return all(is_plain_key(part, depth - 1) for part in key)
     return identity(cls) in _PLAIN_KEYS
+
+
+def is_inert_key(key: Any) -> bool:
+    """Whether a dictionary compares a key without code of the program: a plain value, or a class, equal to itself."""
+    if type(key) is tuple:
+        return all(map(is_inert_key, key))
+    return type(key) is type or is_plain_key(key) or _is_plain_member(type(key))
+
+
+def _is_plain_member(cls: type) -> bool:
+    """Whether an enumeration leaves it to Python's own code to compare its members."""
+    bases = mro_of(cls)
+    if not any(base is enum.Enum for base in bases):
+        return False
+    makers = [next(base for base in bases if name in class_namespace(base)) for name in _COMPARING]
+    return all(not is_heap_type(base) or any(base is one for one in _ENUMERATIONS) for base in makers)
+
+
+_ENUMERATIONS: Final = (enum.Enum, enum.IntEnum, enum.Flag, enum.IntFlag)
+_COMPARING: Final = ("__eq__", "__hash__", "__getattribute__")

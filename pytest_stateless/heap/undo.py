@@ -8,7 +8,6 @@ the built-in types do it, on instances of just these.
 
 from __future__ import annotations
 
-import enum
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
@@ -17,7 +16,7 @@ from functools import partial
 from itertools import chain, takewhile
 from typing import Any, Final, NamedTuple
 
-from pytest_stateless.heap.change import is_plain_key
+from pytest_stateless.heap.change import is_inert_key, is_plain_key
 from pytest_stateless.heap.diff import ABSENT, Entry
 from pytest_stateless.heap.graph import (
     NAMED,
@@ -150,7 +149,7 @@ def _place(evidence: Evidence, entry: Entry) -> _Place | None:
     if cls is types.CellType:
         return _Place(lambda: container.cell_contents, partial(setattr, container, "cell_contents"))
     # Else one of the keys might be asked whether it equals another.
-    if any(cls is one for one in _MAPPINGS) and all(map(_is_safe_key, (label, *container))):
+    if any(cls is one for one in _MAPPINGS) and all(map(is_inert_key, (label, *container))):
         return _item(container, label)
     if evidence.kind is Kind.MAPPING and _is_a_dict(cls) and _has_safe_keys(label, container):
         return _past_overrides(container, label)
@@ -196,26 +195,6 @@ def _hold(lock: Any, hold: object) -> None:
 _MAPPINGS: Final = (dict, defaultdict, OrderedDict, Counter)
 
 
-def _is_safe_key(key: Any) -> bool:
-    """Whether a dictionary compares a key without code of the program: a plain value, or a class, equal to itself."""
-    if type(key) is tuple:
-        return all(map(_is_safe_key, key))
-    return type(key) is type or is_plain_key(key) or _is_plain_member(type(key))
-
-
-def _is_plain_member(cls: type) -> bool:
-    """Whether an enumeration leaves it to Python's own code to compare its members."""
-    bases = mro_of(cls)
-    if not any(base is enum.Enum for base in bases):
-        return False
-    makers = [next(base for base in bases if name in class_namespace(base)) for name in _COMPARING]
-    return all(not is_heap_type(base) or any(base is one for one in _ENUMERATIONS) for base in makers)
-
-
-_ENUMERATIONS: Final = (enum.Enum, enum.IntEnum, enum.Flag, enum.IntFlag)
-_COMPARING: Final = ("__eq__", "__hash__", "__getattribute__")
-
-
 def _item(mapping: Any, key: object) -> _Place:
     def put(value: object) -> None:
         if value is ABSENT:
@@ -237,7 +216,7 @@ _ITEMS: Final = frozenset({"__getitem__", "__setitem__", "__delitem__", "__iter_
 
 
 def _has_safe_keys(label: object, mapping: Any) -> bool:
-    return all(map(_is_safe_key, (label, *dict.keys(mapping))))
+    return all(map(is_inert_key, (label, *dict.keys(mapping))))
 
 
 def _past_overrides(mapping: Any, key: object) -> _Place:
