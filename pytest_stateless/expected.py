@@ -228,10 +228,6 @@ EXPECTED: Final[tuple[Expected, ...]] = (
         *("module-state", "a library found a constant of its own", "constant-of-its-own", "kept-by-library"),
         "!value:builtins.str",
     ),
-    _expect(
-        *("module-state", "a library made a function of its own once, by a word of its own", "remembered"),
-        *("added", "code-of-its-own", "kept-by-library"),
-    ),
     _expect("module-state", "a library noted facts of its own words", "facts", "kept-by-library"),
     _expect("module-state", "it went with what it spoke of", "gone", "added", "kept-by-library"),
     _expect("module-state", "a library's module took in a name of Python's", "imported-late"),

@@ -7,8 +7,7 @@ import weakref
 from collections.abc import Iterator
 from itertools import repeat
 from operator import is_
-from types import CellType, FunctionType
-from typing import Any, Final
+from typing import Any
 
 from pytest_stateless.heap.about import About
 from pytest_stateless.heap.diff import ABSENT, Entry
@@ -16,19 +15,14 @@ from pytest_stateless.heap.first_use import is_cached, is_set
 from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
-    function_state,
-    get_referents,
     is_heap_type,
     module_name_of,
     mro_of,
     name_of,
     plan_of,
 )
-from pytest_stateless.heap.home import home_of
 from pytest_stateless.heap.strange import texts_in
 from pytest_stateless.heap.tables import is_a_librarys, is_private
-
-_DEPTH: Final = 6  # of functions in functions: a cell lies between
 
 
 def traits_of(about: About, entry: Entry) -> Iterator[str]:
@@ -41,8 +35,6 @@ def traits_of(about: About, entry: Entry) -> Iterator[str]:
         return
     if _is_a_constant(about, entry):
         yield "constant-of-its-own"
-    if _is_code_by_a_word(about, entry):
-        yield "code-of-its-own"
     if _is_a_fact(about, entry) or _knows_more(about, entry):
         yield "facts"
     if _is_imported_late(about, entry):
@@ -66,34 +58,6 @@ def _is_a_constant(about: About, entry: Entry) -> bool:
     is_thing = type(value) is str or (type(value) in (tuple, frozenset) and bool(value))
     package = _package(about.path.module)
     return is_thing and words is not None and _are_known(about, entry.label) and words.holds(package, value)
-
-
-def _is_code_by_a_word(about: About, entry: Entry) -> bool:
-    """Whether a library has a function of its own by a word of its own: how to load a plug-in, say."""
-    if entry.before is not ABSENT or about.change.kind not in KEYED or about.attributes:
-        return False
-    own = type(entry.after) is FunctionType and _package(home_of(entry.after)) == _package(about.path.module)
-    return own and _is_code(about, entry.after) and _are_known(about, entry.label)
-
-
-def _is_code(about: About, value: Any, depth: int = _DEPTH) -> bool:
-    """Whether it is nothing but code of libraries, to some depth: no text, number or object is kept by it."""
-    cls = type(value)
-    if _is_switch(value):
-        return True
-    if plan_of(cls).kind in (Kind.MODULE, Kind.CLASS):
-        return not about.is_of_the_application(value)
-    if depth <= 0:
-        return False
-    if cls is FunctionType and is_a_librarys(about, home_of(value)):
-        parts = [part for _, _, part in function_state(value)]
-    elif cls is CellType:
-        parts = get_referents(value)
-    elif cls is dict:
-        parts = list(dict.values(value))
-    else:
-        return False
-    return all(_is_code(about, part, depth - 1) for part in parts)
 
 
 def _is_a_fact(about: About, entry: Entry) -> bool:

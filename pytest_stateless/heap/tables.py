@@ -20,6 +20,7 @@ from pytest_stateless.heap.graph import (
     KEYED,
     Kind,
     class_namespace,
+    function_state,
     get_referents,
     identity,
     is_heap_type,
@@ -36,7 +37,7 @@ def is_in_a_librarys_table(about: About, entry: Entry) -> bool:
         return False
     if is_beside_an_instance(about):
         is_own = entry.before is ABSENT and not is_beside_an_instance(about, shown=True)
-        return is_own and _is_a_definition(about, entry.after) and _is_bare(entry.after)
+        return is_own and _is_a_definition(about, entry.after) and _is_bare(about, entry.after)
     if entry.before is not ABSENT:
         return entry.after is None and _is_a_definition(about, entry.before)
     after: Any = entry.after
@@ -181,16 +182,32 @@ def _is_a_definition(about: About, value: Any) -> bool:
     return is_a_librarys(about, home_of(value))
 
 
-def _is_bare(value: Any) -> bool:
-    """Whether it is a class, or a function that has nothing but classes, functions and modules in its closure."""
-    if type(value) is not FunctionType:
-        return plan_of(type(value)).kind is Kind.CLASS
-    cells = (get_referents(cell) for cell in value.__closure__ or ())
-    bare = all(plan_of(type(held)).kind in _DEFINITIONS for held in chain.from_iterable(cells))
-    return bare and not (value.__defaults__ or value.__kwdefaults__ or value.__dict__)
+def _is_bare(about: About, value: Any) -> bool:
+    """Whether it is a class, or a function that keeps nothing but code."""
+    return plan_of(type(value)).kind is Kind.CLASS or (type(value) is FunctionType and _is_code(about, value))
 
 
-_DEFINITIONS: Final = (Kind.CLASS, Kind.FUNCTION, Kind.MODULE)
+_NESTED: Final = 6  # functions in functions: a cell lies between
+
+
+def _is_code(about: About, value: Any, depth: int = _NESTED) -> bool:
+    """Whether it is nothing but code of libraries, to some depth: no text, number or object is kept by it."""
+    cls = type(value)
+    if value is None or type(value) is bool:
+        return True
+    if plan_of(cls).kind in (Kind.MODULE, Kind.CLASS):
+        return not about.is_of_the_application(value)
+    if depth <= 0:
+        return False
+    if cls is FunctionType and is_a_librarys(about, home_of(value)):
+        parts = [part for _, _, part in function_state(value)]
+    elif cls is CellType:
+        parts = get_referents(value)
+    elif cls is dict:
+        parts = list(dict.values(value))
+    else:
+        return False
+    return all(_is_code(about, part, depth - 1) for part in parts)
 
 
 def _is_an_object(about: About, value: Any) -> bool:
