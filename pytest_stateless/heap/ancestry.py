@@ -90,21 +90,37 @@ def _readings(heap: Heap) -> Iterator[tuple[_Read, list[Any]]]:
     def of(*wanted: int) -> list[Any]:
         return list(compress(things, kinds.translate(bytes(kind in wanted for kind in range(256)))))
 
+    modules = [things[place] for place in _places_in(kinds, Kind.MODULE)]
     yield _of_functions, of(Kind.FUNCTION)
     yield _of_classes, of(Kind.CLASS)
-    yield _of_modules, [module for module in of(Kind.MODULE) if not is_root(module, heap)]
-    yield _of_holders, of(Kind.HELD)
+    yield _of_modules, [module for module in modules if not is_root(module, heap)]
+    yield _of_holders, [things[place] for place in _places_in(kinds, Kind.HELD)]
     yield partial(_of_instances, heap), of(_INSTANCE)
     yield _of_mappings, heap.watched_as(Kind.MAPPING)
     yield get_referents, of(*(kind for kind in Kind if kind not in _APART))
 
 
+def _places_in(kinds: bytes, kind: int) -> Iterator[int]:
+    """Where one of the rare kinds is."""
+    place = kinds.find(kind)
+    while place >= 0:
+        yield place
+        place = kinds.find(kind, place + 1)
+
+
 def _kinds(things: list[object], heap: Heap) -> bytes:
     """The kind of each, or that it has attributes."""
-    classes = list(map(type, things))
-    places = addresses(classes)
-    kinds = {place: _kind(heap, cls) for place, cls in dict(zip(places, classes, strict=True)).items()}
-    return bytes(map(kinds.__getitem__, places))
+    places = addresses(list(map(type, things)))
+    try:
+        return bytes(map(_table(heap.types(), heap).__getitem__, places))
+    except KeyError:  # something took another class since it was met
+        return bytes(map(_table(list(map(type, things)), heap).__getitem__, places))
+
+
+def _table(classes: list[type], heap: Heap) -> dict[int, int]:
+    """Kinds by the address of the class."""
+    by_place = dict(zip(addresses(classes), classes, strict=True))
+    return {place: _kind(heap, cls) for place, cls in by_place.items()}
 
 
 def _kind(heap: Heap, cls: type) -> int:

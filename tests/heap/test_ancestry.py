@@ -197,3 +197,13 @@ def test_a_module_that_others_import_is_no_way_from_them(loaded: dict[str, types
         identity(kept),
         identity(vars(second)),
     }
+
+
+def test_what_took_another_class_since_leads_on(loaded: dict[str, types.ModuleType]) -> None:
+    kept: list[Any] = []
+    plain = Plain()
+    vars(plain).update(kept=kept)
+    vars(loaded["stateless_a"]).update(plain=plain)
+    heap = Heap(loaded, Scope(frozenset(NAMES)))
+    plain.__class__ = type("Other", (Plain,), {})
+    assert identity(plain) in ancestors([kept], heap)
