@@ -10,7 +10,8 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, repeat
+from operator import is_
 from types import CellType, FunctionType
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from pytest_stateless.heap.graph import (
     identity,
     is_heap_type,
     module_name_of,
+    module_namespace,
     mro_of,
     plan_of,
 )
@@ -151,8 +153,7 @@ _INSTANCES: Final = (Kind.OBJECT, Kind.MAPPING, Kind.OPAQUE, Kind.CACHE)
 
 def _keeps(about: About, one: Any, rest: list[Any], *, shown: bool) -> bool:
     """Whether an attribute, a private one or any, of an object of the module's own package is the table."""
-    package = about.path.module.partition(".")[0]
-    if plan_of(type(one)).kind is not Kind.OBJECT or module_name_of(type(one)).partition(".")[0] != package:
+    if plan_of(type(one)).kind is not Kind.OBJECT or not _is_at_home(about, one):
         return False
     table = about.change.container
     if not rest:
@@ -163,6 +164,19 @@ def _keeps(about: About, one: Any, rest: list[Any], *, shown: bool) -> bool:
         len(rest) == 1
         and type(namespace) is dict
         and any(value is table and (shown or is_private(name)) for name, value in dict.items(namespace))
+    )
+
+
+def _is_at_home(about: About, one: Any) -> bool:
+    """Whether an object is of the package that has it, be it that another library's module took it in from there."""
+    package = module_name_of(type(one)).partition(".")[0]
+    if about.path.module.partition(".")[0] == package:
+        return True
+    return any(
+        any(map(is_, list(dict.values(module_namespace(module))), repeat(one)))
+        for name, module in list(sys.modules.items())
+        if type(name) is str and name.partition(".")[0] == package
+        if plan_of(type(module)).kind is Kind.MODULE
     )
 
 

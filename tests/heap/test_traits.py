@@ -177,6 +177,19 @@ def test_what_a_librarys_object_keeps_is_the_librarys(
     assert ("kept-by-library" in set(traits_of(where, Entry("a", ABSENT, 1)))) is kept_by_library
 
 
+def test_an_object_that_another_library_took_in_is_still_its_packages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, entry, home = LIBRARY(), Entry("de", ABSENT, LIBRARY()), types.ModuleType("library.zones")
+    one._table = {}
+    where = about(one._table, namespace=False, module="other.part")
+    where = where._replace(path=where.path._replace(things=({"zone": one}, one, vars(one), one._table)))
+    monkeypatch.setitem(sys.modules, "library.zones", home)
+    assert "in-a-librarys-table" not in set(traits_of(where, entry))
+    vars(home)["found"] = one
+    assert "in-a-librarys-table" in set(traits_of(where, entry))
+
+
 @pytest.mark.parametrize("owner", ["dependency", "application"])
 def test_attributes_of_a_threads_own_have_traits(owner: str) -> None:
     where = about(threading.local(), Kind.HELD, False)._replace(owner=owner)
