@@ -8,8 +8,11 @@ loads what isn't loaded yet up by its name each time (``import_find_and_load`` i
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
+import types
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from typing import Any, Final
 
 _bootstrap: Final[Any] = importlib._bootstrap
@@ -29,7 +32,7 @@ class _Listening:
 
 
 def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code is said to be in another file
-    if _Listening.within or _Listening.told is None or _Listening.thread != _get_ident():
+    if _Listening.within or _Listening.told is None or _Listening.thread != _get_ident() or _is_loaded(name):
         return _find_and_load(name, import_)
     _Listening.within = True
     if _Listening.begins is not None and name not in _Listening.failed:
@@ -43,6 +46,19 @@ def _standing_in(name: str, import_: Any) -> Any:  # pragma: no cover - its code
         _Listening.within = False
         if _Listening.told is not None:
             _Listening.told()
+
+
+def _is_loaded(name: str) -> bool:
+    """Whether there is nothing to load: ``importlib.import_module`` asks for what is loaded, too.
+
+    What only stands for a module may load it when it is asked for its spec.
+    """
+    modules: Any = sys.modules
+    module = modules.get(name) if type(modules) is dict else None
+    if type(module) is not types.ModuleType:
+        return False
+    spec = vars(module).get("__spec__")
+    return type(spec) is ModuleSpec and not vars(spec).get("_initializing", False)
 
 
 # Python takes its own frames out of the traceback of a failed import by the name of their file.

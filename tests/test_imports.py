@@ -6,6 +6,7 @@ import importlib
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,25 @@ def test_an_import_is_told_once_with_all_that_it_imports(
     sys.modules.pop("stateless_inner")
     importlib.import_module("stateless_inner")
     assert told == ["told"] * 2
+
+
+def test_what_is_loaded_already_is_no_import_by_whatever_way(
+    told: list[str], load: Callable[[str], object]
+) -> None:
+    for _ in range(3):
+        importlib.import_module("stateless_outer")
+    assert told == ["told"]
+    vars(sys.modules["stateless_outer"])["__spec__"]._initializing = True  # another thread is still at it
+    importlib.import_module("stateless_outer")
+    assert told == ["told"] * 2
+
+
+def test_what_stands_for_a_module_may_load_one(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        sys.modules, "stateless_stands", type("Lazy", (types.ModuleType,), {})("stateless_stands")
+    )
+    importlib.import_module("stateless_stands")
+    assert told == ["told"]
 
 
 @pytest.mark.parametrize("name", ["stateless_broken", "stateless_raising"])
