@@ -105,11 +105,11 @@ class _Origins:
 
 def _leak(alike: list[Running], place: Place | None, traits: frozenset[str], sources: Sources) -> Leak:
     what = "still waits for work" if "idle" in traits else "still runs"
-    many = f"{len(alike)} of them, " if len(alike) > 1 else ""
+    many = f", {len(alike)} of them" if len(alike) > 1 else ""
+    name = f", named {alike[0].name}" if alike[0].name != alike[0].subject else ""
     owner = Owner.UNKNOWN if place is None else place.owner
     more = {f"owner:{owner.value}"} | ({"by-tool"} if place is not None and place.by_tool else set())
-    message = f"{what}, {many}named {alike[0].name}"
-    return RULE.leak(alike[0].subject, message, sources.origin(place), owner, traits | more)
+    return RULE.leak(alike[0].subject, f"{what}{many}{name}", sources.origin(place), owner, traits | more)
 
 
 def _native_leaks(before: Threads, after: Threads, anonymous: int) -> Iterator[Leak]:

@@ -79,6 +79,7 @@ def test_a_thread_that_was_not_there_is_told(
     ("running", "message"),
     [
         pytest.param([SWEEP], "still runs, named Thread-1 (sweep)", id="one"),
+        pytest.param([SWEEP._replace(subject="mailer", name="mailer")], "still runs", id="told-by-its-name"),
         pytest.param(
             [SWEEP, SWEEP._replace(task=3)], "still runs, 2 of them, named Thread-1 (sweep)", id="two"
         ),
