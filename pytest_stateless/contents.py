@@ -55,9 +55,9 @@ class Contents:
         """As ``content_of``; or as ``content_behind`` a descriptor, if there is one."""
         if self._is_known(path, state):
             return self._known[path][1]
-        is_settled = _Real.time_ns() - state.changed > _SETTLED
+        settled = is_settled(state.changed)
         content = content_of(path, state) if descriptor is None else content_behind(descriptor, state)
-        if content is not None and is_settled:
+        if content is not None and settled:
             self._known[path] = state, content
         return content
 
@@ -68,6 +68,11 @@ class Contents:
         """Another test begins."""
         self._known.clear()
         self._left = _ALL
+
+
+def is_settled(changed: int) -> bool:
+    """Whether a file that changes from now on gets another time than the one it has, in nanoseconds."""
+    return _Real.time_ns() - changed > _SETTLED
 
 
 def content_of(path: str, state: State | None) -> int | None:

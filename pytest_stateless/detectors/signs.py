@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 
+from pytest_stateless.contents import is_settled
 from pytest_stateless.detectors import descriptors, offspring
 from pytest_stateless.detectors.context import Context
 
@@ -25,10 +26,11 @@ def open_files(context: Context) -> list[tuple[object, ...]]:
     ]
 
 
-def written_files(context: Context) -> list[tuple[int, ...]]:
-    """What of the open files moves as they are written or get other names."""
-    return [
+def written_files(context: Context) -> list[tuple[int, ...]] | None:
+    """What of the open files moves as they are written or get other names; None where one was changed just now."""
+    found: list[tuple[int, ...]] = [
         (number, *state[:7], state.st_mtime_ns, state.st_ctime_ns)
         for number, state in descriptors.table(context).items()
         if stat.S_ISREG(state.st_mode) and state.st_nlink
     ]
+    return found if all(is_settled(file[-1]) for file in found) else None

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from pytest_stateless import contents
 from pytest_stateless.detectors import DETECTORS, STEADY, Context
+from pytest_stateless.detectors.signs import written_files
 from pytest_stateless.leak import Leak, Rule
 from pytest_stateless.looks import Looks
 from pytest_stateless.window import Windows
@@ -124,6 +126,18 @@ def test_what_was_seen_since_is_not_carried_over(context: Context, numbers: Numb
     made.begin(ended)
     assert made.all([], ended) == {"numbers": -1}
     assert made.one(numbers) == 3
+
+
+@linux
+@pytest.mark.parametrize("later", [1_000, 10_000_000_000], ids=["just-now", "long-ago"])
+def test_a_file_that_was_written_just_now_may_be_written_again_without_a_sign(
+    later: int, recorded: Context, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with project.joinpath("log.txt").open("w") as log:
+        assert written_files(recorded) is None
+        changed = os.fstat(log.fileno()).st_ctime_ns
+        monkeypatch.setattr(contents._Real, "time_ns", lambda: changed + later)
+        assert (written_files(recorded) is None) is (later < 100_000_000)
 
 
 # ------------------------------------------------------------------------- what no audit event tells of
