@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,12 @@ Captures = dict[str, Any]
 """What each detector saw, by its rule; without those that failed."""
 
 
+class _Real:
+    """Held where no test's mock replaces it."""
+
+    getpid = staticmethod(os.getpid)
+
+
 class Looks:
     """The looks of one run. It keeps the last ones of the detectors that say what theirs depends on."""
 
@@ -22,6 +29,8 @@ class Looks:
         self._detectors = detectors
         self._last: dict[str, tuple[object, Any]] = {}
         """By the rule of a detector, the signs before its last look, and what that saw."""
+        self._process = _Real.getpid()
+        """Whose looks these are: a fork's threads and children are others."""
 
     def begin(self, ended: Captures) -> None:
         """A recording begins anew: of the last looks, those count that are to be carried over."""
@@ -82,6 +91,9 @@ class Looks:
         if signs is None:
             self._last.pop(name, None)
             return detector.capture(self._context)
+        if self._process != _Real.getpid():
+            self._process = _Real.getpid()
+            self.forget()
         before, seen = self._last.get(name, (None, None))
         if signs != before:
             seen = detector.capture(self._context)

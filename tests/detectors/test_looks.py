@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_stateless import contents
+from pytest_stateless import contents, looks
 from pytest_stateless.detectors import DETECTORS, STEADY, Context
 from pytest_stateless.detectors.signs import written_files
 from pytest_stateless.leak import Leak, Rule
@@ -82,6 +82,13 @@ def test_what_was_forgotten_doesnt_stand(context: Context, numbers: Numbers) -> 
     assert made.one(numbers) == 1
     made.forget()
     assert made.one(numbers) == 2
+
+
+def test_a_fork_looks_for_itself(context: Context, numbers: Numbers, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Looks(context, [numbers])
+    assert made.one(numbers) == 1
+    monkeypatch.setattr(looks._Real, "getpid", lambda: 0)
+    assert [made.one(numbers), made.one(numbers)] == [2, 2]
 
 
 def test_signs_that_fail_are_reported_as_the_look(
