@@ -153,3 +153,17 @@ def test_what_is_open_is_read_where_it_is(tmp_path: Path) -> None:
         assert contents.content_behind(writing.fileno(), state) is None
         assert contents.content_behind(file.fileno(), state._replace(size=(1 << 18) + 1)) is None
     assert known == content_of(str(path), state) is not None
+
+
+def test_a_file_that_cannot_be_read_to_its_end_stands_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise OSError
+
+    path = tmp_path / "a"
+    path.write_text("tea")
+    before = len(os.listdir("/dev/fd")) if os.name == "posix" else 0
+    monkeypatch.setattr(contents._Real, "read", refuse)
+    assert content_of(str(path), look(str(path))) is None
+    assert os.name != "posix" or len(os.listdir("/dev/fd")) == before
