@@ -289,20 +289,27 @@ Reading = tuple[list[object], list[object]]
 """Referents, keys: of many containers of one kind, in one list each."""
 
 
+_keys_of: Final = dict.keys
+_values_of: Final = dict.values
+
+
 def read(kind: Kind, containers: Iterable[Any]) -> Reading:
     """Read what containers of one kind hold, with a few calls in C for all of them.
 
     A dictionary whose keys are all text doesn't show them as referents: they are read beside. Raises RuntimeError
     where another thread changes the size of a dictionary meanwhile.
     """
+    keys: list[object] = []
     if kind is Kind.DICT:
-        keys: list[object] = []
         for container in containers:
-            keys += container  # a list takes the keys of a dictionary at once since 3.13, and more slowly one by one
+            keys += container  # a list takes the keys of a dictionary at once since 3.13
         return get_referents(*containers), keys
     if kind is Kind.MAPPING:
-        values = list(chain.from_iterable(map(dict.values, containers)))
-        return values, list(chain.from_iterable(map(dict.__iter__, containers)))
+        values: list[object] = []
+        for container in containers:
+            values += _values_of(container)
+            keys += _keys_of(container)
+        return values, keys
     if kind is Kind.SEQUENCE:
         return list(chain.from_iterable(map(iterate_sequence, containers))), []
     if kind is Kind.HELD:
