@@ -28,18 +28,19 @@ _AROUND: Final = ("pytest_runtest_setup", "pytest_runtest_teardown")
 
 
 class Between:
-    """Remembers the answer until plugins come or go."""
+    """Remembers that nothing else does until a plugin comes."""
 
     def __init__(self, manager: pytest.PytestPluginManager) -> None:
         self._manager = manager
-        self._plugins = 0
+        self._quiet = False
+
+    def pytest_plugin_registered(self) -> None:
+        """A hook of pytest's: for this, it must be a plugin itself."""
         self._quiet = False
 
     def is_quiet(self) -> bool:
         """Whether all that runs between two tests is pytest's own or a test tool's."""
-        plugins = len(self._manager.list_name_plugin())
-        if plugins != self._plugins:
-            self._plugins = plugins
+        if not self._quiet:
             self._quiet = not any(_is_foreign(implementation.plugin) for implementation in self._all())
         return self._quiet
 

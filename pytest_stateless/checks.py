@@ -102,6 +102,7 @@ class Checks:
         self._seeking = Seeking(context.canaries, self._clients, only_secrets, settings.canaries)
         self._second = SecondRun(context.sources, settings.severity)
         self._between = Between(config.pluginmanager)
+        config.pluginmanager.register(self._between, "stateless-between")
         self._fixtures = Fixtures(
             *(self._windows, self._quarantine, self._clients, self._second, context.pools),
             each=self._checks_each,

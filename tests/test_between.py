@@ -175,6 +175,7 @@ def test_what_runs_between_is_known_by_whose_it_is_and_anew_when_it_comes(
 ) -> None:
     manager = pytest.PytestPluginManager()
     between = Between(manager)
+    manager.register(between)
     assert between.is_quiet()
     manager.register(plugin, "another")
     assert between.is_quiet() is is_quiet

@@ -174,7 +174,7 @@ class Context:
         self.imports.forget()
         if self.heap is None:
             return
-        if self.heap.churn > self.heap.references // _CHURN:
+        if self.heap.churn and self.heap.churn > self.heap.references // _CHURN:
             self._drop_heap()
         else:
             self.heap.settle()

@@ -57,6 +57,8 @@ class Heap:
         """Where ``look_again`` looks; None until it is known."""
         self._moves: Counter[int] = Counter()
         """How often a chunk was found changed, by its position, since it was last split."""
+        self._shape = 0, 0
+        """How many chunks there were, and how many that moved, when it was last asked whether they are scattered."""
         self._plans = Plans(scope)
         self.plan: Final = self._plans.of
         """How instances of a class are read."""
@@ -254,8 +256,10 @@ class Heap:
             chunk = self._chunks[position]
             if chunk is not None and moves >= _OFTEN and len(chunk.containers) > _SMALL:
                 self._split(position, chunk)
-        if self.is_scattered:
-            self._compact()
+        if self._shape != (len(self._chunks), len(self._moves)):
+            if self.is_scattered:
+                self._compact()
+            self._shape = len(self._chunks), len(self._moves)
 
     def _forget_positions(self) -> None:
         self._looked_at_again = None
@@ -270,6 +274,7 @@ class Heap:
                 kept = tuple(thing for thing in chunk.containers if identity(thing) not in lost)
                 self._chunks[position] = make_chunk(chunk.kind, kept, self.plan) or chunk
         self._met.forget(lost)
+        self._shape = 0, 0
         self._forget_positions()
         if self._own is not None:
             self._own.forget()  # what is let go of may leave its place to something else

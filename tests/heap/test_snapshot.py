@@ -354,6 +354,7 @@ def test_small_chunks_are_joined(shop: Any) -> None:
     shop.carts = {}
     heap = heap_of(shop)
     heap.look()
+    heap.settle()
     for number in range(2 * CHUNK):
         shop.carts[number] = [number]
         heap.look()
