@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless import contents, looks
-from pytest_stateless.detectors import DETECTORS, STEADY, Context
+from pytest_stateless.detectors import DETECTORS, STEADY, Context, open_descriptor
 from pytest_stateless.detectors.signs import written_files
 from pytest_stateless.leak import Leak, Rule
 from pytest_stateless.looks import Looks
@@ -234,6 +234,16 @@ TOLD: dict[Callable[[Before], None], str] = {
     fork: "child-process",
     start_a_thread: "thread",
 }
+
+
+@linux
+def test_a_lock_that_native_code_takes_is_seen_of_its_descriptor(recorded: Context, project: Path) -> None:
+    made = Looks(recorded, [open_descriptor])
+    with project.joinpath("log.txt").open("w") as log:
+        before = made.one(open_descriptor)
+        LIBC.flock(log.fileno(), 2)  # LOCK_EX
+        after = made.one(open_descriptor)
+        assert [log.fileno() in look.locked for look in (before, after)] == [False, True]
 
 
 @linux
