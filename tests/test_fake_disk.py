@@ -142,6 +142,40 @@ def test_what_would_get_past_the_fake_is_denied(line: str, project: Project) -> 
     assert files(project) == TREE
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the numbers are those of another library there")
+def test_no_descriptor_of_the_fake_is_one_of_the_systems(project: Project) -> None:
+    """Else a child, a map or a duplicate would write to whatever file has the number in truth."""
+    write_test(
+        project,
+        """
+        import mmap
+        REAL = [open(HERE / "old", "r+b", buffering=0) for _ in range(30)]
+
+        @pytest.mark.stateless(allow="file-write:*")
+        def test_a():
+            numbers = {file.fileno() for file in REAL}
+            ends = os.pipe()
+            subprocess.run(["echo", "a"], stdout=ends[1])
+            assert os.read(ends[0], 9) == b"a\\n"
+            for end in ends:
+                os.close(end)
+            with open("new", "w") as made:
+                os.close(os.dup2(made.fileno(), min(numbers)))
+            for made in [open(f"new{number}", "w+b") for number in range(40)]:
+                assert made.fileno() not in numbers.union(ends)
+                with pytest.raises(OSError):
+                    subprocess.run(["echo", "spilt"], stdout=made)
+                with pytest.raises(OSError):
+                    mmap.mmap(made.fileno(), 1)
+                os.write(made.fileno(), b"milk")
+                assert os.fstat(made.fileno()).st_size == 4
+                made.close()
+        """,
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=1)
+    assert (project.path / "old").read_text() == "tea"
+
+
 def test_temporary_directories_are_there_for_native_code_and_children(project: Project) -> None:
     write_test(
         project,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Final
 
 from pytest_stateless.fake.calls import FakedWrites, stand_in
 from pytest_stateless.fake.modules import Kept, mend, paths_made_before, searched
@@ -56,6 +57,7 @@ class FakeDisk:
         self._patcher.setUp()
         self._undoing.callback(self._stop_patching)
         self._fs = self._writes.fs = self._patcher.fs
+        _number_apart(self._fs)
         self._fs.shuffle_listdir_results = False  # it would draw from the program's random numbers
         self._accessing = paths_made_before(self._patcher.fake_modules)
         self._lay_over()
@@ -141,6 +143,32 @@ class FakeDisk:
         except (OSError, AttributeError):  # the fake has no such directory
             return
         self._add_real(_Real.path.join(directory, name))
+
+
+_NUMBERS: Final = 4096  # a longer table costs more each time that a file is flushed
+
+
+def _number_apart(fs: Any) -> None:
+    """Give descriptors numbers that none of the system's has.
+
+    A child that is given one, a map or ``os.dup2`` would write to whatever file has the number in truth. A pipe is one
+    of the system's, and keeps its number.
+    """
+    from pyfakefs.fake_file import FakePipeWrapper
+
+    limit = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else -1
+    first = min(limit, _NUMBERS) if limit > 0 else _NUMBERS
+    fs.open_files += [None] * (first - len(fs.open_files))
+    add, free = fs.add_open_file, fs._free_fd_heap
+
+    def adding(opened: Any, new_fd: int = -1) -> Any:
+        while free and free[0] < first:  # what os.dup2 took
+            heapq.heappop(free)
+        if type(opened) is FakePipeWrapper and opened.fd < first and not fs.open_files[opened.fd]:
+            new_fd = opened.fd
+        return add(opened, new_fd)
+
+    fs.add_open_file = adding
 
 
 def _as_it_is(add: Callable[..., Any]) -> Callable[..., Any]:
