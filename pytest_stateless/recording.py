@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_stateless.attempts import CHANGING, DECISIONS, EXEC, LOCKS, MAP, RUN, SPAWNS, STARTS, Attempt
 from pytest_stateless.commands import Command, command_of
-from pytest_stateless.contents import Contents
+from pytest_stateless.contents import Contents, content_of
 from pytest_stateless.given import text_of
 from pytest_stateless.landlock import confine
 from pytest_stateless.looping import Loops
@@ -81,6 +81,8 @@ class Recording:
         """Tells the process that this one was forked from."""
         self.look_at_fake: Callable[[str], State | None] = look
         """``look``, on the disk that faked writes went to."""
+        self.content_of_fake: Callable[[str, State | None], int | None] = content_of
+        """``content_of``, on the disk that faked writes went to."""
         self.counts: Callable[[str], bool] = lambda path: False
         """Whether a write at a path counts, so that what is in a file that is there is taken down."""
         self.contents = Contents()
@@ -103,7 +105,7 @@ class Recording:
         self.loops.forget()
         self.starts.clear()
         self.contents.forget()
-        self.look_at_fake = look
+        self.look_at_fake, self.content_of_fake = look, content_of
 
     def note(self, event: str, args: tuple[Any, ...]) -> OSError | None:
         """Note what an audit event attempts, if anything. Runs inside the user's call.
@@ -176,14 +178,17 @@ class Recording:
         self, attempt: Attempt, path: str, other: str, before: State | None, place: Place | None
     ) -> Write:
         is_read = attempt.operation in CHANGING and before is not None and self.counts(path)
-        content = self._content_of(path, before) if is_read else None
+        content = self.read(self.contents.before, path, before) if is_read else None
         return Write(attempt.operation, path, other, before, place, content=content)
 
-    def _content_of(self, path: str, state: State | None) -> int | None:
+    def read(
+        self, content: Callable[[str, State | None], int | None], path: str, state: State | None
+    ) -> int | None:
+        """What stands for what is in a file. That it is opened for this isn't noted."""
         thread = _Real.get_ident()
         self._reading.add(thread)
         try:
-            return self.contents.before(path, state)
+            return content(path, state)
         finally:
             self._reading.discard(thread)
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Final
 
 from pytest_stateless import children
-from pytest_stateless.contents import Contents
 from pytest_stateless.detectors import descriptors
 from pytest_stateless.detectors.authors import family
 from pytest_stateless.detectors.context import Context
@@ -27,6 +26,7 @@ from pytest_stateless.detectors.states import CAME_AND_WENT, DELETED, MADE, desc
 from pytest_stateless.leak import Leak, Owner, Rule
 from pytest_stateless.noted import DENIED, FAKED, Change, State, Write
 from pytest_stateless.paths import PathEvidence, look
+from pytest_stateless.recording import Recording
 from pytest_stateless.source import Place, Sources
 from pytest_stateless.zones import SHARED_MEMORY, Zones, below_any, within
 
@@ -60,7 +60,7 @@ def capture(context: Context) -> Writes:
         resolved = _Real.path.join(directories[directory], name)
         if zones.count(resolved):
             now[path] = resolved, (recording.look_at_fake if path in faked else look)(path)
-    contents = _contents(attempts, now, recording.contents)
+    contents = _contents(recording, attempts, now)
     relatives = family(context, [one for one in changes if one.path in now and not _is_gone_again(one, now)])
     held, held_contents = _held_files(context)
     return Writes(
@@ -73,17 +73,20 @@ def capture(context: Context) -> Writes:
 
 
 def _contents(
-    attempts: tuple[Write, ...], now: Mapping[str, tuple[str, State | None]], contents: Contents
+    recording: Recording, attempts: tuple[Write, ...], now: Mapping[str, tuple[str, State | None]]
 ) -> dict[str, int]:
     """What is in the files now of which it is known what was in them, where they were written since."""
     found: dict[str, int] = {}
     for write in attempts:
         path, state = now.get(write.path, ("", None))
-        if write.content is None or write.before is None or state is None or state == write.before:
+        if write.content is None or write.before is None or state is None:
             continue
         if path in found or state.size != write.before.size:
             continue
-        content = contents.now(path, state)
+        faked = write.fate == FAKED
+        if state == write.before and not faked:  # pyfakefs keeps the times of a file of the real disk
+            continue
+        content = (recording.content_of_fake if faked else recording.contents.now)(path, state)
         if content is not None:
             found[path] = content
     return found

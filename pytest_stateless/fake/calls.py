@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import sys
 import types
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Final
 
-from pytest_stateless.attempts import Attempt
+from pytest_stateless.attempts import CHANGING, Attempt
+from pytest_stateless.contents import LONGEST
 from pytest_stateless.noted import FAKED, State, Write
 from pytest_stateless.recording import Recording
+from pytest_stateless.source import Place
 
 Decide = Callable[..., "tuple[Attempt, ...]"]
 
@@ -157,6 +161,15 @@ class FakedWrites:
             *(found.st_mtime_ns, found.st_ctime_ns),
         )
 
+    def content(self, path: str, state: State | None) -> int | None:
+        """What stands for what is in a regular file of the fake; None for anything else, and where it is long."""
+        if state is None or not stat.S_ISREG(state.mode) or state.size > LONGEST:
+            return None
+        try:
+            return zlib.crc32(self.fs.get_object(path).byte_contents)
+        except (OSError, TypeError):  # what it stands for is gone from the real disk, or nobody may read it
+            return None
+
     def note(self, attempts: tuple[Attempt, ...], frame: types.FrameType) -> None:
         """Note what one call attempts, with the states that it starts from."""
         try:
@@ -164,12 +177,17 @@ class FakedWrites:
             for attempt in attempts:
                 for path in self._paths(attempt):
                     other = self._absolute(attempt.other) if attempt.other else ""
-                    write = Write(attempt.operation, path, other, self.look(path), place, FAKED)
-                    self._recording.writes.append(write)
+                    self._recording.writes.append(self._write(attempt, path, other, place))
         except OSError:  # of a descriptor that is closed, as the call itself is about to say
             pass
         except Exception as error:
             self._recording.broken.append(f"fake: {type(error).__name__}: {error}")
+
+    def _write(self, attempt: Attempt, path: str, other: str, place: Place | None) -> Write:
+        before = self.look(path)
+        is_read = attempt.operation in CHANGING and before is not None
+        content = self._recording.read(self.content, path, before) if is_read else None
+        return Write(attempt.operation, path, other, before, place, FAKED, content=content)
 
     def _paths(self, attempt: Attempt) -> Iterator[str]:
         directory, name = _Real.path.split(self._absolute(attempt.path, attempt.directory))

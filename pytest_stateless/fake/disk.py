@@ -62,6 +62,7 @@ class FakeDisk:
         self._accessing = paths_made_before(self._patcher.fake_modules)
         self._lay_over()
         self._recording.look_at_fake = self._writes.look
+        self._recording.content_of_fake = self._writes.content
 
     def stop(self) -> None:
         """The program sees the real disk again."""

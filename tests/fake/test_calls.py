@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from pytest_stateless.attempts import Attempt
 from pytest_stateless.fake.calls import _ACCESSOR, _FILE_SYSTEM, _OS, FakedWrites, _opened, stand_in
+from pytest_stateless.paths import LONGEST
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
@@ -139,6 +142,27 @@ def test_a_descriptor_of_the_fake_means_its_file_or_directory(faked: FakedWrites
     faked._recording.forget()
     fake.close(file)
     assert noted(faked, Attempt("truncate", file)) == []  # as the call itself is about to say
+
+
+def test_what_was_in_a_file_is_taken_down_where_it_may_come_to_hold_something_else(
+    faked: FakedWrites, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.write_text("tea")
+    faked.fs.add_real_file(gone)
+    gone.unlink()
+    faked.fs.create_file("/srv/long", contents="." * (LONGEST + 1))
+    for attempt in (
+        Attempt("open", "/srv/shop/l"),  # also what the link leads to
+        Attempt("chmod", "/srv/shop/a"),
+        Attempt("open", "/srv/shop/new"),
+        Attempt("open", "/srv/long"),
+        Attempt("open", str(gone)),
+    ):
+        faked.note((attempt,), sys._getframe())
+    known = {write.path: write.content for write in faked._recording.writes if write.content is not None}
+    assert known == {"/srv/shop/a": zlib.crc32(b"12345")}
+    assert faked._recording.broken == []
 
 
 def test_what_cannot_be_noted_is_said_and_not_raised(faked: FakedWrites) -> None:
