@@ -351,7 +351,7 @@ def test_the_three_rules_are_found_in_one_test_in_their_order(project: Project) 
 
 
 BROKEN = """
-import pytest
+import os, pytest
 from pytest_stateless.detectors import file_write
 def broken(*arguments):
     raise RuntimeError("the disk is \\x1b[31m gone")
@@ -361,7 +361,10 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     config.patch.undo()
 @pytest.fixture(scope="session", autouse=True)
-def server(): pass
+def server(): come_and_go()
+def come_and_go():
+    open("gone.txt", "w").close()
+    os.remove("gone.txt")
 """
 
 
@@ -371,7 +374,10 @@ def test_a_detector_that_raises_is_reported_under_its_name_and_hides_nothing(
     half: str, project: Project
 ) -> None:
     project.write("conftest.py", BROKEN.format(half=half))
-    project.write("test_shop.py", "LEFT = []\ndef test_a(): pass\ndef test_b(): LEFT.append(1)\n")
+    project.write(
+        "test_shop.py",
+        "import conftest\nLEFT = []\ndef test_a(): conftest.come_and_go()\ndef test_b(): LEFT.append(1)\n",
+    )
     result = project.run("--stateless", "--stateless-report=json:leaks.json")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(

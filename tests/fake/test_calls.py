@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_stateless.attempts import Attempt
+from pytest_stateless.contents import LONGEST
 from pytest_stateless.fake.calls import _ACCESSOR, _FILE_SYSTEM, _OS, FakedWrites, _opened, stand_in
-from pytest_stateless.paths import LONGEST
 from pytest_stateless.recording import Recording
 from pytest_stateless.source import Sources
 
