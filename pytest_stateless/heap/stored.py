@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-_MANY: Final = 200  # entries; of smaller dictionaries many are read with one call
+_MANY: Final = 128  # entries; of smaller dictionaries many are read with one call
 _WORD: Final = 8
 _FIXED: Final = dict.__basicsize__
 _LAYOUT: Final = 6 * _WORD
