@@ -161,6 +161,13 @@ def test_no_descriptor_of_the_fake_is_one_of_the_systems(project: Project) -> No
             assert os.read(ends[0], 9) == b"a\\n"
             for end in ends:
                 os.close(end)
+            for time in range(2):
+                end, other = os.pipe()
+                assert max(end, other) < 100
+                with os.fdopen(other, "wb") as written:
+                    written.write(b"tea")
+                with os.fdopen(end, "rb") as read:
+                    assert read.read() == b"tea"
             with open("new", "w") as made:
                 os.close(os.dup2(made.fileno(), min(numbers)))
             for made in [open(f"new{number}", "w+b") for number in range(40)]:
@@ -176,6 +183,33 @@ def test_no_descriptor_of_the_fake_is_one_of_the_systems(project: Project) -> No
     )
     project.run("-W", "ignore").assert_outcomes(passed=1)
     assert (project.path / "old").read_text() == "tea"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shared memory is no file there")
+def test_what_works_with_descriptors_and_is_imported_by_a_test_sees_those_of_the_system(
+    project: Project,
+) -> None:
+    write_test(
+        project,
+        """
+        NAME = "multiprocessing.shared_memory"
+        sys.modules.pop(NAME, None)
+
+        @pytest.mark.parametrize("time", ["first", "again"])
+        def test_a(time):
+            from multiprocessing.shared_memory import SharedMemory
+            block = SharedMemory(create=True, size=9)
+            block.close()
+            block.unlink()
+            assert not os.path.exists(HERE / "tree" / "nothing")
+            sys.modules.pop(NAME) if time == "first" else None
+            assert type(sys.modules["os"]) is not type(sys.modules["subprocess"].os)
+        """,
+    )
+    project.run(
+        *("-W", "ignore", "--stateless-allow=module-state:*", "--stateless-allow=interpreter-state:*")
+    ).assert_outcomes(passed=2)
+    assert files(project) == TREE
 
 
 def test_temporary_directories_are_there_for_native_code_and_children(project: Project) -> None:

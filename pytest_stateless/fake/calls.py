@@ -25,6 +25,7 @@ class _Real:
     """Held where the faked file system doesn't replace them."""
 
     path = os.path
+    open = staticmethod(open)
     getframe = staticmethod(sys._getframe)
     fsdecode = staticmethod(os.fsdecode)
     fspath = staticmethod(os.fspath)
@@ -123,7 +124,7 @@ def _noting(kept: Any, decide: Decide, note: Callable[[Any, Any], None]) -> Any:
 
 def stand_in(notes: FakedWrites) -> ExitStack:
     """Put the stand-ins into their places. Closing what is returned gives the places back."""
-    from pyfakefs import fake_filesystem, fake_open, fake_os, fake_pathlib
+    from pyfakefs import fake_file, fake_filesystem, fake_open, fake_os, fake_pathlib
 
     tables: list[tuple[Any, dict[str, Decide]]] = [
         (fake_filesystem.FakeFilesystem, _FILE_SYSTEM),
@@ -133,6 +134,8 @@ def stand_in(notes: FakedWrites) -> ExitStack:
     if sys.version_info < (3, 11):
         tables.append((fake_pathlib._FakeAccessor, _ACCESSOR))
     undoing = ExitStack()
+    vars(fake_file)["open"] = _Real.open  # with which it opens the real end of a pipe
+    undoing.callback(vars(fake_file).pop, "open")
     for cls, table in tables:
         for name, decide in table.items():
             kept = vars(cls).get(name)

@@ -11,7 +11,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from pytest_stateless.fake.calls import FakedWrites, stand_in
-from pytest_stateless.fake.modules import Kept, mend, paths_made_before, searched
+from pytest_stateless.fake.modules import (
+    Kept,
+    imported_beside,
+    leave_alone,
+    mend,
+    paths_made_before,
+    searched,
+)
 from pytest_stateless.noted import FAKED
 from pytest_stateless.recording import Recording
 
@@ -59,7 +66,7 @@ class FakeDisk:
         self._fs = self._writes.fs = self._patcher.fs
         _number_apart(self._fs)
         self._fs.shuffle_listdir_results = False  # it would draw from the program's random numbers
-        self._accessing = paths_made_before(self._patcher.fake_modules)
+        self._begin_accessing()
         self._lay_over()
         self._recording.look_at_fake = self._writes.look
         self._recording.content_of_fake = self._writes.content
@@ -107,9 +114,14 @@ class FakeDisk:
 
     def _resume(self) -> None:
         self._loaded = set(sys.modules)
+        leave_alone(self._patcher)
         self._patcher._find_modules()  # those that were imported meanwhile
         self._patcher.resume()
+        self._begin_accessing()
+
+    def _begin_accessing(self) -> None:
         self._accessing = paths_made_before(self._patcher.fake_modules)
+        self._accessing.enter_context(imported_beside(self._patcher))
 
     def _lay_over(self) -> None:
         """The real tree, each directory of which is read when it is looked into."""
@@ -165,8 +177,9 @@ def _number_apart(fs: Any) -> None:
     def adding(opened: Any, new_fd: int = -1) -> Any:
         while free and free[0] < first:  # what os.dup2 took
             heapq.heappop(free)
-        if type(opened) is FakePipeWrapper and opened.fd < first and not fs.open_files[opened.fd]:
+        if type(opened) is FakePipeWrapper and opened.filedes is None and not opened.real_file:
             new_fd = opened.fd
+            fs.open_files[new_fd : new_fd + 1] = [None]  # a pipe that had the number is closed
         return add(opened, new_fd)
 
     fs.add_open_file = adding

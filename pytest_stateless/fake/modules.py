@@ -7,6 +7,8 @@ import sys
 import types
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import Any, Final
 
 _WITH_DESCRIPTORS: Final = ("subprocess", "multiprocessing", "asyncio", "pty")
@@ -28,22 +30,67 @@ _kept: dict[str, Any] = {}
 @contextmanager
 def searched(patcher: Any) -> Iterator[None]:
     """Let pyfakefs leave more modules alone, and keep what it found out about modules apart from the user's own use."""
-    skipped = [
-        module for name, module in list(sys.modules.items()) if name.split(".")[0] in _WITH_DESCRIPTORS
-    ]
     found = {name: getattr(patcher, name) for name in (*_CACHES, "SKIPMODULES") if hasattr(patcher, name)}
     if not _kept:
         patcher.clear_fs_cache()
         _kept.update({name: getattr(patcher, name) for name in found if name in _CACHES})
     for name, value in _kept.items():
         setattr(patcher, name, value)
-    patcher.SKIPMODULES = patcher.SKIPMODULES | set(skipped)
+    patcher.SKIPMODULES = set(patcher.SKIPMODULES)
+    leave_alone(patcher)
     try:
         yield
     finally:
         _kept.update({name: getattr(patcher, name) for name in _kept})
         for name, value in found.items():
             setattr(patcher, name, value)
+
+
+def leave_alone(patcher: Any) -> None:
+    """Let pyfakefs not look into what works with descriptors, of all that is loaded."""
+    patcher.SKIPMODULES.update(module for name, module in list(sys.modules.items()) if _is_left_alone(name))
+
+
+def _is_left_alone(name: str) -> bool:
+    return name.partition(".")[0] in _WITH_DESCRIPTORS
+
+
+@contextmanager
+def imported_beside(patcher: Any) -> Iterator[None]:
+    """What works with descriptors and is imported while the disk is faked has the real functions, too."""
+    finder = _Finder(patcher)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = [one for one in sys.meta_path if one is not finder]
+
+
+class _Finder:
+    """Finds what is to see the real modules while its own code runs."""
+
+    def __init__(self, patcher: Any) -> None:
+        self._patcher = patcher
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """As the import system asks each finder."""
+        if not _is_left_alone(name):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        loader: Any = None if spec is None else spec.loader
+        if type(loader) is SourceFileLoader:
+            vars(loader)["exec_module"] = partial(self._execute, loader)
+        return spec
+
+    def _execute(self, loader: Any, module: types.ModuleType) -> None:
+        del vars(loader)["exec_module"]
+        real = self._patcher._dyn_patcher.sysmodules
+        faked = {name: sys.modules[name] for name in real if name in sys.modules}
+        sys.modules.update(real)
+        try:
+            loader.exec_module(module)
+        finally:
+            sys.modules.update(faked)
 
 
 class Kept(dict[str, Any]):
