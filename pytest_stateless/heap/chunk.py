@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, filterfalse, repeat
+from itertools import chain, filterfalse
 from typing import Any, Final, NamedTuple
 
 from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.graph import KEYED, NAMED, Kind, Plan, get_referents, identity, read
-from pytest_stateless.heap.stored import Stored, is_as_stored, is_large, store
 
 CHUNK: Final = 256  # containers; larger ones make a look cheaper and a change in them dearer
 RETRIES: Final = 5  # of a reading during which another thread changed the size of a dictionary
@@ -33,15 +32,6 @@ class Bodies(NamedTuple):
     """The parts of the others."""
 
 
-class Bulk(NamedTuple):
-    """Dictionaries, the large ones apart: to read these is dear."""
-
-    large: tuple[Stored, ...]
-    others: tuple[Any, ...]
-    referents: list[object]
-    keys: list[object]
-
-
 class Chunk(NamedTuple):
     """Containers of one kind with what they held."""
 
@@ -59,8 +49,6 @@ class Chunk(NamedTuple):
     """
     bodies: Bodies | None = None
     """Of definitions, what is looked at first."""
-    bulk: Bulk | None = None
-    """The same of dictionaries, where there are large ones."""
 
     def contents(self) -> Iterator[Content]:
         """What each container held, in their order."""
@@ -82,15 +70,12 @@ def is_as_before(chunk: Chunk) -> bool:
     if chunk.bodies is not None:
         functions, shown, others, parts = chunk.bodies
         return same(get_referents(*functions), shown) and same(read(chunk.kind, others)[0], parts)
-    containers, had, labels = chunk.containers, chunk.referents, chunk.keys
-    if chunk.bulk is not None and all(map(is_as_stored, chunk.bulk.large)):
-        _, containers, had, labels = chunk.bulk
     try:
-        referents, keys = read(chunk.kind, containers)
+        referents, keys = read(chunk.kind, chunk.containers)
     except RuntimeError:  # another thread is changing a dictionary
         return False
     # Slots are read by their names only where something changed.
-    return same(referents, had) and (chunk.kind in NAMED or same(keys, labels))
+    return same(referents, chunk.referents) and (chunk.kind in NAMED or same(keys, chunk.keys))
 
 
 def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], Plan]) -> Chunk | None:
@@ -103,7 +88,6 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
         return Chunk(kind, containers, inside, list(readers), [1] * len(inside), [1] * len(inside))
     # Before the parts: what another thread changes in between is seen by the next look.
     shown = get_referents(*filter(_is_function, containers)) if kind is Kind.HELD else []
-    large = [store(one) for one in containers if is_large(one)] if kind is Kind.DICT else []
     for _ in range(RETRIES):
         try:
             referents, keys = read(kind, containers)
@@ -117,28 +101,8 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
         if sum(referent_counts) == len(referents) and sum(key_counts) == len(keys):
             ordered = _in_order_of_keys(containers, referents) if kind is Kind.DICT else {}
             made = Chunk(kind, containers, referents, keys, referent_counts, key_counts, ordered)
-            if large:
-                return made._replace(bulk=_bulk(made, [one for one in large if one is not None]))
             return made._replace(bodies=_bodies(made, shown)) if kind is Kind.HELD else made
     return None
-
-
-def _bulk(chunk: Chunk, large: list[Stored]) -> Bulk | None:
-    """None where another thread has changed a large one since it was stored."""
-    if not all(map(is_as_stored, large)):
-        return None
-    apart = {identity(one.dictionary) for one in large}
-    are_small = [identity(thing) not in apart for thing in chunk.containers]
-    return Bulk(
-        tuple(large),
-        tuple(compress(chunk.containers, are_small)),
-        list(compress(chunk.referents, _spread(are_small, chunk.referent_counts))),
-        list(compress(chunk.keys, _spread(are_small, chunk.key_counts))),
-    )
-
-
-def _spread(flags: list[bool], counts: list[int]) -> Iterator[bool]:
-    return chain.from_iterable(map(repeat, flags, counts))
 
 
 def _is_function(thing: object) -> bool:
@@ -194,14 +158,7 @@ def concatenated(parts: Sequence[Chunk]) -> Chunk:
         list(chain.from_iterable(part.key_counts for part in parts)),
         dict(chain.from_iterable(part.ordered.items() for part in parts)),
         _joined([part.bodies for part in parts if part.bodies is not None]),
-        _joined_bulk(parts) if any(part.bulk is not None for part in parts) else None,
     )
-
-
-def _joined_bulk(parts: Sequence[Chunk]) -> Bulk:
-    bulks = [part.bulk or Bulk((), part.containers, part.referents, part.keys) for part in parts]
-    large, others, referents, keys = map(chain.from_iterable, zip(*bulks, strict=True))
-    return Bulk(tuple(large), tuple(others), list(referents), list(keys))
 
 
 def _joined(parts: Sequence[Bodies]) -> Bodies | None:

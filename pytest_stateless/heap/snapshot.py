@@ -25,7 +25,6 @@ from pytest_stateless.heap.graph import WATCHED, Kind, identity, module_namespac
 from pytest_stateless.heap.met import Count, Met
 from pytest_stateless.heap.own import Own
 from pytest_stateless.heap.scope import Scope
-from pytest_stateless.heap.stored import is_large
 
 _OFTEN: Final = 2  # changes of a chunk after which it is split
 _PASSES: Final = (
@@ -333,10 +332,6 @@ class Heap:
     def _discover(self, roots: Iterable[object]) -> Iterator[Chunk]:
         """What can change of all that the roots lead to and that wasn't met yet, in chunks."""
         for kind, containers in self._discovery.walk(roots).items():
-            if (
-                kind is Kind.DICT
-            ):  # the large ones together: beside them, a chunk notes twice what the others hold
-                containers.sort(key=is_large)
             are_known = self._own is not None and self._own.are_known
             for part in self._own.divided(containers) if self._own and are_known else (containers,):
                 for start in range(0, len(part), CHUNK):
