@@ -105,6 +105,32 @@ def make_chunk(kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], P
     return None
 
 
+def make_chunk_of_still_ones(
+    kind: Kind, containers: tuple[Any, ...], plan: Callable[[type], Plan]
+) -> Chunk | None:
+    """The same of those that hold still, where another thread changes some all the time; None if none does."""
+    whole = make_chunk(kind, containers, plan)
+    if whole is not None:
+        return whole
+    alone = (make_chunk(kind, (container,), plan) for container in containers)
+    parts = [part for part in alone if part is not None]
+    return concatenated(parts) if parts else None
+
+
+def renewed(chunk: Chunk, kind: Kind, plan: Callable[[type], Plan]) -> Chunk:
+    """What the containers of a chunk hold now, read as of a kind; of those that never hold still, what they held."""
+    whole = make_chunk(kind, chunk.containers, plan)
+    if whole is not None or kind is Kind.HELD:  # of definitions nothing keeps others from being read
+        return whole or chunk
+    rows = zip(chunk.containers, contents_before(chunk), strict=True)
+    return concatenated([make_chunk(kind, (one,), plan) or _as_before(kind, one, had) for one, had in rows])
+
+
+def _as_before(kind: Kind, container: Any, had: Content) -> Chunk:
+    key_counts = [len(had.keys)] if kind in KEYED or kind in NAMED else []
+    return Chunk(kind, (container,), had.referents, had.keys, [len(had.referents)], key_counts)
+
+
 def _is_function(thing: object) -> bool:
     return type(thing) is types.FunctionType
 

@@ -17,7 +17,15 @@ from typing import Any, Final
 
 from pytest_stateless.heap.brought import Brought
 from pytest_stateless.heap.change import Snapshot
-from pytest_stateless.heap.chunk import CHUNK, Chunk, concatenated, is_as_before, make_chunk
+from pytest_stateless.heap.chunk import (
+    CHUNK,
+    Chunk,
+    concatenated,
+    is_as_before,
+    make_chunk,
+    make_chunk_of_still_ones,
+    renewed,
+)
 from pytest_stateless.heap.compare import same
 from pytest_stateless.heap.diff import Entry
 from pytest_stateless.heap.discovery import Discovery, Plans
@@ -182,16 +190,14 @@ class Heap:
             assert chunk is not None
             if chunk.kind is Kind.EMPTY_DICT:
                 if any(chunk.containers):
-                    chunks[position] = make_chunk(Kind.DICT, chunk.containers, self.plan) or chunk
-                    arrived += self._note(position, chunks[position].referents)  # type: ignore[union-attr]
+                    chunks[position] = now = renewed(chunk, Kind.DICT, self.plan)
+                    arrived += self._note(position, now.referents)
                 continue
             if is_as_before(chunk):
                 continue
-            now = make_chunk(chunk.kind, chunk.containers, self.plan)
-            if now is not None:
-                chunks[position] = now
-                self._moves[position] += 1
-                arrived += self._note(position, list(self._fresh(chunk, now)))
+            chunks[position] = now = renewed(chunk, chunk.kind, self.plan)
+            self._moves[position] += 1
+            arrived += self._note(position, list(self._fresh(chunk, now)))
         if arrived:
             chunks += self._discover(arrived)
         return tuple(chunks)
@@ -335,6 +341,6 @@ class Heap:
             are_known = self._own is not None and self._own.are_known
             for part in self._own.divided(containers) if self._own and are_known else (containers,):
                 for start in range(0, len(part), CHUNK):
-                    chunk = make_chunk(kind, tuple(part[start : start + CHUNK]), self.plan)
+                    chunk = make_chunk_of_still_ones(kind, tuple(part[start : start + CHUNK]), self.plan)
                     if chunk is not None:
                         yield chunk

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from pytest_stateless.heap.change import changes
-from pytest_stateless.heap.chunk import Chunk, concatenated, is_as_before, make_chunk
+from pytest_stateless.heap.chunk import (
+    Chunk,
+    concatenated,
+    is_as_before,
+    make_chunk,
+    make_chunk_of_still_ones,
+    renewed,
+)
 from pytest_stateless.heap.graph import Kind, plan_of
 
 
@@ -91,3 +98,47 @@ def test_what_a_function_had_in_between_is_seen_by_the_next_look(monkeypatch: py
     chunk = _chunk(function)
     monkeypatch.undo()
     assert not is_as_before(chunk)
+
+
+class _Restless:
+    """Reads dictionaries as if another thread changed one of them all the time."""
+
+    def __init__(self, busy: dict[Any, Any]) -> None:
+        self._busy, self._read = busy, make_chunk.__globals__["read"]
+
+    def __call__(self, kind: Kind, containers: tuple[Any, ...]) -> Any:
+        if any(one is self._busy for one in containers):
+            raise RuntimeError("dictionary changed size during iteration")
+        return self._read(kind, containers)
+
+
+@pytest.mark.parametrize("busy", range(3))
+def test_beside_what_never_holds_still_the_others_are_read(
+    busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things: tuple[dict[str, object], ...] = ({"a": 1}, {"b": 2}, {"c": 3})
+    before = make_chunk(Kind.DICT, things, plan_of)
+    assert before is not None
+    monkeypatch.setitem(make_chunk.__globals__, "read", _Restless(things[busy]))
+    assert renewed(before, Kind.DICT, plan_of) == before
+    for thing in things:
+        thing["new"] = object()
+    now = renewed(before, Kind.DICT, plan_of)
+    changed = [change.container for change in changes((before,), (now,))]
+    assert [id(thing) for thing in changed] == [id(thing) for thing in things if thing is not things[busy]]
+    still = make_chunk_of_still_ones(Kind.DICT, things, plan_of)
+    assert still is not None
+    assert list(map(id, still.containers)) == list(map(id, changed))
+    assert make_chunk_of_still_ones(Kind.DICT, (things[busy],), plan_of) is None
+    monkeypatch.undo()
+    assert len(list(changes((before,), (renewed(now, Kind.DICT, plan_of),)))) == len(things)
+
+
+def test_empty_dictionaries_beside_one_that_never_holds_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    things: tuple[dict[str, object], ...] = ({}, {}, {})
+    before = make_chunk(Kind.EMPTY_DICT, things, plan_of)
+    assert before is not None
+    monkeypatch.setitem(make_chunk.__globals__, "read", _Restless(things[1]))
+    things[0]["new"] = things[1]["new"] = object()
+    now = renewed(before, Kind.DICT, plan_of)
+    assert [change.container for change in changes((before,), (now,))] == [things[0]]
