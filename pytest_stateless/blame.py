@@ -20,6 +20,7 @@ from pytest_stateless.source import Sources
 _DEPTH: Final = 200  # frames; a framework's stack is 60 to 100 deep
 _OFTEN: Final = 1000  # times that a line ran and moved nothing: from then on it isn't followed
 _MANY: Final = 10_000  # texts that are kept
+_LARGE: Final = 1000  # numbers below are counts, flags and sizes of anybody's
 _get_ident: Final = threading.get_ident  # a test may replace them
 _getframe: Final = sys._getframe
 
@@ -75,6 +76,13 @@ class Watch:
                 look.rebase()
 
 
+def _is_telling(value: object) -> bool:
+    """Whether it is a plain value that hardly comes from elsewhere, too."""
+    if type(value) is int:
+        return abs(value) >= _LARGE
+    return type(value) is str or type(value) is bytes or (type(value) is float and not value.is_integer())
+
+
 class Trail:
     """Follows the user's code from event to event. Takes texts and numbers, and keeps no frame."""
 
@@ -91,7 +99,7 @@ class Trail:
         self._skipped: list[types.CodeType] = []
         """Functions with lines that aren't followed any more."""
         self.given: set[object] = set()
-        """Texts that the user's functions gave to others that called them."""
+        """Texts, and numbers that aren't everywhere, that the user's functions gave to others that called them."""
         self.floor: types.CodeType | None = None
         """Where the program ends and what runs it begins."""
 
@@ -155,8 +163,7 @@ class Trail:
             self._places.pop(_get_ident(), None)
 
     def _note_given(self, value: object, caller: types.FrameType | None) -> None:
-        is_text = type(value) is str or type(value) is bytes
-        if is_text and len(self.given) < _MANY and caller and not self.is_followed(caller.f_code):
+        if _is_telling(value) and len(self.given) < _MANY and caller and not self.is_followed(caller.f_code):
             self.given.add(value)
 
     def _at(self, frame: types.FrameType, line: int) -> None:

@@ -359,6 +359,10 @@ def test_makes_room():
     library.recent("cd")
 
 
+def test_remembers_a_small_number():
+    library.get_or_set("small", lambda: len("abc") * 300)
+
+
 def test_loads():
     library.REGISTRY.load("locks")
 
@@ -404,6 +408,14 @@ def test_remembers_a_cart():
 
 def test_remembers_what_it_was_given():
     library.get_or_set("user", user)
+
+
+def test_remembers_a_number_that_it_was_given():
+    library.get_or_set("number", lambda: len(str(library)) * 7919)
+
+
+def test_remembers_a_price_that_it_was_given():
+    library.get_or_set("price", lambda: len(str(library)) / 7919)
 
 
 def test_remembers_what_it_was_given_with_more():
@@ -536,12 +548,15 @@ def test_what_a_library_makes_once_is_told_from_what_is_kept(counted: CountedPro
         "splits_by_way": ["library.Words._by_way[<Way>]['ab']"],
         "makes_rules": ["library._rules"],
         "makes_room": ["library._recent['cd']"],
+        "remembers_a_small_number": ["library._names['small']"],
     }
     assert left["error"] == {
         "remembers_for_all": ["library.names['ab']"],
         "remembers_by_the_librarys_function": ["test_leaking.cart.<closure>.cache['bob']"],
         "remembers_a_cart": ["library._objects['bob']"],
         "remembers_what_it_was_given": ["library._names['user']"],
+        "remembers_a_number_that_it_was_given": ["library._names['number']"],
+        "remembers_a_price_that_it_was_given": ["library._names['price']"],
         "remembers_what_it_was_given_with_more": ["library._names['also']"],
         "remembers_what_it_was_given_in_an_object": ["library._profiles['carl']"],
         "lends_a_machine_to_a_user": ["library.Runner.spare"],
