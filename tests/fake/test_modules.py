@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pathlib
 import posixpath
+import sys
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,3 +51,22 @@ def test_where_there_is_no_accessor_nothing_is_put_in_place(monkeypatch: pytest.
     monkeypatch.delattr(pathlib, "_NormalAccessor", raising=False)
     with paths_made_before(FAKES):
         pass
+
+
+@pytest.mark.parametrize("name", ["colorsys", "multiprocessing.nothing", "multiprocessingly"])
+def test_what_does_not_work_with_descriptors_or_is_not_there_is_found_by_others(name: str) -> None:
+    assert modules._Finder(None).find_spec(name) is None
+
+
+def test_a_part_in_c_is_found_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModuleSpec("asyncio.native", ExtensionFileLoader("asyncio.native", "native.so"))
+    monkeypatch.setattr(f"{modules.__name__}.PathFinder", SimpleNamespace(find_spec=lambda *_: spec))
+    assert modules._Finder(None).find_spec("asyncio.native") is spec
+    assert "exec_module" not in vars(spec.loader)
+
+
+def test_the_finder_is_there_for_as_long_as_it_is_wanted() -> None:
+    before = list(sys.meta_path)
+    with modules.imported_beside(None):
+        assert type(sys.meta_path[0]) is modules._Finder
+    assert sys.meta_path == before
