@@ -96,8 +96,13 @@ class Checks:
         ]
         self._is_watching = any(one.RULE.id in WATCHING for one in wanted)
         self._clients, self._lifespans = Clients(), Clients(LIFESPANS)
-        self._windows = Windows(context, wanted, grades=settings.severity, imported=self._imported)
         self._quarantine = Quarantine(context)
+        self._windows = Windows(
+            *(context, wanted),
+            grades=settings.severity,
+            imported=self._imported,
+            looking=self._quarantine.looking,
+        )
         only_secrets = Looking(self._windows, self._quarantine, {RULE})
         self._seeking = Seeking(context.canaries, self._clients, only_secrets, settings.canaries)
         self._second = SecondRun(context.sources, settings.severity)

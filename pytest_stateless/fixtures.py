@@ -17,10 +17,8 @@ from pytest_stateless.requests import Clients
 from pytest_stateless.second_run import SecondRun
 from pytest_stateless.window import Windows
 
-_MADE_ON_DISK: Final = frozenset(
-    {"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester", "_pytest.capture"}
-)
-"""Where pytest's fixtures are that make temporary directories and files: C and children see them on the real disk."""
+_MAKE_DIRECTORIES: Final = frozenset({"_pytest.tmpdir", "_pytest.legacypath", "_pytest.pytester"})
+"""Where pytest's fixtures are that make temporary directories: on the real disk, where C and children see them too."""
 _MEMORY: Final = frozenset({"module-state"})
 
 
@@ -85,16 +83,16 @@ class Fixtures:
         """What a fixture is set up and torn down in; None for one that is a part of the test."""
         if not _is_of_one_test(fixturedef, request):
             return partial(self._absorbing, f"{fixturedef.argname} ({fixturedef.scope} fixture)")
-        makes = self._quarantine.is_on and getattr(fixturedef.func, "__module__", "") in _MADE_ON_DISK
+        makes = self._quarantine.is_on and getattr(fixturedef.func, "__module__", "") in _MAKE_DIRECTORIES
         return self._quarantine.lifted if makes else None
 
     @contextmanager
     def _absorbing(self, name: str) -> Iterator[None]:
         with (
-            self._quarantine.lifted(),
             self._windows.absorbing() as found,
             self._clients.paused(),
             self._second.apart(),
+            self._quarantine.lifted(),
         ):
             yield
         self._opened(name, found.ports)

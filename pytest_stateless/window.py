@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 from pytest_stateless import audit, children, doors, imports, loop_doors
@@ -51,6 +51,7 @@ class Windows:
         sleep: Callable[[float], None] = time.sleep,
         grades: Sequence[Grade] = (),
         imported: Callable[[], None] = lambda: None,
+        looking: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._context = context
         self._detectors = detectors
@@ -64,6 +65,8 @@ class Windows:
         self._grades = grades
         self._imported = imported
         """Told after each import within a window, before what it brought is looked at."""
+        self._looking = looking
+        """What is entered where a look is taken while a test runs: it sees the real disk."""
         self._open: list[_Window] = []
         self._previous: Recording | None = None
         self._ended: Captures = {}
@@ -223,11 +226,13 @@ class Windows:
             yield found
             return
         errors: list[InternalError] = []
-        start = self._looks.all(errors, rules=rules)
+        with self._looking():
+            start = self._looks.all(errors, rules=rules)
         try:
             yield found
         finally:
-            end = self._looks.all(errors, rules=rules)
+            with self._looking():
+                end = self._looks.all(errors, rules=rules)
             self._absorb(start, end, errors, made=True)
             found.ports += self._ports(start, end, errors)
             if self._open:  # else they were abandoned meanwhile

@@ -233,6 +233,31 @@ def test_temporary_directories_are_there_for_native_code_and_children(project: P
     project.run().assert_outcomes(passed=4)
 
 
+def test_beside_a_wider_scoped_fixture_a_lifespan_and_a_capture_the_real_disk_is_looked_at(
+    project: Project,
+) -> None:
+    """Memory, files of the capture and what an application sets up as it starts: nothing of it is of the fake."""
+    pytest.importorskip("starlette")
+    write_test(
+        project,
+        """
+        import io
+        BUFFER = io.BytesIO(b"tea")
+        @pytest.fixture(scope="module")
+        def session(): return {}
+        def test_captured(session, capfd):
+            print("tea")
+            assert capfd.readouterr().out == "tea\\n"
+        def test_started(session):
+            from starlette.applications import Starlette
+            from starlette.testclient import TestClient
+            with TestClient(Starlette()): pass
+        """,
+    )
+    assert project.found("-W", "ignore") == {}
+    project.run("-W", "ignore").assert_outcomes(passed=2)
+
+
 def test_what_a_wider_scoped_fixture_writes_is_on_the_disk_and_seen(project: Project) -> None:
     write_test(
         project,

@@ -117,7 +117,8 @@ def _find_out(context: Context, now: dict[int, Opened], new: list[int], search: 
         if not noted and number not in polled:
             place, more = _beside_loops_in_c(context)
             traits |= {"native"} | more
-        now[number] = opened._replace(place=place, traits=opened.traits | traits)
+        claims = max(1, found.claims.get(number, 0))
+        now[number] = opened._replace(place=place, traits=opened.traits | traits, claims=claims)
 
 
 def _beside_loops_in_c(context: Context) -> tuple[Place | None, set[str]]:
@@ -148,7 +149,7 @@ def _broken(
     gone = [number for number in gone if number not in _STANDARD]
     claims = search().claims if gone else {}
     for number in gone:
-        if claims.get(number, 0) > (number in now):
+        if claims.get(number, 0) - (number in now) >= last.open[number].claims:
             yield number, last.open[number].subject
 
 

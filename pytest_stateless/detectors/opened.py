@@ -43,6 +43,8 @@ class Opened(NamedTuple):
 
     kind: str = ""
     """What it is, where all such things have one inode."""
+    claims: int = 1
+    """How many objects thought that it is theirs when it was met; those of earlier ones may be left over."""
 
     @property
     def is_told(self) -> bool:

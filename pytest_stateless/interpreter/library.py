@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from operator import is_
 from typing import Any, Final
 
-from pytest_stateless.heap.graph import class_namespace, module_name_of, namespace_of
+from pytest_stateless.heap.graph import class_namespace, module_name_of, mro_of, name_of, namespace_of
 from pytest_stateless.interpreter.gate import Holder
 from pytest_stateless.interpreter.item import (
     UNKNOWN,
@@ -16,6 +18,7 @@ from pytest_stateless.interpreter.item import (
     Place,
     Reading,
     loaded,
+    same,
 )
 from pytest_stateless.interpreter.kinds import (
     FIXTURE,
@@ -26,6 +29,7 @@ from pytest_stateless.interpreter.kinds import (
     registry,
     within,
 )
+from pytest_stateless.interpreter.system import variables
 
 
 def _put_timeout(_: object, new: Any) -> None:
@@ -46,9 +50,54 @@ def _is_default_policy(before: Any, after: Any) -> bool:
 
 
 def _is_default_opener(before: Any, after: Any) -> bool:
-    """``urlopen`` makes an opener of the library's own parts."""
-    parts = namespace_of(after).get("handlers")
-    return before is None and type(parts) is list and all(_is_from(part, "urllib") for part in parts)
+    """``urlopen`` makes an opener of the library's own parts, with nothing of the program's in them."""
+    own = namespace_of(after)
+    parts, headers = own.get("handlers"), own.get("addheaders")
+    if before is not None or type(parts) is not list or type(headers) is not list:
+        return False
+    has_headers = len(headers) != 1 or not same(headers[0], ("User-agent", f"Python-urllib/{_VERSION}"))
+    return not has_headers and all(map(_is_default_part, parts))
+
+
+_VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+_PARTS: Final = (
+    "Proxy",
+    "Unknown",
+    "HTTP",
+    "HTTPDefaultError",
+    "HTTPRedirect",
+    "FTP",
+    "File",
+    "Data",
+    "HTTPS",
+)
+
+
+def _is_default_part(part: Any) -> bool:
+    """Whether ``build_opener()`` makes it, and the environment says what it says of proxies."""
+    names = [f"urllib.request.{name}Handler" for name in _PARTS]
+    if f"{module_name_of(type(part))}.{name_of(type(part))}" not in (
+        *names,
+        "urllib.request.HTTPErrorProcessor",
+    ):
+        return False
+    own = namespace_of(part)
+    proxies, context = own.get("proxies", {}), own.get("_context")
+    known = [value for value in variables().values() if type(value) is bytes]
+    return (
+        type(proxies) is dict
+        and all(type(one) is str and os.fsencode(one) in known for one in proxies.values())
+        and (context is None or _trusts_nobody_else(context))
+    )
+
+
+def _trusts_nobody_else(context: Any) -> bool:
+    """Whether a context of TLS asks for certificates, as the default one does."""
+    base = (loaded("_ssl") or {}).get("_SSLContext")
+    if type(base) is not type or not any(cls is base for cls in mro_of(type(context))):
+        return False
+    asked: Any = class_namespace(base)
+    return bool(asked["verify_mode"].__get__(context) and asked["check_hostname"].__get__(context))
 
 
 def _is_found_anew(before: Any, after: Any) -> bool:

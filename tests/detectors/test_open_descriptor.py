@@ -487,6 +487,32 @@ def test_a_descriptor_given_to_another_beneath_its_socket_is_told(left_by: LeftB
     )
 
 
+@on_linux
+def test_a_number_that_an_earlier_file_lost_and_still_claims_is_its_new_owners(
+    recorded: Context, here: Path, keep: ExitStack
+) -> None:
+    """An earlier test closed a descriptor beneath its file; the file of this one gets its number and is closed."""
+    open_descriptor.capture(recorded)
+    robbed = open("a.txt")
+    number = robbed.fileno()
+    os.close(number)
+    keep.callback(robbed.detach)
+    before = open_descriptor.capture(recorded)
+    file = open("a.txt")
+    assert file.fileno() == number
+    opened = open_descriptor.capture(recorded)
+    file.close()
+    closed = open_descriptor.capture(recorded)
+    assert list(compare(before, closed)) == []
+    again = open("a.txt")
+    assert again.fileno() == number
+    keep.callback(again.detach)
+    open_descriptor.capture(recorded)
+    os.close(number)
+    (leak,) = compare(opened, open_descriptor.capture(recorded))
+    assert leak.message == f"closed beneath the object that has it, fd {number}"
+
+
 def test_a_file_that_its_owner_closed_is_fine(left_by: LeftBy, here: Path) -> None:
     file = open("a.txt")
     assert left_by(open_descriptor, file.close) == []
