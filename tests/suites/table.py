@@ -151,5 +151,32 @@ SUITES: Final = {
         ),
         at_least=1370,
     ),
+    "requests": Suite(
+        (
+            *("requests==2.34.2", "requests[socks]==2.34.2", "httpbin==0.10.4", "pytest-httpbin==2.1.0"),
+            *("pytest-mock==3.17.0", "trustme==1.2.1", PYTEST),
+        ),
+        (
+            (
+                "interpreter-state:os.environ['NETRC']",
+                "test_basicauth_with_netrc_leak sets it to nothing where it wasn't set",
+            ),
+        ),
+        without=tuple(
+            (f"tests/test_requests.py::TestTimeout::{test}", "needs the network: it connects to an address")
+            for test in ("test_connect_timeout", "test_total_timeout_connect")
+        ),
+        at_least=625,
+    ),
+    "marshmallow": Suite(
+        ("marshmallow==4.4.0", "simplejson==4.3.0", PYTEST),
+        (
+            (
+                "module-state:marshmallow.class_registry._registry*",
+                "a schema that a test defines stays registered for good, unless its Meta says register = False",
+            ),
+        ),
+        at_least=1190,
+    ),
 }
 """By name. The first ones are quick."""
