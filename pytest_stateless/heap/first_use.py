@@ -85,6 +85,8 @@ def _is_for_the_application(about: About) -> bool:
 
 def _is_by_a_library(about: About, value: object) -> bool:
     """Whether it is an object of the package's own, or, where a class gets it, of another library's."""
+    if about.of_a_class and type(value) is types.FunctionType:  # made for this class, as by exec()
+        return not about.is_of_the_application(value)
     made_by = module_name_of(type(value)).partition(".")[0]
     if about.holder is None or made_by == about.holder_module.partition(".")[0]:
         return about.holder is not None

@@ -92,6 +92,7 @@ class _CachedProperty(property):
 
 _GET = _function("shop")
 HEIR = type("Heir", (_class("shop", a=5),), {"__module__": "shop"})
+SUB = type("Sub", (_class("library", _a=len, a=len),), {"__module__": "library"})
 KEPT = Referent()
 KEPT_BY_THE_SHOP, DROPPED_BY_THE_SHOP = SHOP(), SHOP()
 
@@ -232,6 +233,14 @@ def _made_by(module: str) -> Any:
         pytest.param(about(holder=_class("library")), Entry("a", ABSENT, 1), False, id="nothing-of-the-class"),
         pytest.param(about(holder=_class("library")), Entry("_a", ABSENT, 1), True, id="private-and-nothing-of-the-class"),
         pytest.param(about(holder=_class("shop")), Entry("_a", ABSENT, 1), False, id="private-of-the-application"),
+        pytest.param(about(class_namespace(SUB), holder=SUB), Entry("_a", ABSENT, _function("library")), True,
+                     id="private-function-of-a-class-where-its-base-has-one"),
+        pytest.param(about(class_namespace(SUB), holder=SUB), Entry("_a", ABSENT, _function("shop")), False,
+                     id="private-function-of-the-application"),
+        pytest.param(about(class_namespace(SUB), holder=SUB), Entry("a", ABSENT, _function("library")), False,
+                     id="public-function-of-a-class-where-its-base-has-one"),
+        pytest.param(about(holder=SUB), Entry("_a", ABSENT, _function("library")), False,
+                     id="private-function-of-an-instance"),
         pytest.param(about(), Entry("_a", ABSENT, 1), False, id="private-of-a-module"),
         pytest.param(about(holder=_class("library")), Entry("a", ABSENT, []), True, id="empty-list"),
         pytest.param(about(holder=_class("shop")), Entry("a", ABSENT, []), False, id="empty-list-of-the-application"),
