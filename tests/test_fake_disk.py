@@ -212,6 +212,19 @@ def test_what_works_with_descriptors_and_is_imported_by_a_test_sees_those_of_the
     assert files(project) == TREE
 
 
+def test_what_goes_to_descriptors_is_captured(project: Project) -> None:
+    write_test(
+        project,
+        """
+        def test_a(capfd):
+            subprocess.run("echo a; echo b >&2", shell=True)
+            assert capfd.readouterr() == ("a\\n", "b\\n")
+        def test_b(): pass
+        """,
+    )
+    project.run("-W", "ignore").assert_outcomes(passed=2)
+
+
 def test_temporary_directories_are_there_for_native_code_and_children(project: Project) -> None:
     write_test(
         project,

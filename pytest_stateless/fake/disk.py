@@ -68,6 +68,7 @@ class FakeDisk:
         self._fs.shuffle_listdir_results = False  # it would draw from the program's random numbers
         self._begin_accessing()
         self._lay_over()
+        self._capture_on_disk()
         self._recording.look_at_fake = self._writes.look
         self._recording.content_of_fake = self._writes.content
 
@@ -118,6 +119,18 @@ class FakeDisk:
         self._patcher._find_modules()  # those that were imported meanwhile
         self._patcher.resume()
         self._begin_accessing()
+
+    def _capture_on_disk(self) -> None:
+        """What ``capfd`` captures with, begun when the test is called, has to be known to the system."""
+        names = vars(sys.modules["_pytest.capture"])
+        real = names["TemporaryFile"]
+
+        def temporary(*args: Any, **kwargs: Any) -> Any:
+            with self.paused():
+                return real(*args, **kwargs)
+
+        names["TemporaryFile"] = temporary
+        self._undoing.callback(names.__setitem__, "TemporaryFile", real)
 
     def _begin_accessing(self) -> None:
         self._accessing = paths_made_before(self._patcher.fake_modules)
