@@ -10,15 +10,13 @@ from typing import Any, Final
 from pytest_stateless.source import Place, Sources, is_own
 
 _IMPORTING: Final = "<frozen importlib._bootstrap_external>"  # closes what it opens
-_CAPTURE: Final = os.path.join(os.sep, "_pytest", "capture.py")
-"""Where pytest exchanges the standard streams, a dozen times in a test."""
 _ENOUGH: Final = 10_000  # paths; a test that opens more files is not to keep a text for each
 _DATABASE_FILES: Final = ("-wal", "-shm", "-journal")  # which SQLite opens beside the database
 
 
 Made = tuple[os.stat_result, str, "Place | None"]
 """A descriptor that a function of ``os`` gave: what it led to, since its number may be given to another later; the
-function's name, and who called it."""
+function's name, and who called it. No class: pytest's capture gives a dozen in a test."""
 
 
 class _Real:
@@ -60,8 +58,6 @@ class Openings:
 
     def note_made(self, function: str, made: Any, frame: FrameType) -> None:
         """A function of this name returned a descriptor, or several in a tuple."""
-        if function == "dup2" and frame.f_code.co_filename.endswith(_CAPTURE):
-            return
         place = self._sources.place(frame)
         for descriptor in made if type(made) is tuple else (made,):
             self._made[descriptor] = _Real.fstat(descriptor), function, place

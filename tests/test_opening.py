@@ -56,23 +56,6 @@ def test_a_relative_path_in_a_directory_that_is_gone_stays_as_it_is(
     assert openings.of_file("a.txt")[1]
 
 
-@pytest.mark.parametrize(
-    ("file", "function", "noted"),
-    [
-        pytest.param("/lib/_pytest/capture.py", "dup2", False, id="pytest-exchanges-a-stream"),
-        pytest.param("/lib/_pytest/capture.py", "dup", True, id="pytest-opens-one"),
-        pytest.param("/srv/shop/capture.py", "dup2", True, id="the-program"),
-    ],
-)
-def test_what_pytest_exchanges_all_the_time_is_not_noted(
-    file: str, function: str, noted: bool, openings: Openings
-) -> None:
-    source = "openings.note_made(function, 1, sys._getframe())"
-    exec(compile(source, file, "exec"), {"openings": openings, "function": function, "sys": sys})
-    known = os.fstat(1)
-    assert openings.of_descriptor(1, known.st_dev, known.st_ino, "")[1] is noted
-
-
 def test_a_file_through_a_link_and_one_without_a_name_are_found(openings: Openings, tmp_path: Path) -> None:
     real = Path(os.path.realpath(tmp_path))
     (real / "there").mkdir()
