@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_stateless.detectors import Context
+from pytest_stateless.detectors.module_state import MOVED_BY_PYTEST
 from pytest_stateless.heap.graph import module_namespace
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.heap.snapshot import Heap
@@ -40,7 +41,7 @@ def make_context(config: pytest.Config, settings: Settings) -> Context:
     def make_heap() -> Heap:
         modules = application_modules(sources) if settings.scope == "application" else None
         scope = scope_of(sources, modules, RANDOM_GENERATORS if _is_reseeded(config) else ())
-        return Heap(sys.modules, scope, divided=settings.requests == "each")
+        return Heap(sys.modules, scope, divided=settings.requests == "each", apart=MOVED_BY_PYTEST)
 
     basetemp = _basetemp(config)
     take_for_temporary(basetemp)

@@ -29,7 +29,7 @@ from pytest_stateless.source import FIXTURES, Sources
 RULE: Final = Rule("module-state", "State reachable from a module changed and stayed.")
 PATIENT: Final = False
 
-_MOVED_BY_PYTEST: Final = ("warnings", FIXTURES)
+MOVED_BY_PYTEST: Final = ("warnings", FIXTURES)
 """Modules whose attributes pytest itself sets between tests: it catches the warnings of each, and fixtures come and go.
 """
 
@@ -66,7 +66,7 @@ def carry(end: Look, context: Context) -> Look:
     """As the contract says. The heap may have been discovered anew or put in another order since."""
     if context.heap is None:
         return capture(context)
-    return end._replace(snapshot=context.heap.look_again(_MOVED_BY_PYTEST), heap=context.heap)
+    return end._replace(snapshot=context.heap.look_again(MOVED_BY_PYTEST), heap=context.heap)
 
 
 def share(context: Context) -> Look:

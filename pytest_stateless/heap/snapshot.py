@@ -47,8 +47,17 @@ class Heap:
     It holds live objects, so it lives no longer than the windows that use it.
     """
 
-    def __init__(self, modules: dict[str, types.ModuleType], scope: Scope, *, divided: bool = False) -> None:
-        """``divided`` if the application's own containers are to be looked at alone, too."""
+    def __init__(
+        self,
+        modules: dict[str, types.ModuleType],
+        scope: Scope,
+        *,
+        divided: bool = False,
+        apart: Iterable[str] = (),
+    ) -> None:
+        """``divided`` if the application's own containers are to be looked at alone, too; ``apart`` names modules
+        whose namespaces will be.
+        """
         self.scope = scope
         self.churn = 0
         """References that were replaced since the discovery: what the heap may hold although nobody else does."""
@@ -79,8 +88,19 @@ class Heap:
             self._own = Own(modules, scope, self._chunks, self._reached, self.plan)
             self._own.find()
         self._forget_ourselves()
-        roots = [modules, *(namespace for _, namespace in self._module_namespaces())]
+        roots: list[object] = [modules]
+        for name, namespace in self._module_namespaces():
+            roots += self._watched_apart(namespace) if type(name) is str and name in apart else [namespace]
         self._chunks += self._discover(roots)
+
+    def _watched_apart(self, namespace: dict[str, object]) -> list[object]:
+        """Watch a namespace in a chunk of its own. Returns what it leads to."""
+        chunk = make_chunk(Kind.DICT, (namespace,), self.plan)
+        if chunk is None or identity(namespace) in self._seen:
+            return [namespace]
+        self._seen[identity(namespace)] = namespace
+        self._chunks.append(chunk)
+        return [*chunk.referents, *chunk.keys]
 
     def _reached(self, scope: Scope) -> Iterator[int]:
         """Identities of what there is within another scope."""

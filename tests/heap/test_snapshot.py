@@ -442,6 +442,22 @@ def test_looking_again_looks_at_the_named_modules_alone(shop: Any) -> None:
     assert [one is shop.cart for one in changed(again, heap.look())] == [True]
 
 
+def test_a_namespace_apart_is_alone_and_watched_once_with_all_that_it_leads_to(shop: Any) -> None:
+    other: Any = types.ModuleType("other")
+    other.carts = [[]]
+    shop.cart = []
+    heap = Heap({"shop": shop, "other": other}, Scope(), apart=("other", "missing"))
+    homes = [chunk for chunk in heap.look() if chunk and any(one is vars(other) for one in chunk.containers)]
+    assert [len(chunk.containers) for chunk in homes] == [1]
+    assert [watches(heap, one) for one in (shop.cart, other.carts, other.carts[0])] == [True] * 3
+    before = heap.look()
+    other.carts[0].append(1)
+    other.count = 1
+    found = changed(before, heap.look_again(["other"]))
+    assert [one is vars(other) for one in found] == [True]
+    assert len(changed(before, heap.look())) == 2
+
+
 def test_what_arrives_when_looking_again_is_watched(shop: Any) -> None:
     heap = heap_of(shop)
     heap.look()
