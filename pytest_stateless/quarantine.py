@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final
@@ -74,21 +73,6 @@ class Quarantine:
             self._undoing.callback(fake.stop)
             fake.start()
             self._fake = fake
-            self._let_capture()
-
-    def _let_capture(self) -> None:
-        """pytest's capture begins anew with each phase of a test that has ``capfd``, in files of the real disk."""
-        capture: Any = sys.modules.get("_pytest.capture")
-        real: Any = getattr(capture, "TemporaryFile", None)
-        if real is None:
-            return
-
-        def on_disk(*args: Any, **named: Any) -> Any:
-            with self.lifted():
-                return real(*args, **named)
-
-        capture.TemporaryFile = on_disk
-        self._undoing.callback(setattr, capture, "TemporaryFile", real)
 
     @property
     def is_on(self) -> bool:
