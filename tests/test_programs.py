@@ -124,6 +124,9 @@ POOL = """
     class Record:
         def __init__(self):
             self.connection, self.row = Connection(), 'al'
+            self._told, self.words = {"version": 7}, Words()
+        def renew(self):
+            self.connection, self._told, self.words = Connection(), {"version": 8}, Words()
     class Jobs(queue.Queue):
         pass
     class Pool:
@@ -141,11 +144,15 @@ POOL = """
         def grow(self):
             self.free.append(Record())
         def renew(self):
-            self.free[0].connection = Connection()
+            self.free[0].renew()
+        def drop(self):
+            self.free[0].connection = self.free[0].words = None
         def begin(self):
             self.state = 'in transaction'
         def keep(self, row):
             self.rows.append(row)
+    class Words:
+        pass
     class Holder:
         def __init__(self, **things):
             self.things = things
@@ -658,6 +665,9 @@ OWN = """
                 "def act(): POOL.free[0].connection.notes.append(Cart())", "shop.POOL.free[0].connection.notes"),
         leaking("row-beside-a-connection", POOL,
                 "POOL = library.Pool()\ndef act(): vars(POOL.free[0])['row'] = 'bob'", "shop.POOL.free[0].row"),
+        leaking("answer-without-a-connection-made-anew", POOL,
+                "POOL = library.Pool()\ndef act(): vars(POOL.free[0])['_told'] = {'user': 'bob'}",
+                "shop.POOL.free[0]._told"),
         leaking("number-beside-a-connection", POOL,
                 "STATE = library.Holder(db=library.Connection())\ndef act(): STATE.things['cart'] = 5",
                 "shop.STATE.things['cart']"),
@@ -967,6 +977,7 @@ def test_a_program_that_keeps_something_is_told(
         pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.grow()", id="pool-that-grows"),
         pytest.param(POOL, "DB = library.Wrapper()\ndef act(): DB.read()", id="last-answer-of-a-connection"),
         pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.renew()", id="pool-that-connects-anew"),
+        pytest.param(POOL, "POOL = library.Pool()\ndef act(): POOL.drop()", id="pool-that-lost-a-connection"),
         pytest.param(
             """
             import socket

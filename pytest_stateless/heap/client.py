@@ -27,6 +27,8 @@ def is_of_a_client(about: About, entry: Entry) -> bool:
     makers = [thing for thing in about.path.things if _is_made_elsewhere(about, reach, thing)]
     if not makers:
         return False
+    if _follows_its_connection(about, reach, makers[-1], entry.label, values):
+        return True
     is_own = _counts_connections(about, reach, makers[-1], values)
     is_own = is_own or (
         _is_below_a_connection(reach, makers) and not _is_a_setting(about, reach, makers[-1], entry.label)
@@ -84,6 +86,25 @@ def _counts_connections(about: About, reach: Reach, owner: Any, values: list[Any
     beside = None if about.attributes else about.change.container
     moved = any(identity(type(value)) not in _NUMBERS for value in values)
     return moved or reach.leads_there(owner, beside)
+
+
+def _follows_its_connection(about: About, reach: Reach, owner: Any, label: object, values: list[Any]) -> bool:
+    """Whether what has a connection itself got another one, or lost it, and made anew what it knows of that.
+
+    By its own means: what it keeps privately, or things of its own package.
+    """
+    if not about.attributes or type(label) is not str or label in about.written():
+        return False
+    before, after = (
+        [identity(thing) for thing in content.referents if reach.is_bare(thing)]
+        for content in (about.change.before, about.change.after)
+    )
+    is_own = label.startswith("_") and not any(type(value) in (str, bytes) for value in values)
+    return before != after and (is_own or all(_is_nothing_or_of(owner, value) for value in values))
+
+
+def _is_nothing_or_of(owner: Any, value: Any) -> bool:
+    return value is None or package_of(value) == package_of(owner)
 
 
 def _is_part_of(reach: Reach, owner: Any, label: object, value: object) -> bool:
