@@ -186,7 +186,7 @@ def _started(before: dict[bytes, bytes] | None, frame: types.FrameType) -> dict[
 def _start(frame: types.FrameType) -> tuple[str, str] | None:
     """Where a child is to report, and the line that starts it; None where it says nothing."""
     recording = audit.current()
-    if recording is None or not _prepare(recording):
+    if recording is None or not _Installed.on or not _prepare(recording):
         return None
     return _Reports.file(), ascii(plain_place(recording.sources.place(frame)))
 

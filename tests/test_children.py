@@ -420,6 +420,15 @@ def recorded_children(tmp_path: Path) -> Any:
     children.clear_away()
 
 
+def test_while_the_stand_ins_rest_a_child_is_let_alone(recorded_children: Any) -> None:
+    def environment() -> bytes:
+        return subprocess.run(["env"], check=True, stdout=subprocess.PIPE).stdout
+
+    assert b"PYTEST_STATELESS_REPORT" in environment()
+    children.rest()
+    assert b"PYTEST_STATELESS_REPORT" not in environment()
+
+
 def test_windows_leave_neither_descriptors_nor_files(recorded_children: Any) -> None:
     def look() -> tuple[int, set[str]]:
         return len(os.listdir("/proc/self/fd")), left_over()
