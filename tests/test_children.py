@@ -422,7 +422,7 @@ def recorded_children(tmp_path: Path) -> Any:
 
 def test_while_the_stand_ins_rest_a_child_is_let_alone(recorded_children: Any) -> None:
     def environment() -> bytes:
-        return subprocess.run(["env"], check=True, stdout=subprocess.PIPE).stdout
+        return subprocess.run(["sh", "-c", "exec env"], check=True, stdout=subprocess.PIPE).stdout
 
     assert b"PYTEST_STATELESS_REPORT" in environment()
     children.rest()
