@@ -14,7 +14,7 @@ import re
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 # once, its audit hook, and so must be the same in all runs.
 import pytest_stateless.checks
 import pytest_stateless.results  # noqa: F401
-from pytest_stateless import environment
+from pytest_stateless import children, doors, environment, loop_doors
 from pytest_stateless.heap.scope import Scope
 from pytest_stateless.unwatched import TOOL_PACKAGES
 
@@ -132,6 +132,14 @@ class Project:
         """A JSON report that a run wrote."""
         found: Mapping[str, Any] = json.loads(self.path.joinpath(name).read_text("utf-8"))
         return found
+
+
+@pytest.fixture(autouse=True)
+def _places_given_back() -> Iterator[None]:
+    """Stand-ins stay from window to window: those of a test's windows end with it."""
+    yield
+    for stand_ins in (children, doors, loop_doors):
+        stand_ins.remove()
 
 
 @pytest.fixture
