@@ -18,7 +18,8 @@ _read_literal: Final = ast.literal_eval  # held where no mock replaces it
 def plain_write(write: Write) -> list[Any]:
     """A write as a list of lists, texts and numbers."""
     before = None if write.before is None else list(write.before)
-    return [write.operation, write.path, write.other, before, plain_place(write.place), write.fate]
+    told = [write.operation, write.path, write.other, before, write.content]
+    return [*told, plain_place(write.place), write.fate]
 
 
 def plain_place(place: Place | None) -> list[Any] | None:
@@ -37,23 +38,23 @@ def writes_of(line: bytes, recording: Recording) -> Iterator[Write]:
     """What a line tells; nothing where it isn't whole."""
     try:
         found = _read_literal(line.decode("ascii"))
-        yield _forked(found) if len(found) == 6 else _told(found, recording)
+        yield _forked(found) if len(found) == 7 else _told(found, recording)
     except (ValueError, TypeError, LookupError, SyntaxError):  # a child wrote half a line, or something else
         return
 
 
 def _forked(found: list[Any]) -> Write:
-    operation, path, other, before, place, fate = found
+    operation, path, other, before, content, place, fate = found
     state = None if before is None else State(*before)
-    return Write(operation, path, other, state, _place(place), fate, "fork")
+    return Write(operation, path, other, state, _place(place), fate, "fork", content)
 
 
 def _told(found: list[Any], recording: Recording) -> Write:
-    operation, path, other, before, stack, command, start = found
+    operation, path, other, before, content, stack, command, start = found
     place = recording.sources.place(_frames(stack)) or _place(_read_literal(start))
     state = None if before is None else State(*before)
     told = spell_command(command or ["python"], recording.show_values)
-    return Write(operation, path, other, state, place, child=told)
+    return Write(operation, path, other, state, place, child=told, content=content)
 
 
 class _Code(NamedTuple):

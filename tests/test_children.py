@@ -328,6 +328,38 @@ def test_a_child_of_a_test_whose_disk_is_faked_tells_what_it_writes(project: Pro
     assert [(subject, where) for subject, _, where in told(project)] == [("new", "writer.py work")]
 
 
+def test_what_a_python_child_put_back_is_no_leak(project: Project) -> None:
+    project.write("a.txt", "tea")
+    project.write("open.txt", "tea")
+    project.write(
+        "test_shop.py",
+        """
+        import os, subprocess, sys
+        PUT_BACK = "for text in 'ham', 'tea': open({!r}, 'w').write(text)"
+
+        def forked(code):
+            child = os.fork()
+            if not child:
+                exec(code)
+                os._exit(0)
+            os.waitpid(child, 0)
+
+        def spawned(code): subprocess.run([sys.executable, "-c", code], check=True)
+        def test_spawned(): spawned(PUT_BACK.format("a.txt"))
+        def test_forked(): forked(PUT_BACK.format("a.txt"))
+        def test_spawned_and_left(): spawned("open('a.txt', 'w').write('ham')")
+        def test_forked_and_left(): forked("open('a.txt', 'w').write('tea')")
+        def test_held(): spawned("held = open('open.txt')\\n" + PUT_BACK.format("open.txt"))
+        """,
+    )
+    found = {name.partition("::")[2]: leaks for name, leaks in project.found("--stateless").items()}
+    assert found == {
+        "test_spawned_and_left": ["file-write a.txt"],
+        "test_forked_and_left": ["file-write a.txt"],
+        "test_held": ["file-write open.txt"],  # to read it would free the locks that the child may have on it
+    }
+
+
 def test_children_of_tests_that_are_not_checked_load_no_hook(project: Project) -> None:
     write_test(
         project,
@@ -364,7 +396,7 @@ def test_children_under_xdist_report_to_their_own_worker(project: Project) -> No
 # ------------------------------------------------------------------------------------------- hand-made values
 
 
-GOOD = "['mkdir', '/srv/a', '', None, [['/srv/shop/b.py', 3, 'f']], ['python'], 'None']"
+GOOD = "['mkdir', '/srv/a', '', None, None, [['/srv/shop/b.py', 3, 'f']], ['python'], 'None']"
 
 
 @pytest.mark.parametrize(
@@ -375,10 +407,10 @@ GOOD = "['mkdir', '/srv/a', '', None, [['/srv/shop/b.py', 3, 'f']], ['python'], 
         pytest.param(f"nonsense\n[]\n{{}}\n\0\n7\n{GOOD}\n", ["/srv/a"], id="something-else"),
         pytest.param("", [], id="nothing"),
         pytest.param(
-            "['mkdir', '/srv/\\udcff', '', None, [], [], 'None']\n", ["/srv/\udcff"], id="strange-name"
+            "['mkdir', '/srv/\\udcff', '', None, None, [], [], 'None']\n", ["/srv/\udcff"], id="strange-name"
         ),
-        pytest.param("['mkdir', '/srv/a', '', None, None, 'denied']\n", ["/srv/a"], id="forked"),
-        pytest.param("['mkdir', '/srv/a', '', None, [], [], '[99]']\n", [], id="unknown-start"),
+        pytest.param("['mkdir', '/srv/a', '', None, None, None, 'denied']\n", ["/srv/a"], id="forked"),
+        pytest.param("['mkdir', '/srv/a', '', None, None, [], [], '[99]']\n", [], id="unknown-start"),
     ],
 )
 def test_whole_lines_are_taken_over_once(

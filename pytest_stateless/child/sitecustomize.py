@@ -27,6 +27,8 @@ _EVENTS = {
 that it starts from; and the same of the other path of a rename or a link."""
 _STARTING = ("subprocess.Popen", "os.system", "os.exec")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGING = ("open", "remove", "rename-from", "rename-to", "link-from", "truncate")
+_SHORT = 1 << 18  # bytes, read in a tenth of a millisecond
 _DEPTH = 60  # frames
 
 
@@ -34,7 +36,7 @@ class _Real(object):
     """Held where no mock of the program's replaces them."""
 
     lstat, readlink, getcwd = os.lstat, os.readlink, os.getcwd
-    open, read, write, close, fstat = os.open, os.read, os.write, os.close, os.fstat
+    open, read, write, close, fstat, listdir = os.open, os.read, os.write, os.close, os.fstat, os.listdir
     path = os.path
 
 
@@ -112,7 +114,7 @@ def _append(report, text):
 
 
 def _attempts(event, args):
-    """Operation, path, other path, and the state of the path before."""
+    """Operation, path, other path, the state of the path before, and what stands for what is in it."""
     if event == "open" and not (isinstance(args[2], int) and args[2] & _WRITING):
         return
     for row in _EVENTS[event]:
@@ -120,10 +122,42 @@ def _attempts(event, args):
         if path is None:
             continue
         other = _resolve(event, args, *row[3:5]) if len(row) > 3 else ""
-        yield row[0], path, other or "", _look(path)
+        yield _attempt(row[0], path, other or "")
         if row[0] in _FOLLOW and _Real.path.islink(path):
             end = _Real.path.realpath(path)
-            yield row[0], end, other or "", _look(end)
+            yield _attempt(row[0], end, other or "")
+
+
+def _attempt(operation, path, other):
+    before = _look(path)
+    return operation, path, other, before, _content(path, before) if operation in _CHANGING else None
+
+
+def _content(path, state):
+    """Stands for what is in a short file; None where it is open here: to close it once more would free its locks."""
+    if state is None or state[2] & 0o170000 != 0o100000 or state[5] > _SHORT:
+        return None
+    try:
+        from zlib import crc32
+
+        for number in _Real.listdir("/proc/self/fd"):
+            if _is_of(int(number), state):
+                return None
+        number = _Real.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            return crc32(_Real.read(number, _SHORT))
+        finally:
+            _Real.close(number)
+    except (ImportError, OSError):  # no zlib, no /proc, or closed to us
+        return None
+
+
+def _is_of(number, state):
+    try:
+        it = _Real.fstat(number)
+    except OSError:  # the one that listed the directory
+        return False
+    return [it.st_dev, it.st_ino] == state[:2]
 
 
 def _resolve(event, args, position, directory):
